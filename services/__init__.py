@@ -1,0 +1,1 @@
+"""The nine services of the exchange. They never import each other."""

@@ -1,0 +1,1 @@
+"""Matches orders by price and time, one writer per symbol."""
