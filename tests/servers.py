@@ -1,0 +1,98 @@
+"""The real servers that tests run against: the launcher's PostgreSQL and Valkey, on free ports, in a passing folder."""
+
+import asyncio
+import secrets
+import socket
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from outcry.postgres import EmbeddedPostgres
+from outcry.process import ProcessSpec, spawn, stop, wait_ready
+from outcry.provision import create_database, create_rooms, role_url, run_sql
+from outcry.valkey import EmbeddedValkey
+
+START_TIMEOUT_S = 60.0
+
+
+def free_port() -> int:
+    """A TCP port on 127.0.0.1 that nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class RunningProcess:
+    """A started child of a test, which can be stopped, killed and started again, as an outage is."""
+
+    def __init__(self, spec: ProcessSpec, log_path: Path) -> None:
+        self.spec = spec
+        self.log_path = log_path
+        self.process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    def start(self) -> None:
+        """Start it and wait until it is ready; AssertionError with its log when it is not."""
+        self.process = spawn(self.spec, self.log_path)
+        ready = asyncio.run(asyncio.wait_for(wait_ready(self.spec, self.process), START_TIMEOUT_S))
+        assert ready, f"{self.spec.name} did not start:\n{self.log_path.read_text()}"
+
+    def stop(self) -> None:
+        """Ask it to end, and wait for that."""
+        if self.process is not None:
+            asyncio.run(stop(self.spec, self.process))
+
+    def kill(self) -> None:
+        """kill -9, and wait for that."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+
+@dataclass(frozen=True)
+class TestPostgres:
+    """A running PostgreSQL; `database` makes a fresh database in it. `running` stops and starts the server."""
+
+    __test__ = False
+    server: EmbeddedPostgres
+    running: RunningProcess
+    role_password: str
+
+    def database(self, service: str) -> str:
+        """A fresh database with the service's role and schema in it; answers the service's DATABASE_URL."""
+        name = f"test_{secrets.token_hex(6)}"
+        role = service.replace("-", "_")
+        create_database(self.server.admin_url("postgres"), name)
+        create_rooms(self.server.admin_url(name), {role: self.role_password})
+        return role_url(self.server.admin_url(name), role, self.role_password)
+
+    def drop(self, database_url: str) -> None:
+        """Delete a database that `database` made, whoever is still connected."""
+        name = database_url.rsplit("/", 1)[1]
+        run_sql(self.server.admin_url("postgres"), f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE);')
+
+
+@dataclass(frozen=True)
+class TestValkey:
+    """A running Valkey; `running` stops and starts the server."""
+
+    __test__ = False
+    server: EmbeddedValkey
+    running: RunningProcess
+
+
+def start_postgres(folder: Path) -> TestPostgres:
+    """A PostgreSQL in `folder`, without fsync: what a test writes need not outlive a power cut."""
+    server = EmbeddedPostgres(folder / "postgres", free_port(), secrets.token_urlsafe(16), durable=False)
+    server.prepare()
+    return TestPostgres(server, RunningProcess(server.process(), folder / "postgres.log"), secrets.token_urlsafe(16))
+
+
+def start_valkey(folder: Path) -> TestValkey:
+    """A Valkey in `folder`, with one user that has the rights of a service."""
+    server = EmbeddedValkey(
+        folder / "valkey", free_port(), secrets.token_urlsafe(16), {"service": secrets.token_urlsafe(16)}
+    )
+    server.prepare()
+    return TestValkey(server, RunningProcess(server.process(), folder / "valkey.log"))
