@@ -1,0 +1,76 @@
+# The commands of the project. `make up` on a fresh clone is all it takes; `make help` lists the rest.
+
+PYTHON ?= python3
+BOTS ?= 4
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+TEST_STAMP := $(VENV)/.installed-tests
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+UV := $(BIN)/uv
+LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help up down status logs reset audit test unit lint bench build lock clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+up: $(STAMP) ## start everything and stay (BOTS=0: without market makers)
+	@$(BIN)/outcry up --bots $(BOTS)
+
+down: ## stop everything
+	@test ! -x $(BIN)/outcry || $(BIN)/outcry down
+
+status: $(STAMP) ## what runs, how well, and how much memory it takes
+	@$(BIN)/outcry status
+
+logs: $(STAMP) ## what SERVICE writes, as it comes (make logs SERVICE=client-gateway)
+	@$(BIN)/outcry logs $(or $(SERVICE),client-gateway) --follow
+
+reset: $(STAMP) ## delete all data, logs and secrets (.outcry/)
+	@$(BIN)/outcry reset $(if $(YES),--yes)
+
+audit: $(STAMP) ## prove that the money is right on the running system
+	@$(BIN)/outcry audit
+
+test: lint ## everything there is to test
+	$(BIN)/pytest -q
+
+unit: $(TEST_STAMP) ## only the tests that need no servers
+	$(BIN)/pytest -q tests/unit
+
+lint: $(TEST_STAMP) ## style, types and walls between the parts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(TEST_STAMP) ## measure the running system (started here unless it runs)
+	$(BIN)/python -m benchmarks
+
+build: $(STAMP) ## compile the hot modules again after a change
+	$(BIN)/python setup.py -q build_ext --inplace
+
+lock: $(VENV) ## choose current versions for the lock files
+	$(PIP) uv
+	$(UV) pip compile pyproject.toml $(LOCK_OPTIONS) --upgrade -o requirements.lock
+	$(UV) pip compile pyproject.toml --group test --group bench $(LOCK_OPTIONS) --upgrade -c requirements.lock -o requirements-test.lock
+
+clean: down ## delete what was installed and compiled; data stays
+	rm -rf $(VENV) build *.egg-info
+	find jaegerlite services shared -name '*.so' -delete -o -name '*.c' -delete
+
+$(VENV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Outcry needs Python 3.11 or newer; choose one: make up PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(STAMP): requirements.lock pyproject.toml setup.py | $(VENV)
+	@echo "Installing (only when the lock changed) ..."
+	@$(PIP) --require-hashes -r requirements.lock
+	@$(PIP) --no-deps -e .
+	@touch $@
+
+$(TEST_STAMP): requirements-test.lock $(STAMP)
+	@$(PIP) --require-hashes -r requirements-test.lock
+	@touch $@

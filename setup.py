@@ -1,0 +1,38 @@
+"""Compiles the hot modules. Everything else about the package stands in pyproject.toml.
+
+A module whose first line is `# cython: language_level=3` is written in Cython's pure-Python mode: the same source runs
+as it is, or compiled where a C compiler is at hand. So every extension is optional: where compiling fails, or is
+switched off with OUTCRY_PURE=1, the installation succeeds all the same and plain Python runs.
+"""
+
+import os
+from pathlib import Path
+
+from setuptools import Extension, setup
+
+MARKER = "# cython: language_level=3"
+PACKAGES = ("jaegerlite", "services", "shared")
+
+
+def hot_modules() -> list[Path]:
+    """Every source file below the packages that opens with the marker."""
+    files = (path for package in PACKAGES for path in sorted(Path(package).rglob("*.py")))
+    return [path for path in files if path.read_text(encoding="utf-8").startswith(MARKER)]
+
+
+def extensions() -> list[Extension]:
+    """The hot modules as optional extensions; none when Cython is missing or OUTCRY_PURE is set."""
+    if os.environ.get("OUTCRY_PURE", "") not in ("", "0"):
+        return []
+    try:
+        from Cython.Build import cythonize
+    except ImportError:
+        return []
+    modules = [
+        Extension(".".join(path.with_suffix("").parts), [str(path)], optional=True, extra_compile_args=["-O3"])
+        for path in hot_modules()
+    ]
+    return cythonize(modules) if modules else []
+
+
+setup(ext_modules=extensions())
