@@ -1,1 +1,1 @@
-"""What every service stands on. Imports no service."""
+"""What every service stands on: contracts, batching, events, PostgreSQL, authentication, settings, tracing."""

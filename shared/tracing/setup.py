@@ -1,0 +1,132 @@
+"""Turning tracing on and off: `setup_tracing` puts our provider behind the OpenTelemetry API of this process."""
+
+import atexit
+import logging
+import os
+import signal
+import threading
+from types import FrameType
+
+from opentelemetry import trace
+
+from shared.tracing.export import Exporter, ExportWorker, Outlet
+from shared.tracing.otlp_http import OtlpHttpExporter
+from shared.tracing.recorder import TracerProvider
+from shared.tracing.settings import OTLP_HTTP, Destination, TracingSettings, read_settings
+
+logger = logging.getLogger(__name__)
+
+FLUSH_TIMEOUT_S = 2.0
+
+
+class _Process:
+    """The one provider and export worker of this process."""
+
+    provider: TracerProvider | None = None
+    worker: ExportWorker | None = None
+    hooks_installed = False
+
+
+def setup_tracing(service_name: str) -> trace.Tracer:
+    """Install the recorder as the global tracer provider, exporting as the environment says; returns a tracer.
+
+    Calling it again returns a tracer of the provider that is there. With `OTEL_SDK_DISABLED=true`, or when the
+    application has installed another provider already, nothing is installed and that provider's tracer is returned.
+    """
+    if _Process.provider is None and not _other_provider():
+        settings = read_settings(service_name)
+        if settings.disabled:
+            trace.set_tracer_provider(trace.NoOpTracerProvider())
+        else:
+            _install(settings)
+    return trace.get_tracer(service_name)
+
+
+def shutdown_tracing() -> None:
+    """Send what is buffered (2 s at most), then stop exporting. Spans made later are dropped and counted."""
+    worker, _Process.worker = _Process.worker, None
+    if worker is not None:
+        worker.stop(FLUSH_TIMEOUT_S)
+
+
+def flush(timeout_s: float = FLUSH_TIMEOUT_S) -> bool:
+    """Send what is buffered now; True if everything left within the time."""
+    return _Process.worker is None or _Process.worker.flush(timeout_s)
+
+
+def tracing_stats() -> dict[str, int | dict[str, int]]:
+    """Counts since start: recorded, sampled_out, exported and dropped (by reason) spans, and those still waiting."""
+    provider, worker = _Process.provider, _Process.worker
+    if provider is None:
+        return {"recorded": 0, "sampled_out": 0, "exported": 0, "dropped": {}, "queued": 0}
+    dropped = {"queue_full": provider.dropped_full}
+    exported = waiting = 0
+    for outlet in worker.outlets if worker is not None else ():
+        exported += outlet.exported
+        waiting += sum(count for count, _ in tuple(outlet.backlog))
+        for reason, count in outlet.dropped.items():
+            dropped[reason] = dropped.get(reason, 0) + count
+    return {
+        "recorded": provider.recorded,
+        "sampled_out": provider.sampled_out,
+        "exported": exported,
+        "dropped": dropped,
+        "queued": len(provider.buffer) + waiting,
+    }
+
+
+def span_count() -> int:
+    """Spans recorded since start."""
+    return _Process.provider.recorded if _Process.provider is not None else 0
+
+
+def exporter_for(destination: Destination) -> Exporter:
+    """The exporter that speaks a destination's protocol."""
+    if destination.protocol == OTLP_HTTP:
+        return OtlpHttpExporter(destination)
+    raise ValueError(f"No exporter speaks {destination.protocol}.")
+
+
+def _install(settings: TracingSettings) -> None:
+    provider = TracerProvider(
+        settings.resource,
+        settings.sampler,
+        settings.limits,
+        max_queue_size=settings.max_queue_size,
+        wake_at=settings.max_batch_size,
+    )
+    outlets = [Outlet(exporter_for(destination)) for destination in settings.destinations]
+    worker = ExportWorker(provider, outlets, settings.schedule_delay_s, settings.max_batch_size)
+    worker.start()
+    trace.set_tracer_provider(provider)
+    _Process.provider, _Process.worker = provider, worker
+    if not _Process.hooks_installed:
+        _Process.hooks_installed = True
+        atexit.register(shutdown_tracing)
+        os.register_at_fork(after_in_child=_after_fork)
+        _flush_on_sigterm()
+
+
+def _other_provider() -> bool:
+    return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+
+
+def _after_fork() -> None:
+    if _Process.worker is not None:
+        _Process.worker.restart_after_fork()
+
+
+def _flush_on_sigterm() -> None:
+    """SIGTERM's default action ends Python without `atexit`; servers that handle it themselves are left alone.
+
+    uvicorn raises the signal again after its own shutdown, with the handler it found: this one.
+    """
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        return
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        shutdown_tracing()
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    signal.signal(signal.SIGTERM, handle)
