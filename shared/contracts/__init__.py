@@ -1,1 +1,4 @@
-"""What services say to each other: the codes, the messages and their fields."""
+"""What services say to each other: messages, events and the operations that carry them.
+
+Services never import one another. They meet here, in frozen structs that are both the Python type and the JSON on the wire.
+"""

@@ -1,0 +1,143 @@
+"""Natural batching: calls that arrive while one is in flight travel together in the next.
+
+A lone call leaves at once and waits for nothing. Under load the batches grow by themselves, and one request, one
+statement and one commit serve many orders. There is no timer and nothing to tune.
+"""
+
+import asyncio
+import time
+from collections import deque
+from typing import Any, Generic
+
+import aiohttp
+import msgspec
+from opentelemetry import trace
+from opentelemetry.trace import SpanKind
+
+from shared import auth
+from shared.contracts.operations import A, I, Operation, Refused
+from shared.errors import Unavailable
+from shared.tracing import context_from, record_error
+
+BATCH_MAX = 256
+"""Items in one request: enough to spread its cost thin, few enough to keep its answer quick."""
+
+WAITING_MAX = 4096
+"""Items that may wait for a lane. Beyond that the callee is too far behind, and callers are better told at once."""
+
+TIMEOUT_S = 5.0
+
+
+class Caller(Generic[I, A]):
+    """Calls one operation of one service. Awaiting it gives the answer to that item."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str, operation: Operation[I, A]) -> None:
+        self._session = session
+        self._url = url + operation.path
+        self._operation = operation
+        self._encode = msgspec.json.Encoder().encode
+        self._decode = msgspec.json.Decoder(list[operation.answer | Refused]).decode  # type: ignore[name-defined]
+        self._waiting: deque[tuple[I, asyncio.Future[Any], int]] = deque()
+        self._free_lanes = operation.lanes
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._tracer = trace.get_tracer("shared.batching")
+
+    async def __call__(self, item: I) -> A | Refused:
+        """The service's answer. Raises Unavailable when the service can't be reached, fails or is too far behind."""
+        if len(self._waiting) >= WAITING_MAX:
+            raise Unavailable(self._operation.service, "too many calls are waiting")
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future, time.time_ns()))
+        if self._free_lanes:
+            self._free_lanes -= 1
+            task = asyncio.create_task(self._work())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        answer: A | Refused = await future
+        return answer
+
+    async def _work(self) -> None:
+        """Sends batches until nothing waits."""
+        try:
+            while self._waiting:
+                batch = [self._waiting.popleft() for _ in range(min(BATCH_MAX, len(self._waiting)))]
+                # A caller that gave up (its client went away) no longer waits for an answer.
+                batch = [entry for entry in batch if not entry[1].done()]
+                if batch:
+                    await self._send(batch)
+        finally:
+            self._free_lanes += 1
+
+    async def _send(self, batch: list[tuple[I, "asyncio.Future[Any]", int]]) -> None:
+        try:
+            answers = await self._post([item for item, _, _ in batch])
+        except (aiohttp.ClientError, TimeoutError, OSError, msgspec.DecodeError, Unavailable) as error:
+            failure = Unavailable(self._operation.service, str(error) or type(error).__name__)
+            for item, future, since_ns in batch:
+                self._record_failure(item, since_ns, failure, error)
+                if not future.done():
+                    future.set_exception(failure)
+            return
+        for (_, future, _), answer in zip(batch, answers, strict=True):
+            if not future.done():
+                future.set_result(answer)
+
+    async def _post(self, items: list[I]) -> list[A | Refused]:
+        async with self._session.post(self._url, data=self._encode(items)) as response:
+            body = await response.read()
+            if response.status != 200:
+                raise Unavailable(self._operation.service, f"answered {response.status}")
+        answers: list[A | Refused] = self._decode(body)
+        if len(answers) != len(items):
+            raise Unavailable(self._operation.service, "answered another number of items")
+        return answers
+
+    def _record_failure(self, item: I, since_ns: int, failure: Unavailable, error: BaseException) -> None:
+        """A client span where no server could tell its part: otherwise the trace would not show what was tried."""
+        if not item.traceparent or not self._operation.traced:
+            return
+        span = self._tracer.start_span(
+            f"{self._operation.service} {self._operation.name}",
+            context_from(item.traceparent),
+            kind=SpanKind.CLIENT,
+            attributes={"peer.service": self._operation.service, "rpc.method": self._operation.name},
+            start_time=since_ns,
+        )
+        record_error(span, failure, type(error).__name__)
+        span.end()
+
+
+class Clients:
+    """A service's connections to the others: one HTTP session, one ``Caller`` per operation."""
+
+    def __init__(self, secret: str, url_of: Any) -> None:
+        self._secret = secret
+        self._url_of = url_of
+        self._session: aiohttp.ClientSession | None = None
+        self._callers: dict[tuple[str, str], Caller[Any, Any]] = {}
+
+    async def open(self) -> None:
+        """Must run inside the event loop that will make the calls."""
+        self._session = aiohttp.ClientSession(
+            headers={"Authorization": auth.header(self._secret), "Content-Type": "application/json"},
+            timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
+            auto_decompress=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    def caller(self, operation: Operation[I, A]) -> Caller[I, A]:
+        """The one caller of this operation in this process; more would split the batches."""
+        assert self._session is not None, "open() first"
+        key = (operation.service, operation.name)
+        if key not in self._callers:
+            self._callers[key] = Caller(self._session, self._url_of(operation.service), operation)
+        return self._callers[key]
+
+    async def call(self, operation: Operation[I, A], item: I) -> A | Refused:
+        """One call of an operation. Raises Unavailable like ``Caller``."""
+        return await self.caller(operation)(item)

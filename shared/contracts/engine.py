@@ -1,0 +1,99 @@
+"""What the matching-engine is asked, and what it tells everybody afterwards.
+
+Every command that the engine journals gets the next sequence number, and its reports leave as one ``EngineEvent`` with
+that number on the stream ``EXECUTIONS``. The number is the clock of the whole exchange: consumers store it as their
+position, and readers name it to say how fresh an answer must be.
+"""
+
+import msgspec
+
+from shared.contracts.money import Money, Shares
+from shared.contracts.operations import ENGINE, GATEWAY, MARKET, ORDERS, RISK, USERS, Answer, Item, Operation
+from shared.contracts.orders import Fill, NewOrder, OrderStatus
+
+
+class CancelOrder(Item, frozen=True, kw_only=True):
+    """Take a resting order off the book. Only its owner may."""
+
+    order_id: int
+    user_id: int
+    symbol: str
+
+
+class Matched(Answer, frozen=True, kw_only=True, tag=True):
+    """What became of a command, journalled as event ``position``. ``status`` is the order's after it."""
+
+    order_id: int
+    position: int
+    status: OrderStatus
+    filled_quantity: Shares
+    open_quantity: Shares
+    reason: str = ""
+    fills: tuple[Fill, ...] = ()
+
+
+class VoidOrder(Item, frozen=True, kw_only=True):
+    """Settle the doubt about an order: if the engine does not have it, it never will."""
+
+    order_id: int
+
+
+class Voided(Answer, frozen=True, kw_only=True, tag=True):
+    """``known``: the engine has journalled this order, its events tell the rest. Otherwise it is barred from now on."""
+
+    order_id: int
+    known: bool
+
+
+class Instruments(Item, frozen=True, kw_only=True):
+    """Ask for everything that can be traded."""
+
+
+class Instrument(msgspec.Struct, frozen=True, kw_only=True):
+    """What can be traded, in which steps, and the price that stands in until there is a trade."""
+
+    symbol: str
+    name: str
+    tick_size: Money
+    lot_size: Shares
+    reference_price: Money
+
+
+class InstrumentList(Answer, frozen=True, kw_only=True, tag=True):
+    """Everything that can be traded, by symbol."""
+
+    instruments: tuple[Instrument, ...]
+
+
+class BookQuery(Item, frozen=True, kw_only=True):
+    """Ask for all resting orders of a symbol."""
+
+    symbol: str
+
+
+class RestingOrder(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """One order on the book, in priority order within its side and price."""
+
+    order_id: int
+    user_id: int
+    side: int
+    price: Money
+    open_quantity: Shares
+
+
+class BookState(Answer, frozen=True, kw_only=True, tag=True):
+    """A book as it stood right after event ``position``."""
+
+    symbol: str
+    position: int
+    last_price: Money
+    orders: tuple[RestingOrder, ...]
+
+
+MATCH_ORDER = Operation(ENGINE, "match_order", NewOrder, Matched)
+CANCEL_ORDER = Operation(ENGINE, "cancel_order", CancelOrder, Matched)
+VOID_ORDER = Operation(ENGINE, "void_order", VoidOrder, Voided, traced=False)
+LIST_INSTRUMENTS = Operation(
+    ENGINE, "list_instruments", Instruments, InstrumentList, frozenset({GATEWAY, RISK, MARKET, USERS}), traced=False
+)
+GET_BOOK = Operation(ENGINE, "get_book", BookQuery, BookState, frozenset({GATEWAY, MARKET, ORDERS}), traced=False)

@@ -1,0 +1,115 @@
+"""The events that leave a service, and the streams that carry them.
+
+A stream has one publisher and a fixed list of consumers. Each event has a gapless sequence number of its stream, which
+is also its id in Valkey (``{seq}-0``): publishing one twice is refused there, and a consumer that sees a gap knows that
+it missed something.
+"""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from shared.contracts.money import Money, Shares
+from shared.contracts.operations import ENGINE, MARKET, NOTIFICATION, ORDERS, REPORTING, RISK, WALLET
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True, tag="accepted"):
+    """An order rests on the book with ``quantity`` open."""
+
+    order_id: int
+    user_id: int
+    side: int
+    price: Money
+    quantity: Shares
+
+
+class Trade(msgspec.Struct, frozen=True, kw_only=True, tag="trade"):
+    """Two orders met, at the maker's price. ``side`` is the taker's; ``*_open`` is what each has left."""
+
+    trade_id: int
+    price: Money
+    quantity: Shares
+    side: int
+    taker_order_id: int
+    taker_user_id: int
+    taker_open: Shares
+    maker_order_id: int
+    maker_user_id: int
+    maker_open: Shares
+    maker_traceparent: str
+
+    @property
+    def buyer_id(self) -> int:
+        return self.taker_user_id if self.side == 1 else self.maker_user_id
+
+    @property
+    def seller_id(self) -> int:
+        return self.maker_user_id if self.side == 1 else self.taker_user_id
+
+
+class Closed(msgspec.Struct, frozen=True, kw_only=True, tag="closed"):
+    """An order left the market for good. ``status`` FILLED, CANCELLED or REJECTED; ``quantity`` was left unfilled."""
+
+    order_id: int
+    user_id: int
+    side: int
+    status: str
+    reason: str
+    quantity: Shares
+
+
+class EngineEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """All that one command brought about. ``traceparent`` is that of the engine's span of it."""
+
+    seq: int
+    time_us: int
+    traceparent: str
+    symbol: str
+    order_id: int
+    reports: tuple[Accepted | Trade | Closed, ...]
+
+
+class OrderEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """The order-manager took an order in (``PENDING_NEW``) or wrote it off (``REJECTED``)."""
+
+    time_us: int
+    traceparent: str
+    order_id: int
+    user_id: int
+    symbol: str
+    side: int
+    status: str
+    reason: str = ""
+
+
+class FundsEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """Cash or shares came into a wallet from outside, or (negative) went out."""
+
+    time_us: int
+    traceparent: str
+    user_id: int
+    asset: str
+    amount: int
+    unit_cost: Money
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A sequence of events in Valkey, its publisher and everybody who follows it."""
+
+    name: str
+    publisher: str
+    event: type[msgspec.Struct]
+    consumers: frozenset[str]
+
+
+EXECUTIONS = Stream(
+    "executions", ENGINE, EngineEvent, frozenset({WALLET, ORDERS, RISK, MARKET, REPORTING, NOTIFICATION})
+)
+ORDER_EVENTS = Stream("orders", ORDERS, OrderEvent, frozenset({REPORTING}))
+FUNDS = Stream("funds", WALLET, FundsEvent, frozenset({REPORTING}))
+
+
+def user_channel(user_id: int) -> str:
+    """Valkey channel on which notification publishes one user's messages, ready encoded for the sockets."""
+    return f"notification:{user_id}"

@@ -1,0 +1,128 @@
+"""What the order-manager is asked: the life of every order."""
+
+from enum import StrEnum
+
+import msgspec
+
+from shared.contracts.money import Money, Shares
+from shared.contracts.operations import ORDERS, Answer, Item, Operation
+from shared.contracts.wallet import OrderIds
+
+
+class OrderStatus(StrEnum):
+    """Where an order is in its life. PENDING_NEW: on disk, the engine has not answered for it yet."""
+
+    PENDING_NEW = "PENDING_NEW"
+    OPEN = "OPEN"
+    PARTIALLY_FILLED = "PARTIALLY_FILLED"
+    FILLED = "FILLED"
+    CANCELLED = "CANCELLED"
+    REJECTED = "REJECTED"
+
+
+FINAL = frozenset({OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.REJECTED})
+"""Statuses that never change again."""
+
+
+class NewOrder(Item, frozen=True, kw_only=True):
+    """An order that holds its money and passed its limits. ``side``, ``order_type``, ``time_in_force`` are codes."""
+
+    order_id: int
+    user_id: int
+    client_order_id: str
+    symbol: str
+    side: int
+    order_type: int
+    time_in_force: int
+    price: Money
+    quantity: Shares
+
+
+class Fill(msgspec.Struct, frozen=True, kw_only=True):
+    """One execution of an order."""
+
+    trade_id: int
+    price: Money
+    quantity: Shares
+    time_us: int
+
+
+class Order(Answer, frozen=True, kw_only=True, tag=True):
+    """An order as it stands. ``created`` is False where a known ``client_order_id`` brought up an earlier order.
+
+    ``price`` of a market order is its protection price: the worst at which it may trade.
+    """
+
+    order_id: int
+    user_id: int
+    client_order_id: str
+    symbol: str
+    side: int
+    order_type: int
+    time_in_force: int
+    price: Money
+    quantity: Shares
+    filled_quantity: Shares
+    filled_value: Money
+    status: OrderStatus
+    reason: str
+    created_us: int
+    updated_us: int
+    trace_id: str
+    fills: tuple[Fill, ...] = ()
+    created: bool = True
+
+
+class OrderRef(Item, frozen=True, kw_only=True):
+    """One order of one user, by its id or (id 0) by the client's own. ``position``: no older than this engine event."""
+
+    user_id: int
+    order_id: int = 0
+    client_order_id: str = ""
+    position: int = 0
+
+
+class OrderQuery(Item, frozen=True, kw_only=True):
+    """A page of a user's orders, newest first, below ``before`` (0: from the newest). Empty filters let all pass."""
+
+    user_id: int
+    position: int = 0
+    symbol: str = ""
+    status: tuple[OrderStatus, ...] = ()
+    before: int = 0
+    limit: int = 50
+
+
+class OrderPage(Answer, frozen=True, kw_only=True, tag=True):
+    """A page of orders, without their fills."""
+
+    orders: tuple[Order, ...]
+
+
+class OrderFailure(Item, frozen=True, kw_only=True):
+    """Mark an order REJECTED because a later step refused or failed. Bars the id where the order is not known."""
+
+    order_id: int
+    user_id: int
+    reason: str
+
+
+class Verdict(Answer, frozen=True, kw_only=True, tag=True):
+    """Whether the order is dead (REJECTED now or before), so that its hold and reservation may go."""
+
+    order_id: int
+    dead: bool
+
+
+class PendingBefore(Item, frozen=True, kw_only=True):
+    """Ask for orders still PENDING_NEW that were created before this Unix time."""
+
+    until_us: int
+
+
+CREATE_ORDER = Operation(ORDERS, "create_order", NewOrder, Order)
+GET_ORDER = Operation(ORDERS, "get_order", OrderRef, Order)
+LIST_ORDERS = Operation(ORDERS, "list_orders", OrderQuery, OrderPage)
+FAIL_ORDER = Operation(ORDERS, "fail_order", OrderFailure, Verdict)
+BURY_UNKNOWN = Operation(ORDERS, "bury_unknown", OrderFailure, Verdict, traced=False)
+PENDING_ORDERS = Operation(ORDERS, "pending_orders", PendingBefore, OrderIds, traced=False)

@@ -1,0 +1,29 @@
+"""What the risk-manager is asked: may this order reach the market?"""
+
+from shared.contracts.money import Money, Shares
+from shared.contracts.operations import RISK, Answer, Done, Item, Operation
+from shared.contracts.wallet import OrderIds, ReleaseRequest, UnconfirmedSince
+
+
+class RiskCheck(Item, frozen=True, kw_only=True):
+    """An order to be judged. ``price`` is its limit, or the protection price of a market order."""
+
+    order_id: int
+    user_id: int
+    symbol: str
+    side: int
+    order_type: int
+    price: Money
+    quantity: Shares
+
+
+class RiskPassed(Answer, frozen=True, kw_only=True, tag=True):
+    """The order is within all limits, and counted against them. ``checks`` is how many limits it passed."""
+
+    order_id: int
+    checks: int
+
+
+VALIDATE_ORDER = Operation(RISK, "validate_order", RiskCheck, RiskPassed)
+RELEASE_RISK = Operation(RISK, "release_order", ReleaseRequest, Done)
+OPEN_RESERVATIONS = Operation(RISK, "open_reservations", UnconfirmedSince, OrderIds, traced=False)

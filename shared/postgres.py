@@ -1,0 +1,126 @@
+"""A service's own schema in PostgreSQL: connections, traced statements, migrations.
+
+Statements are named once, with their SQL, and record themselves in every span they serve (OpenTelemetry's semantic
+conventions for databases). A connection that breaks is an ``Unavailable``, never a stack trace for a user.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+from opentelemetry.trace import Span
+
+from shared.errors import Unavailable
+from shared.tracing import statement_spans
+
+if TYPE_CHECKING:
+    Connection = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
+else:
+    Connection = Any
+
+LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    OSError,
+    TimeoutError,
+)
+"""What asyncpg raises when the server is gone, stopping, full or not there yet."""
+
+COMMAND_TIMEOUT_S = 10.0
+
+
+class Statement:
+    """One SQL statement with the name under which traces show it, like ``INSERT order``."""
+
+    def __init__(self, name: str, sql: str) -> None:
+        operation, _, collection = name.partition(" ")
+        self.name = name
+        self.sql = sql
+        self.attributes = {
+            "db.system.name": "postgresql",
+            "db.operation.name": operation,
+            "db.collection.name": collection,
+            "db.query.summary": name,
+            "db.query.text": " ".join(sql.split()),
+            "peer.service": "database",
+        }
+
+    async def fetch(self, connection: Connection, spans: Sequence[Span], *args: Any) -> list[asyncpg.Record]:
+        """Run it and give its rows. It is recorded in each of ``spans``."""
+        with statement_spans(spans, self.name, self.attributes):
+            return await connection.fetch(self.sql, *args)
+
+
+class Database:
+    """The connections of one service. Two pools: what a client waits for is durable, what events bring may be redone."""
+
+    def __init__(self, url: str, schema: str, pool_max: int = 4) -> None:
+        self._url = url
+        self._schema = schema
+        self._pool_max = pool_max
+        self._pools: dict[bool, asyncpg.Pool[asyncpg.Record]] = {}
+
+    async def connect(self) -> None:
+        """Opens both pools. Raises OSError or asyncpg's errors when the server can't be reached."""
+        for durable in (True, False):
+            self._pools[durable] = await asyncpg.create_pool(
+                self._url,
+                min_size=1,
+                max_size=self._pool_max,
+                max_inactive_connection_lifetime=0,
+                command_timeout=COMMAND_TIMEOUT_S,
+                server_settings={
+                    "search_path": self._schema,
+                    "application_name": self._schema,
+                    "synchronous_commit": "on" if durable else "off",
+                },
+            )
+
+    async def close(self) -> None:
+        for pool in self._pools.values():
+            try:
+                await asyncio.wait_for(pool.close(), 3)
+            except TimeoutError:
+                pool.terminate()
+
+    @asynccontextmanager
+    async def connection(self, *, durable: bool = True) -> AsyncIterator[Connection]:
+        """A connection without a transaction: each statement commits by itself."""
+        try:
+            async with self._pools[durable].acquire(timeout=COMMAND_TIMEOUT_S) as connection:
+                yield connection
+        except LOST as error:
+            raise Unavailable("database", type(error).__name__) from error
+
+    @asynccontextmanager
+    async def transaction(self, *, durable: bool = True) -> AsyncIterator[Connection]:
+        """A transaction, on disk once the block has ended; with ``durable=False`` some 0.6 s later, in order.
+
+        That is for what an event brings: after a crash it is brought again. Raises Unavailable when the server goes
+        away, in which case the outcome of the commit is unknown.
+        """
+        async with self.connection(durable=durable) as connection, connection.transaction():
+            yield connection
+
+    async def ping(self) -> None:
+        async with self.connection() as connection:
+            await connection.fetch("SELECT 1")
+
+
+async def migrate(database: Database, folder: Path) -> None:
+    """Brings the schema up to date: runs each ``NNNN_name.sql`` of the folder that has not run yet, in order, once."""
+    async with database.transaction() as connection:
+        await connection.execute("SELECT pg_advisory_xact_lock(hashtext(current_schema()))")
+        await connection.execute(
+            "CREATE TABLE IF NOT EXISTS migrations (name text PRIMARY KEY, applied_at timestamptz)"
+        )
+        done = {row["name"] for row in await connection.fetch("SELECT name FROM migrations")}
+        for path in sorted(folder.glob("*.sql")):
+            if path.name not in done:
+                await connection.execute(path.read_text())
+                await connection.execute("INSERT INTO migrations VALUES ($1, now())", path.name)

@@ -1,0 +1,69 @@
+"""What a service is told from outside: typed, from environment variables, refused by name when wrong."""
+
+import sys
+from typing import TypeVar
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.contracts import operations
+
+DEFAULT_PORTS = {
+    operations.GATEWAY: 8347,
+    operations.USERS: 8975,
+    operations.WALLET: 8651,
+    operations.RISK: 8539,
+    operations.ORDERS: 8426,
+    operations.ENGINE: 8792,
+    operations.MARKET: 8864,
+    operations.REPORTING: 9127,
+    operations.NOTIFICATION: 9243,
+}
+"""Where each service listens unless told otherwise."""
+
+
+def _url(service: str) -> str:
+    return f"http://127.0.0.1:{DEFAULT_PORTS[service]}"
+
+
+class ServiceSettings(BaseSettings):
+    """Settings that every service has. Each is the environment variable of the same name in capitals."""
+
+    model_config = SettingsConfigDict(extra="ignore")
+
+    host: str = "127.0.0.1"
+    port: int = Field(0, ge=0, le=65535, description="0: the service's own default port")
+    database_url: SecretStr = SecretStr("")
+    redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    service_secret: SecretStr = Field(SecretStr(""), description="this service's own credential")
+    service_keys: dict[str, str] = Field({}, description="service name -> SHA-256 (hex) of its credential, as JSON")
+    database_pool_max: int = Field(4, ge=1, le=100)
+
+    user_service_url: str = _url(operations.USERS)
+    wallet_service_url: str = _url(operations.WALLET)
+    risk_manager_url: str = _url(operations.RISK)
+    order_manager_url: str = _url(operations.ORDERS)
+    matching_engine_url: str = _url(operations.ENGINE)
+    market_data_url: str = _url(operations.MARKET)
+    reporting_url: str = _url(operations.REPORTING)
+    notification_url: str = _url(operations.NOTIFICATION)
+    client_gateway_url: str = _url(operations.GATEWAY)
+
+    def url_of(self, service: str) -> str:
+        """Base URL of a service by its name ("wallet-service"), without a trailing slash."""
+        url: str = getattr(self, service.replace("-", "_") + "_url")
+        return url.rstrip("/")
+
+
+S = TypeVar("S", bound=BaseSettings)
+
+
+def load(kind: type[S]) -> S:
+    """Settings from the environment. Ends the process with status 2, and names each variable that is wrong."""
+    try:
+        return kind()
+    except ValidationError as error:
+        for problem in error.errors():
+            name = "_".join(str(part) for part in problem["loc"][:1]).upper()
+            print(f"{name}: {problem['msg']}", file=sys.stderr)  # noqa: T201 - before logging is set up
+        sys.exit(2)

@@ -1,0 +1,81 @@
+"""HTTP answers: JSON by msgspec, errors as ``application/problem+json`` (RFC 9457) with the id of their trace."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from opentelemetry import trace
+from starlette.exceptions import HTTPException
+
+from shared.errors import Problem, Unavailable
+from shared.tracing import record_error
+
+log = structlog.get_logger()
+
+_encode = msgspec.json.Encoder().encode
+
+
+def json_response(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Anything msgspec can encode, as JSON."""
+    return Response(_encode(content), status, dict(headers) if headers else None, "application/json")
+
+
+def trace_id() -> str:
+    """The id of the trace that is running here, 32 hex digits, empty when there is none."""
+    context = trace.get_current_span().get_span_context()
+    return f"{context.trace_id:032x}" if context.is_valid else ""
+
+
+def problem_response(problem: Problem) -> Response:
+    """The error body of RFC 9457, section 3, with ``code``, ``trace_id`` and the figures of a limit added."""
+    body: dict[str, Any] = {
+        "type": f"/problems/{problem.code}",
+        "title": HTTPStatus(problem.status).phrase,
+        "status": problem.status,
+        "code": problem.code,
+        "detail": problem.detail,
+        "trace_id": trace_id(),
+    }
+    if problem.figures:
+        body["figures"] = problem.figures
+    return Response(_encode(body), problem.status, problem.headers, "application/problem+json")
+
+
+def install_problems(app: FastAPI) -> None:
+    """Makes every error of an app a problem: ours, the framework's, and bugs (which tell nothing but their trace)."""
+
+    @app.exception_handler(Problem)
+    async def on_problem(_request: Request, problem: Problem) -> Response:
+        span = trace.get_current_span()
+        span.set_attribute("error.code", problem.code)
+        return problem_response(problem)
+
+    @app.exception_handler(Unavailable)
+    async def on_unavailable(_request: Request, error: Unavailable) -> Response:
+        record_error(trace.get_current_span(), error)
+        detail = f"The {error.what} does not answer right now. Nothing was changed; try again in a moment."
+        return problem_response(Problem(503, "service_unavailable", detail, headers={"Retry-After": "1"}))
+
+    @app.exception_handler(RequestValidationError)
+    async def on_invalid(_request: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        return problem_response(Problem(422, "invalid_request", f"{where}: {first['msg']}"))
+
+    @app.exception_handler(HTTPException)
+    async def on_http(request: Request, error: HTTPException) -> Response:
+        codes = {404: "not_found", 405: "method_not_allowed"}
+        code = codes.get(error.status_code, "http_error")
+        detail = f"{request.method} {request.url.path}: {error.detail}. See /docs for what there is."
+        return problem_response(Problem(error.status_code, code, detail, headers=error.headers))
+
+    @app.exception_handler(Exception)
+    async def on_bug(_request: Request, error: Exception) -> Response:
+        record_error(trace.get_current_span(), error)
+        log.error("unexpected error", exc_info=error)
+        detail = "Something went wrong on our side. Quote the trace_id when you report it."
+        return problem_response(Problem(500, "internal_error", detail))
