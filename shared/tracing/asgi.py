@@ -4,15 +4,18 @@ The middleware wraps the whole stack of an application, so it sees what every ot
 before it becomes a 500. https://opentelemetry.io/docs/specs/semconv/http/http-spans/
 """
 
+import os
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
 from opentelemetry import context as context_api
 from opentelemetry import propagate, trace
+from opentelemetry.context import Context
 from opentelemetry.propagators.textmap import Getter
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from shared.tracing.context import record_error, traceparent_of
+from shared.tracing.recorder import Tracer
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -21,6 +24,7 @@ Send = Callable[[Message], Awaitable[None]]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 EXCLUDED = ("/health", "/ready", "/metrics", "/internal/")
+EMPTY = Context()
 METHODS = {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"}
 
 
@@ -42,6 +46,10 @@ def instrument_fastapi(app: Any, exclude: Sequence[str] = EXCLUDED) -> None:
     app.build_middleware_stack = build_traced
     # An application that serves already has its stack: let it build a new one.
     app.middleware_stack = None
+    # FastAPI traces requests by itself where a provider is installed, with four spans each: one server span is enough.
+    telemetry = getattr(app, "_telemetry", None)
+    if isinstance(telemetry, dict):
+        telemetry["tracing"] = False
 
 
 class TracingMiddleware:
@@ -50,13 +58,20 @@ class TracingMiddleware:
     def __init__(self, app: AsgiApp, tracer: trace.Tracer, exclude: Sequence[str] = EXCLUDED) -> None:
         self.app = app
         self.tracer = tracer
+        names = propagator_names()
+        self.plain_propagation = names <= {"tracecontext", "baggage"} and "tracecontext" in names
         self.excluded = frozenset(exclude)
         self.excluded_below = tuple(path if path.endswith("/") else path + "/" for path in exclude)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, WebSocket or lifespan."""
-        path = scope.get("path", "")
-        if scope["type"] == "lifespan" or path in self.excluded or path.startswith(self.excluded_below):
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        # Tells FastAPI applications mounted below that the request is traced already.
+        scope.setdefault("fastapi.telemetry", None)
+        path = scope["path"]
+        if path in self.excluded or path.startswith(self.excluded_below):
             await self.app(scope, receive, send)
         elif scope["type"] == "http":
             await self._serve_http(scope, receive, send)
@@ -64,7 +79,8 @@ class TracingMiddleware:
             await self._serve_websocket(scope, receive, send)
 
     async def _serve_http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        span = self._start(scope, scope["method"] if scope["method"] in METHODS else "HTTP")
+        method = scope["method"] if scope["method"] in METHODS else "HTTP"
+        span, context = self._start(scope, method)
         status = 0
 
         async def traced_send(message: Message) -> None:
@@ -74,7 +90,7 @@ class TracingMiddleware:
                 message["headers"] = [*message.get("headers", ()), *response_headers(span)]
             await send(message)
 
-        token = context_api.attach(trace.set_span_in_context(span))
+        token = context_api.attach(context)
         try:
             await self.app(scope, receive, traced_send)
         except BaseException as error:
@@ -82,36 +98,31 @@ class TracingMiddleware:
             raise
         finally:
             context_api.detach(token)
-            if span.is_recording():
-                self._name(span, scope, scope["method"] if scope["method"] in METHODS else "HTTP")
-                describe_status(span, status)
-            span.end()
+            finish(span, scope, method, status)
 
     async def _serve_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The span covers the handshake: a connection may last for days, and what it carries has spans of its own."""
-        span = self._start(scope, "WS")
-        open_handshake = True
-
-        def finish(status: int) -> None:
-            nonlocal open_handshake
-            if open_handshake:
-                open_handshake = False
-                self._name(span, scope, "WS")
-                describe_status(span, status)
-                span.end()
+        span, context = self._start(scope, "WS")
+        accepted = False
 
         async def traced_send(message: Message) -> None:
-            if open_handshake and message["type"] in ("websocket.accept", "websocket.http.response.start"):
+            nonlocal accepted
+            kind = message["type"]
+            if kind in ("websocket.accept", "websocket.http.response.start"):
                 message["headers"] = [*message.get("headers", ()), *response_headers(span)]
             await send(message)
-            if message["type"] == "websocket.accept":
-                finish(101)
-            elif message["type"] == "websocket.http.response.start":
-                finish(message["status"])
-            elif message["type"] == "websocket.close":
-                finish(403)
+            if accepted:
+                return
+            if kind == "websocket.accept":
+                accepted = True
+                finish(span, scope, "WS", 101)
+            elif kind == "websocket.http.response.start":
+                finish(span, scope, "WS", message["status"])
+            elif kind == "websocket.close":
+                # A close before the handshake is complete makes the server answer 403 (ASGI specification).
+                finish(span, scope, "WS", 403)
 
-        token = context_api.attach(trace.set_span_in_context(span))
+        token = context_api.attach(context)
         try:
             await self.app(scope, receive, traced_send)
         except BaseException as error:
@@ -119,18 +130,29 @@ class TracingMiddleware:
             raise
         finally:
             context_api.detach(token)
-            finish(0)
+            finish(span, scope, "WS", 0)
 
-    def _start(self, scope: Scope, name: str) -> trace.Span:
-        parent = propagate.extract(scope["headers"], getter=HEADERS)
-        return self.tracer.start_span(name, parent, SpanKind.SERVER, request_attributes(scope))
+    def _start(self, scope: Scope, name: str) -> tuple[trace.Span, Context]:
+        """The server span, and the context that has it as its current one."""
+        traceparent, plain = "", self.plain_propagation
+        for header, value in scope["headers"]:
+            if header == b"traceparent":
+                plain = plain and not traceparent
+                traceparent = value.decode("latin-1")
+            elif header == b"tracestate" or header == b"baggage":
+                plain = False
+        attributes = request_attributes(scope)
+        if plain and isinstance(self.tracer, Tracer):
+            span = self.tracer.child_of_traceparent(traceparent, name, SpanKind.SERVER, attributes, None)
+            return span, trace.set_span_in_context(span, EMPTY)
+        parent = propagate.extract(scope["headers"], EMPTY, HEADERS)
+        started = self.tracer.start_span(name, parent, SpanKind.SERVER, attributes)
+        return started, trace.set_span_in_context(started, parent)
 
-    @staticmethod
-    def _name(span: trace.Span, scope: Scope, method: str) -> None:
-        route = route_of(scope)
-        if route:
-            span.update_name(f"{method} {route}")
-            span.set_attribute("http.route", route)
+
+def propagator_names() -> set[str]:
+    """The propagators that the OpenTelemetry API has loaded, by name."""
+    return {name.strip() for name in os.environ.get("OTEL_PROPAGATORS", "tracecontext,baggage").split(",")}
 
 
 class _Headers(Getter[Any]):
@@ -174,9 +196,30 @@ def request_attributes(scope: Scope) -> dict[str, str | int]:
 
 
 def route_of(scope: Scope) -> str:
-    """The path template that matched, e.g. `/v1/order/{order_id}`; "" if none did."""
-    route = scope.get("route")
-    return getattr(route, "path", "") if route is not None else ""
+    """The path template that matched, e.g. `/v1/order/{order_id}`; "" if none did.
+
+    A route below a prefix or a mount knows only its own end of the template, so there the parameters are put back
+    into the path that was asked for.
+    """
+    path, route = scope["path"], scope.get("route")
+    if route is None:
+        # Only a mount sets `app_root_path`; what it serves has no routes that could be named.
+        return f"{scope.get('root_path', '')}/{{path}}" if "app_root_path" in scope else ""
+    regex = getattr(route, "path_regex", None)
+    if regex is not None and regex.match(path):
+        return str(getattr(route, "path_format", ""))
+    segments = path.split("/")
+    for name, value in reversed(scope.get("path_params", {}).items()):
+        text = str(value)
+        for index in range(len(segments) - 1, 0, -1):
+            if segments[index].lower() == text.lower():
+                segments[index] = f"{{{name}}}"
+                break
+            tail = "/".join(segments[index:])
+            if tail == text:
+                segments[index:] = [f"{{{name}}}"]
+                break
+    return "/".join(segments)
 
 
 def response_headers(span: trace.Span) -> list[tuple[bytes, bytes]]:
@@ -185,13 +228,23 @@ def response_headers(span: trace.Span) -> list[tuple[bytes, bytes]]:
     return [(b"traceresponse", traceparent), (b"x-trace-id", traceparent[3:35])] if traceparent else []
 
 
-def describe_status(span: trace.Span, status: int) -> None:
-    """The response's status code; only 5xx are errors of the server (semantic conventions, HTTP server spans)."""
-    if not status:
+def finish(span: trace.Span, scope: Scope, method: str, status: int) -> None:
+    """Name the span by its route, note the response's status and end it, unless that was done already.
+
+    Only 5xx are errors of the server (semantic conventions, HTTP server spans); `status` 0 means there was no response.
+    """
+    if not span.is_recording():
         return
-    span.set_attribute("http.response.status_code", status)
+    route = route_of(scope)
+    if route:
+        span.update_name(f"{method} {route}")
+        span.set_attribute("http.route", route)
+    if status:
+        span.set_attribute("http.response.status_code", status)
     if status >= 500:
-        attributes = getattr(span, "attributes", None) or {}
-        if "error.type" not in attributes:
+        # What the application or an exception said about the failure is more exact and stays.
+        if "error.type" not in (getattr(span, "attributes", None) or {}):
             span.set_attribute("error.type", str(status))
-        span.set_status(Status(StatusCode.ERROR))
+        if getattr(span, "status", Status()).status_code is not StatusCode.ERROR:
+            span.set_status(Status(StatusCode.ERROR))
+    span.end()

@@ -1,4 +1,4 @@
-# cython: language_level=3, annotation_typing=False, binding=False
+# cython: language_level=3, annotation_typing=False
 """Attribute values as OpenTelemetry allows them: checked, copied and cut to the limits when they are set."""
 
 from collections.abc import Mapping, Sequence

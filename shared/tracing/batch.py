@@ -108,9 +108,7 @@ def _start_item(
     return tracer.start_span(name, context_from(traceparent), kind, attributes, None, start_ns)
 
 
-def _start_child(
-    parent: trace.Span, name: str, kind: SpanKind, attributes: AttributeMap, start_ns: int
-) -> trace.Span:
+def _start_child(parent: trace.Span, name: str, kind: SpanKind, attributes: AttributeMap, start_ns: int) -> trace.Span:
     if isinstance(parent, Span):
         return parent.tracer.child_of(parent, name, kind, attributes, start_ns)
     context = trace.set_span_in_context(parent)

@@ -1,4 +1,4 @@
-# cython: language_level=3, annotation_typing=False, binding=False
+# cython: language_level=3, annotation_typing=False
 """Spans to OTLP: the protobuf bytes of `ExportTraceServiceRequest`, written by hand.
 
 Field numbers are those of opentelemetry-proto 1.x (`trace/v1/trace.proto`, `common/v1/common.proto`). The tests parse

@@ -1,4 +1,4 @@
-# cython: language_level=3, annotation_typing=False, binding=False
+# cython: language_level=3, annotation_typing=False
 """The recorder: the TracerProvider, Tracer and Span that stand behind the plain OpenTelemetry API.
 
 Everything here runs inside the request, so it only notes facts: ids, times, attributes, one append to a bounded
@@ -143,9 +143,7 @@ class Span:
         for key, value in attributes.items():
             self.set_attribute(key, value)
 
-    def add_event(
-        self, name: str, attributes: Mapping[str, Any] | None = None, timestamp: int | None = None
-    ) -> None:
+    def add_event(self, name: str, attributes: Mapping[str, Any] | None = None, timestamp: int | None = None) -> None:
         """Note something that happened now, or at `timestamp` (ns); beyond the limit the oldest event is dropped."""
         if not self.recording:
             return
@@ -531,7 +529,11 @@ class Tracer:
         span.recording = True
         now_ns = monotonic_ns()
         # Local children share their parent's clock, so a step of the wall clock cannot tear a trace apart.
-        if parent is not None and parent.start_ns and now_ns + parent.clock_offset_ns - parent.start_ns < CLOCK_REUSE_NS:
+        if (
+            parent is not None
+            and parent.start_ns
+            and now_ns + parent.clock_offset_ns - parent.start_ns < CLOCK_REUSE_NS
+        ):
             span.clock_offset_ns = parent.clock_offset_ns
         else:
             span.clock_offset_ns = time_ns() - now_ns
