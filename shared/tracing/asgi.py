@@ -15,7 +15,7 @@ from opentelemetry.propagators.textmap import Getter
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from shared.tracing.context import record_error, traceparent_of
-from shared.tracing.recorder import Tracer
+from shared.tracing.recorder import Tracer, start_remote_child
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -143,7 +143,8 @@ class TracingMiddleware:
                 plain = False
         attributes = request_attributes(scope)
         if plain and isinstance(self.tracer, Tracer):
-            span = self.tracer.child_of_traceparent(traceparent, name, SpanKind.SERVER, attributes, None)
+            tracer = self.tracer
+            span = start_remote_child(traceparent, tracer.buffer, tracer.scope, name, SpanKind.SERVER, attributes, None)
             return span, trace.set_span_in_context(span, EMPTY)
         parent = propagate.extract(scope["headers"], EMPTY, HEADERS)
         started = self.tracer.start_span(name, parent, SpanKind.SERVER, attributes)

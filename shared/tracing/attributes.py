@@ -28,7 +28,7 @@ def clean_value(value: Any, length_limit: int | None) -> Any:
 def clean_attributes(
     attributes: Mapping[str, Any] | None, count_limit: int, length_limit: int | None
 ) -> tuple[dict[str, Any] | None, int]:
-    """(cleaned copy, number dropped). Keys beyond `count_limit` and empty keys are dropped, as the specification says."""
+    """(cleaned copy, number dropped). Keys beyond `count_limit` and empty keys are dropped."""
     if not attributes:
         return None, 0
     cleaned: dict[str, Any] = {}

@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from time import time_ns
 
 from opentelemetry import trace
-from opentelemetry.trace import Link, SpanKind
+from opentelemetry.trace import SpanKind
 from opentelemetry.util.types import AttributeValue
 
 from shared.tracing.context import context_from, record_error, span_context_from
-from shared.tracing.recorder import Span, Tracer
+from shared.tracing.recorder import Tracer, start_child, start_remote_child
+from shared.tracing.span import Span
 
 SCOPE = "shared.tracing"
 
@@ -104,12 +105,12 @@ def _start_item(
     start_ns: int | None,
 ) -> trace.Span:
     if isinstance(tracer, Tracer):
-        return tracer.child_of_traceparent(traceparent, name, kind, attributes, start_ns)
+        return start_remote_child(traceparent, tracer.buffer, tracer.scope, name, kind, attributes, start_ns)
     return tracer.start_span(name, context_from(traceparent), kind, attributes, None, start_ns)
 
 
 def _start_child(parent: trace.Span, name: str, kind: SpanKind, attributes: AttributeMap, start_ns: int) -> trace.Span:
     if isinstance(parent, Span):
-        return parent.tracer.child_of(parent, name, kind, attributes, start_ns)
+        return start_child(parent, parent.scope, name, kind, attributes, start_ns)
     context = trace.set_span_in_context(parent)
     return trace.get_tracer(SCOPE).start_span(name, context, kind, attributes, None, start_ns)

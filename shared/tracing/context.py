@@ -5,20 +5,22 @@ from opentelemetry.context import Context
 from opentelemetry.trace import NonRecordingSpan, SpanContext, Status, StatusCode, TraceFlags
 from opentelemetry.trace.propagation import _SPAN_KEY
 
-from shared.tracing.recorder import Span, current_context, exception_type, parse_traceparent
+from shared.tracing.recorder import get_context
+from shared.tracing.span import Span, exception_type
+from shared.tracing.w3c import parse_traceparent
 
 
 def current_traceparent() -> str:
     """The W3C `traceparent` of the current span, "" if there is none."""
-    span = current_context().get(_SPAN_KEY)
-    if type(span) is Span:
+    span = get_context().get(_SPAN_KEY)
+    if isinstance(span, Span):
         return span.traceparent()
     return traceparent_of(span) if isinstance(span, trace.Span) else ""
 
 
 def traceparent_of(span: trace.Span) -> str:
     """The W3C `traceparent` that makes another span a child of `span`, "" if the span has no valid ids."""
-    if type(span) is Span:
+    if isinstance(span, Span):
         return span.traceparent()
     context = span.get_span_context()
     if not context.is_valid:

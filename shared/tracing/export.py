@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from shared.tracing.recorder import Span, TracerProvider
+from shared.tracing.span import Span, SpanBuffer
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ BACKLOG_BYTES_MAX = 16 * 1024 * 1024
 PAUSE_FIRST_S, PAUSE_MAX_S = 0.5, 15.0
 
 
-class Rejected(Exception):  # noqa: N818
+class Rejected(Exception):
     """The backend understood the request and refused these spans: sending them again would not help."""
 
 
@@ -35,7 +35,8 @@ class Exporter(Protocol):
         """Payloads that hold the spans; usually one."""
 
     def send(self, payload: bytes) -> None:
-        """Deliver one payload. Raises `Rejected` if it never will be taken, OSError or HTTPException if later might do."""
+        """Deliver one payload. Raises `Rejected` if it never will be taken, OSError or HTTPException if later
+        might do."""
 
     def close(self) -> None:
         """Give up connections."""
@@ -107,14 +108,14 @@ class Outlet:
 
 
 class ExportWorker:
-    """The thread between the provider's buffer and the outlets.
+    """The thread between the buffer of ended spans and the outlets.
 
     It wakes every `delay_s`, or earlier when the buffer is long. The wake queue is a `SimpleQueue` because its `put`
     may be called from signal handlers and from the hot path without a lock that could be held already.
     """
 
-    def __init__(self, provider: TracerProvider, outlets: Sequence[Outlet], delay_s: float, batch_size: int) -> None:
-        self.provider = provider
+    def __init__(self, buffer: SpanBuffer, outlets: Sequence[Outlet], delay_s: float, batch_size: int) -> None:
+        self.buffer = buffer
         self.outlets = outlets
         self.delay_s = delay_s
         self.batch_size = max(1, batch_size)
@@ -123,8 +124,8 @@ class ExportWorker:
         self.thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Start the thread; the provider wakes it from now on."""
-        self.provider.wake = self.wake
+        """Start the thread; the buffer wakes it from now on."""
+        self.buffer.wake = self.wake
         self.thread = threading.Thread(target=self._run, name="span-export", daemon=True)
         self.thread.start()
 
@@ -147,7 +148,7 @@ class ExportWorker:
 
     def restart_after_fork(self) -> None:
         """A child has none of its parent's threads, and its parent sends the parent's spans."""
-        self.provider.buffer.clear()
+        self.buffer.ended.clear()
         self.requests = queue.SimpleQueue()
         for outlet in self.outlets:
             outlet.backlog.clear()
@@ -184,11 +185,11 @@ class ExportWorker:
                 outlet.send(ignore_pause)
 
     def _take_batch(self) -> list[Span]:
-        buffer = self.provider.buffer
+        ended = self.buffer.ended
         batch: list[Span] = []
         while len(batch) < self.batch_size:
             try:
-                batch.append(buffer.popleft())
+                batch.append(ended.popleft())
             except IndexError:
                 break
         return batch

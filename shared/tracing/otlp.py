@@ -11,7 +11,7 @@ from typing import Any
 
 from opentelemetry.trace import SpanContext, SpanKind
 
-from shared.tracing.recorder import Resource, Scope, Span
+from shared.tracing.span import Resource, Scope, Span
 
 HAS_REMOTE_FLAG, REMOTE_FLAG = 0x100, 0x200
 KNOWN_KEYS_MAX = 4096
@@ -96,7 +96,7 @@ def encode_span(span: Span) -> bytes:
     kind = _KINDS[span.span_kind]
     parts.append(field(0x2A, text(span.span_name)))
     parts.append(_times.pack(kind[0], kind[1], 0x39, span.start_ns, 0x41, span.end_ns))
-    parts.append(attribute_fields(0x4A, span.attributes_map))
+    parts.append(attribute_fields(0x4A, span.attribute_map))
     if span.dropped_attributes:
         parts.append(b"\x50" + varint(span.dropped_attributes))
     if span.event_list:
@@ -149,7 +149,7 @@ def encode_request(resource: Resource, spans: Iterable[Span]) -> bytes:
     """The whole ExportTraceServiceRequest: one resource, its spans grouped by instrumentation scope."""
     groups: dict[Scope, list[bytes]] = {}
     for span in spans:
-        groups.setdefault(span.tracer.scope, []).append(field(0x12, encode_span(span)))
+        groups.setdefault(span.scope, []).append(field(0x12, encode_span(span)))
     body = field(0x0A, attribute_fields(0x0A, resource.attributes))
     for scope, encoded in groups.items():
         body += field(0x12, scope_spans(scope, encoded))

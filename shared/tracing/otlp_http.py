@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from shared.tracing.export import Rejected
 from shared.tracing.otlp import encode_request
-from shared.tracing.recorder import Span
 from shared.tracing.settings import Destination, host_and_port
+from shared.tracing.span import Span
 
 RETRYABLE = {408, 429, 502, 503, 504}
 
@@ -41,7 +41,7 @@ class HttpSender:
                 raise
             # A kept-open connection may have been closed by the backend meanwhile: one fresh try.
             status = self._exchange(body)
-        if status in RETRYABLE or status >= 500 and status != 501:
+        if status in RETRYABLE or (status >= 500 and status != 501):
             raise OSError(f"HTTP {status}")
         if status >= 300:
             raise Rejected(f"HTTP {status}")

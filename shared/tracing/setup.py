@@ -59,7 +59,7 @@ def tracing_stats() -> dict[str, int | dict[str, int]]:
     provider, worker = _Process.provider, _Process.worker
     if provider is None:
         return {"recorded": 0, "sampled_out": 0, "exported": 0, "dropped": {}, "queued": 0}
-    dropped = {"queue_full": provider.dropped_full}
+    dropped = {"queue_full": provider.buffer.dropped}
     exported = waiting = 0
     for outlet in worker.outlets if worker is not None else ():
         exported += outlet.exported
@@ -67,17 +67,17 @@ def tracing_stats() -> dict[str, int | dict[str, int]]:
         for reason, count in outlet.dropped.items():
             dropped[reason] = dropped.get(reason, 0) + count
     return {
-        "recorded": provider.recorded,
-        "sampled_out": provider.sampled_out,
+        "recorded": provider.buffer.recorded,
+        "sampled_out": provider.buffer.sampled_out,
         "exported": exported,
         "dropped": dropped,
-        "queued": len(provider.buffer) + waiting,
+        "queued": len(provider.buffer.ended) + waiting,
     }
 
 
 def span_count() -> int:
     """Spans recorded since start."""
-    return _Process.provider.recorded if _Process.provider is not None else 0
+    return _Process.provider.buffer.recorded if _Process.provider is not None else 0
 
 
 def exporter_for(destination: Destination) -> Exporter:
@@ -96,8 +96,9 @@ def _install(settings: TracingSettings) -> None:
         wake_at=settings.max_batch_size,
     )
     outlets = [Outlet(exporter_for(destination)) for destination in settings.destinations]
-    worker = ExportWorker(provider, outlets, settings.schedule_delay_s, settings.max_batch_size)
+    worker = ExportWorker(provider.buffer, outlets, settings.schedule_delay_s, settings.max_batch_size)
     worker.start()
+    provider.flusher, provider.stopper = worker.flush, shutdown_tracing
     trace.set_tracer_provider(provider)
     _Process.provider, _Process.worker = provider, worker
     if not _Process.hooks_installed:

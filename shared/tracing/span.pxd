@@ -1,0 +1,21 @@
+# C types for the compiled form of span.py.
+
+cdef class SpanBuffer:
+    cdef public object resource, sampler, limits, span_value_length, wake, ended
+    cdef public Py_ssize_t span_attributes_max, max_queue_size, wake_at
+    cdef public bint parent_based
+    cdef public long long recorded, sampled_out, dropped
+
+    cpdef take(self, Span span)
+
+
+cdef class Span:
+    cdef object __weakref__
+    cdef public SpanBuffer buffer
+    cdef public object scope, span_name, span_kind, state, context_made, status_message
+    cdef public dict attribute_map
+    cdef public list event_list, link_list
+    cdef public unsigned long long trace_high, trace_low, span_id, parent_id
+    cdef public long long start_ns, end_ns, clock_offset_ns
+    cdef public int flags, status_code, dropped_attributes, dropped_events, dropped_links
+    cdef public bint parent_remote, recording, record_exceptions, set_status_on_exception

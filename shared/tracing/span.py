@@ -1,0 +1,359 @@
+# cython: language_level=3, annotation_typing=False
+"""The span: what one operation of a trace notes about itself, and the buffer that takes it when it has ended.
+
+This runs inside the request, so it only notes facts: ids, times, attributes, one append at the end. Encoding and
+sending happen in a thread of their own (`export`). The same source runs compiled (`span.pxd` holds the C types) or as
+plain Python.
+"""
+
+import logging
+import os
+import random
+import traceback
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from time import monotonic_ns
+from types import MappingProxyType, TracebackType
+from typing import Any
+
+from opentelemetry import trace
+from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceState
+
+from shared.tracing.attributes import clean_attributes, clean_value
+from shared.tracing.sampling import Sampler
+from shared.tracing.settings import Limits
+
+logger = logging.getLogger(__name__)
+
+# How long the children of a span go on using its clock.
+CLOCK_REUSE_NS = 60_000_000_000
+
+_random = random.Random()  # noqa: S311  (ids need to be unique, not secret)
+random_bits = _random.getrandbits
+os.register_at_fork(after_in_child=_random.seed)
+
+
+class Scope:
+    """The instrumentation scope: the library that makes the spans."""
+
+    __slots__ = ("attributes", "name", "schema_url", "version")
+
+    def __init__(self, name: str, version: str, schema_url: str, attributes: Mapping[str, Any] | None) -> None:
+        self.name = name
+        self.version = version
+        self.schema_url = schema_url
+        self.attributes = attributes
+
+
+class Resource:
+    """The process that makes the spans, as attributes."""
+
+    __slots__ = ("attributes",)
+
+    def __init__(self, attributes: Mapping[str, Any]) -> None:
+        self.attributes = MappingProxyType(dict(attributes))
+
+
+class SpanBuffer:
+    """What all spans of a process share: resource, sampler, limits, and the bounded buffer of those that have ended.
+
+    `wake` is called when the buffer reaches `wake_at` spans, so that a burst does not wait for the export's timer.
+    """
+
+    def __init__(self, resource: Resource, sampler: Sampler, limits: Limits, max_queue_size: int, wake_at: int) -> None:
+        self.resource = resource
+        self.sampler = sampler
+        self.parent_based = sampler.parent_based
+        self.limits = limits
+        self.span_attributes_max = limits.span_attributes
+        self.span_value_length = limits.span_value_length
+        self.max_queue_size = max_queue_size
+        self.wake_at = wake_at
+        self.wake: Callable[[], None] | None = None
+        self.ended: deque[Span] = deque()
+        self.recorded = 0
+        self.sampled_out = 0
+        self.dropped = 0
+
+    def take(self, span: "Span") -> None:
+        """Put an ended span into the buffer; when it is full the oldest goes and is counted."""
+        self.recorded += 1
+        waiting = len(self.ended)
+        if waiting >= self.max_queue_size:
+            self.ended.popleft()
+            self.dropped += 1
+        self.ended.append(span)
+        if waiting + 1 == self.wake_at and self.wake is not None:
+            self.wake()
+
+
+class Span:
+    """One operation of a trace, implementing `opentelemetry.trace.Span` (registered as its virtual subclass).
+
+    A span that was sampled out is the same object with `recording` False: it has ids to pass on and ignores the rest.
+    Times are integers in nanoseconds since the Unix epoch.
+    """
+
+    def __init__(self, buffer: SpanBuffer, scope: Scope, name: str, kind: SpanKind) -> None:
+        self.buffer = buffer
+        self.scope = scope
+        self.span_name = name
+        self.span_kind = kind
+        self.trace_high = 0
+        self.trace_low = 0
+        self.span_id = 0
+        self.parent_id = 0
+        self.flags = 0
+        self.parent_remote = False
+        self.recording = False
+        self.state: TraceState | None = None
+        self.attribute_map: dict[str, Any] | None = None
+        self.event_list: list[Event] | None = None
+        self.link_list: list[Link] | None = None
+        self.context_made: SpanContext | None = None
+        self.status_code = 0
+        self.status_message: str | None = None
+        self.start_ns = 0
+        self.end_ns = 0
+        self.clock_offset_ns = 0
+        self.dropped_attributes = 0
+        self.dropped_events = 0
+        self.dropped_links = 0
+        self.record_exceptions = True
+        self.set_status_on_exception = True
+
+    def get_span_context(self) -> SpanContext:
+        """The immutable ids of this span, made on first use."""
+        if self.context_made is None:
+            flags = trace.TraceFlags(self.flags)
+            self.context_made = SpanContext(self.trace_id(), self.span_id, False, flags, self.state)
+        return self.context_made
+
+    def trace_id(self) -> int:
+        """The 128-bit id of the trace."""
+        high: Any = self.trace_high
+        return (high << 64) | self.trace_low  # type: ignore[no-any-return]
+
+    def traceparent(self) -> str:
+        """The W3C `traceparent` header value that makes another span a child of this one."""
+        return f"00-{self.trace_high:016x}{self.trace_low:016x}-{self.span_id:016x}-{self.flags:02x}"
+
+    def is_recording(self) -> bool:
+        """True from the start to the end of a sampled span."""
+        return self.recording
+
+    def set_attribute(self, key: str, value: Any) -> None:
+        """Set one attribute; beyond the count limit new keys are dropped and counted, as the specification has it."""
+        if not self.recording:
+            return
+        if type(value) is not str or self.buffer.span_value_length is not None:
+            value = clean_value(value, self.buffer.span_value_length)
+        attributes = self.attribute_map
+        if attributes is None:
+            attributes = self.attribute_map = {}
+        if not key or (len(attributes) >= self.buffer.span_attributes_max and key not in attributes):
+            self.dropped_attributes += 1
+            return
+        attributes[key] = value
+
+    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
+        """Set several attributes, as `set_attribute` does each."""
+        for key, value in attributes.items():
+            self.set_attribute(key, value)
+
+    def add_event(self, name: str, attributes: Mapping[str, Any] | None = None, timestamp: int | None = None) -> None:
+        """Note something that happened now, or at `timestamp` (ns); beyond the limit the oldest event is dropped."""
+        if not self.recording:
+            return
+        limits = self.buffer.limits
+        cleaned, dropped = clean_attributes(attributes, limits.event_attributes, limits.value_length)
+        event = Event(name, timestamp if timestamp is not None else self.now_ns(), cleaned, dropped)
+        if self.event_list is None:
+            self.event_list = []
+        self.event_list.append(event)
+        if len(self.event_list) > limits.events:
+            del self.event_list[0]
+            self.dropped_events += 1
+
+    def add_link(self, context: SpanContext, attributes: Mapping[str, Any] | None = None) -> None:
+        """Point at another span; beyond the limit the oldest link is dropped."""
+        if not self.recording or context is None or not (context.is_valid or attributes or context.trace_state):
+            return
+        limits = self.buffer.limits
+        cleaned, dropped = clean_attributes(attributes, limits.link_attributes, limits.value_length)
+        if self.link_list is None:
+            self.link_list = []
+        self.link_list.append(BoundedLink(context, cleaned, dropped))
+        if len(self.link_list) > limits.links:
+            del self.link_list[0]
+            self.dropped_links += 1
+
+    def update_name(self, name: str) -> None:
+        """Give the span a better name, e.g. once the route is known."""
+        if self.recording:
+            self.span_name = name
+
+    def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
+        """Set the status. OK is final; UNSET changes nothing; a description belongs to ERROR only."""
+        if not self.recording or self.status_code == 1:
+            return
+        if isinstance(status, Status):
+            code, message = status.status_code.value, status.description
+        else:
+            code, message = status.value, description
+        if code:
+            self.status_code = code
+            self.status_message = message if code == 2 else None
+
+    def record_exception(
+        self,
+        exception: BaseException,
+        attributes: Mapping[str, Any] | None = None,
+        timestamp: int | None = None,
+        escaped: bool = False,
+    ) -> None:
+        """Add the `exception` event of the semantic conventions, stack trace included."""
+        if not self.recording:
+            return
+        described: dict[str, Any] = {
+            "exception.type": exception_type(exception),
+            "exception.message": str(exception),
+            "exception.stacktrace": "".join(traceback.format_exception(exception)),
+            "exception.escaped": str(escaped),
+        }
+        if attributes:
+            described.update(attributes)
+        self.add_event("exception", described, timestamp)
+
+    def end(self, end_time: int | None = None) -> None:
+        """End the span, now or at `end_time` (ns), and hand it to the buffer. A second call only warns."""
+        if not self.recording:
+            if self.end_ns:
+                logger.warning("Span %s was ended twice; the first end counts.", self.span_name)
+            return
+        self.end_ns = monotonic_ns() + self.clock_offset_ns if end_time is None else end_time
+        self.recording = False
+        self.buffer.take(self)
+
+    def now_ns(self) -> int:
+        """Now on this span's clock: wall time at the local root, monotonic from there on."""
+        return monotonic_ns() + self.clock_offset_ns
+
+    def note_exception(self, exception: BaseException) -> None:
+        """What leaving a `with` block by an exception does to a span."""
+        if self.recording:
+            if self.record_exceptions:
+                self.record_exception(exception, None, None, True)
+            if self.set_status_on_exception:
+                self.set_status(StatusCode.ERROR, f"{type(exception).__name__}: {exception}")
+
+    def __enter__(self) -> "Span":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exception: BaseException | None, trace_back: TracebackType | None
+    ) -> None:
+        if exception is not None:
+            self.note_exception(exception)
+        self.end()
+
+    # What the reference SDK's readable spans offer; instrumentations and tests look at these.
+    @property
+    def name(self) -> str:
+        """The name as it is now."""
+        return self.span_name
+
+    @property
+    def kind(self) -> SpanKind:
+        """Server, client, producer, consumer or internal."""
+        return self.span_kind
+
+    @property
+    def context(self) -> SpanContext:
+        """Same as `get_span_context()`."""
+        return self.get_span_context()
+
+    @property
+    def parent(self) -> SpanContext | None:
+        """The ids of the parent, None for a root span."""
+        if not self.parent_id:
+            return None
+        flags = trace.TraceFlags(self.flags)
+        return SpanContext(self.trace_id(), self.parent_id, bool(self.parent_remote), flags, self.state)
+
+    @property
+    def attributes(self) -> Mapping[str, Any]:
+        """A read-only view of the attributes."""
+        return MappingProxyType(self.attribute_map or {})
+
+    @property
+    def events(self) -> Sequence["Event"]:
+        """The events so far, oldest first."""
+        return tuple(self.event_list or ())
+
+    @property
+    def links(self) -> Sequence[Link]:
+        """The links so far, oldest first."""
+        return tuple(self.link_list or ())
+
+    @property
+    def status(self) -> Status:
+        """Unset, ok, or error with its description."""
+        return Status(StatusCode(self.status_code), self.status_message)
+
+    @property
+    def start_time(self) -> int:
+        """Nanoseconds since the Unix epoch."""
+        return self.start_ns
+
+    @property
+    def end_time(self) -> int | None:
+        """Nanoseconds since the Unix epoch, None while the span is open."""
+        return self.end_ns or None
+
+    @property
+    def resource(self) -> Resource:
+        """Who made this span."""
+        return self.buffer.resource
+
+    @property
+    def instrumentation_scope(self) -> Scope:
+        """Which library made this span."""
+        return self.scope
+
+    def __repr__(self) -> str:
+        return f"Span({self.span_name!r}, {self.traceparent()})"
+
+
+trace.Span.register(Span)
+
+
+class Event:
+    """Something that happened inside a span at `timestamp` (ns since the Unix epoch)."""
+
+    __slots__ = ("attributes", "dropped_attributes", "name", "timestamp")
+
+    def __init__(self, name: str, timestamp: int, attributes: dict[str, Any] | None, dropped: int) -> None:
+        self.name = name
+        self.timestamp = timestamp
+        self.attributes = attributes
+        self.dropped_attributes = dropped
+
+
+class BoundedLink(Link):
+    """A link whose attributes were cleaned, with the number of those dropped."""
+
+    def __init__(self, context: SpanContext, attributes: dict[str, Any] | None, dropped: int) -> None:
+        super().__init__(context, attributes)
+        self._dropped = dropped
+
+    @property
+    def dropped_attributes(self) -> int:
+        """How many attributes the limit cost."""
+        return self._dropped
+
+
+def exception_type(exception: BaseException) -> str:
+    """The full type name, without the module for built-in exceptions."""
+    kind = type(exception)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
