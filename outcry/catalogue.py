@@ -1,0 +1,148 @@
+"""What the exchange consists of: its nine services, and what each of them is told about the others."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from outcry import http
+from outcry.credentials import Credentials
+from outcry.home import Home
+from outcry.postgres import EmbeddedPostgres
+from outcry.process import ProcessSpec
+from outcry.provision import role_url
+from outcry.settings import Settings
+from outcry.valkey import EmbeddedValkey
+
+GATEWAY = "client-gateway"
+SERVICES = (
+    GATEWAY,
+    "user-service",
+    "wallet-service",
+    "risk-manager",
+    "order-manager",
+    "matching-engine",
+    "market-data",
+    "reporting",
+    "notification",
+)
+# The order of the end: who makes work goes first, who takes the last spans comes after all who make them.
+STOP_ORDER = (("bots",), (GATEWAY,), SERVICES[1:], ("jaegerlite",), ("valkey",), ("postgres",))
+PROJECT = Path(__file__).resolve().parent.parent
+# Secrets of the launcher's own environment that no child needs to see.
+NOT_INHERITED = ("DATABASE_URL", "REDIS_URL", "SERVICE_SECRET", "SERVICE_KEYS")
+
+
+def snake(service: str) -> str:
+    """The service's name as Python and SQL write it: "wallet-service" is wallet_service."""
+    return service.replace("-", "_")
+
+
+def service_url(settings: Settings, service: str) -> str:
+    """Where the service answers."""
+    return f"http://127.0.0.1:{settings.port_of(service)}"
+
+
+def embedded_postgres(settings: Settings, home: Home, credentials: Credentials) -> EmbeddedPostgres | None:
+    """Our own PostgreSQL, unless the settings name an existing one."""
+    if settings.database_url is not None:
+        return None
+    return EmbeddedPostgres(home.folder / "postgres", settings.outcry_postgres_port, credentials.postgres_superuser)
+
+
+def embedded_valkey(settings: Settings, home: Home, credentials: Credentials) -> EmbeddedValkey | None:
+    """Our own Valkey, unless the settings name an existing one."""
+    if settings.redis_url is not None:
+        return None
+    return EmbeddedValkey(
+        home.folder / "valkey", settings.outcry_redis_port, credentials.valkey_admin, credentials.valkey_users
+    )
+
+
+def jaegerlite(settings: Settings, home: Home) -> ProcessSpec:
+    """The embedded trace backend."""
+    query_url = f"http://127.0.0.1:{settings.jaegerlite_query_port}"
+    environment = {
+        "JAEGERLITE_HOST": "127.0.0.1",
+        "JAEGERLITE_QUERY_PORT": str(settings.jaegerlite_query_port),
+        "JAEGERLITE_OTLP_HTTP_PORT": str(settings.jaegerlite_otlp_http_port),
+        "JAEGERLITE_DATA_DIR": str(home.folder / "jaegerlite"),
+    }
+    return _python(
+        "jaegerlite", "jaegerlite", _inherited() | environment, port=settings.jaegerlite_query_port, url=query_url
+    )
+
+
+def services(
+    settings: Settings, credentials: Credentials, database_url: str, redis_urls: Mapping[str, str]
+) -> list[ProcessSpec]:
+    """The nine services. `database_url` is an administrator's: each service gets that of its own role."""
+    return [
+        _python(
+            service,
+            f"services.{snake(service)}",
+            _environment(settings, credentials, service)
+            | {
+                "DATABASE_URL": role_url(database_url, snake(service), credentials.postgres_roles[service]),
+                "REDIS_URL": redis_urls[service],
+            },
+            port=settings.port_of(service),
+            url=service_url(settings, service),
+        )
+        for service in SERVICES
+    ]
+
+
+def bots(settings: Settings, count: int) -> ProcessSpec:
+    """The market makers and takers: a client like any other, it knows the public address and nothing else."""
+    environment = _inherited() | {"CLIENT_GATEWAY_URL": service_url(settings, GATEWAY)}
+
+    async def at_once(_pid: int) -> bool:
+        return True
+
+    return ProcessSpec(
+        name="bots",
+        argv=(sys.executable, "-m", "outcry", "bots", "--count", str(count)),
+        env=environment | {"OUTCRY_HOME": str(settings.outcry_home)},
+        ready=at_once,
+        cwd=PROJECT,
+    )
+
+
+def _environment(settings: Settings, credentials: Credentials, service: str) -> dict[str, str]:
+    environment = _inherited() | {
+        "SERVICE_NAME": service,
+        "SERVICE_SECRET": credentials.services[service],
+        "SERVICE_KEYS": credentials.service_keys,
+        "HOST": settings.outcry_host if service == GATEWAY else "127.0.0.1",
+        "PORT": str(settings.port_of(service)),
+        "JWT_PUBLIC_KEY_FILE": str(credentials.public_key_file),
+    }
+    environment |= {f"{snake(other).upper()}_URL": service_url(settings, other) for other in SERVICES}
+    if service == "user-service":
+        environment["JWT_PRIVATE_KEY_FILE"] = str(credentials.signing_key_file)
+    if settings.embedded_tracing:
+        environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://127.0.0.1:{settings.jaegerlite_otlp_http_port}"
+    return environment
+
+
+def _inherited() -> dict[str, str]:
+    """The user's own environment, so that every variable of a service can be set on the command line."""
+    kept = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
+    # A few threads each would otherwise claim an arena of their own: memory that is never given back.
+    return {"MALLOC_ARENA_MAX": "2", "PYTHONUNBUFFERED": "1"} | kept
+
+
+def _python(name: str, module: str, environment: dict[str, str], port: int, url: str) -> ProcessSpec:
+    async def ready(_pid: int) -> bool:
+        return await http.is_ready(url)
+
+    return ProcessSpec(
+        name=name,
+        argv=(sys.executable, "-m", module),
+        env=environment,
+        ready=ready,
+        port=port,
+        stop_timeout_s=8.0,
+        cwd=PROJECT,
+    )

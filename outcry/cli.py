@@ -1,0 +1,77 @@
+"""The command line: a thin list of commands. Each imports what it needs when it runs, so that all start fast."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from outcry import settings as configuration
+
+app = typer.Typer(
+    name="outcry",
+    help="A stock exchange of nine services in which every order can be followed by its trace.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def main() -> None:
+    """Entry point. Wrong settings end it with status 2 and one line for each variable in question."""
+    try:
+        app()
+    except configuration.WrongSettingsError as wrong:
+        sys.exit(_refuse(wrong))
+
+
+@app.command()
+def up(
+    bots: Annotated[int, typer.Option(min=0, max=configuration.BOTS_MAX, help="market makers and takers")] = 4,
+    detach: Annotated[bool, typer.Option("--detach", help="give the terminal back once it runs")] = False,
+) -> None:
+    """Start everything and stay until Ctrl-C."""
+    from outcry import detached, launch
+
+    loaded = configuration.load()
+    raise typer.Exit(detached.up(loaded, bots) if detach else launch.up(loaded, bots))
+
+
+@app.command()
+def down() -> None:
+    """Stop everything, in order."""
+    from outcry import control
+
+    raise typer.Exit(control.down(configuration.load()))
+
+
+@app.command()
+def status() -> None:
+    """Show what runs, how well, and how much memory it takes."""
+    from outcry import control
+
+    raise typer.Exit(control.status(configuration.load()))
+
+
+@app.command()
+def logs(
+    service: Annotated[str, typer.Argument(help="client-gateway, postgres, jaegerlite, ...")],
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="go on as it writes")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0)] = 50,
+) -> None:
+    """Show what a process wrote."""
+    from outcry import control
+
+    raise typer.Exit(control.show_logs(configuration.load(), service, follow=follow, lines=lines))
+
+
+@app.command()
+def reset(yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask")] = False) -> None:
+    """Delete all data, logs and secrets."""
+    from outcry import control
+
+    raise typer.Exit(control.reset(configuration.load(), yes=yes))
+
+
+def _refuse(wrong: configuration.WrongSettingsError) -> int:
+    print(wrong, file=sys.stderr)
+    return 2

@@ -1,0 +1,93 @@
+"""What the launcher is told from outside: typed environment variables, each refused by its name when it is wrong."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, PostgresDsn, RedisDsn, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+BOTS_MAX = 50
+
+
+class WrongSettingsError(Exception):
+    """Some variables cannot be used. The text has one line for each, which opens with its name."""
+
+
+class Settings(BaseSettings):
+    """Where things listen, where they are kept, and which existing servers to use instead of the embedded ones.
+
+    Each field is the environment variable of the same name in capitals. An address that is given here may hold a
+    password, so no error ever repeats one.
+    """
+
+    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True, hide_input_in_errors=True)
+
+    outcry_home: Path = Field(Path(".outcry"), description="folder of all data, logs and secrets")
+    outcry_host: str = Field("127.0.0.1", description="where the gateway listens; all else stays on 127.0.0.1")
+    outcry_start_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 90.0
+
+    client_gateway_port: Port = 8347
+    user_service_port: Port = 8975
+    wallet_service_port: Port = 8651
+    risk_manager_port: Port = 8539
+    order_manager_port: Port = 8426
+    matching_engine_port: Port = 8792
+    market_data_port: Port = 8864
+    reporting_port: Port = 9127
+    notification_port: Port = 9243
+    outcry_postgres_port: Port = 8543
+    outcry_redis_port: Port = 8637
+    jaegerlite_query_port: Port = 16686
+    jaegerlite_otlp_http_port: Port = 4318
+
+    database_url: PostgresDsn | None = Field(None, description="an administrator's address of an existing PostgreSQL")
+    redis_url: RedisDsn | None = Field(None, description="an existing Valkey or Redis")
+    jaeger_host: str | None = Field(None, description="an existing Jaeger; JAEGER_PORT tells the protocol")
+    jaeger_port: Port | None = None
+    otel_exporter_otlp_endpoint: str | None = None
+    otel_exporter_otlp_traces_endpoint: str | None = None
+    otel_traces_exporter: str | None = None
+    otel_sdk_disabled: bool = False
+
+    @field_validator("outcry_home")
+    @classmethod
+    def _absolute(cls, path: Path) -> Path:
+        return path.expanduser().resolve()
+
+    @property
+    def embedded_tracing(self) -> bool:
+        """Whether jaegerlite is to run: nothing else was named to send the spans to."""
+        elsewhere = (self.jaeger_host, self.otel_exporter_otlp_endpoint, self.otel_exporter_otlp_traces_endpoint)
+        return not any(elsewhere) and not self.otel_sdk_disabled and self.otel_traces_exporter in (None, "otlp")
+
+    def port_of(self, service: str) -> int:
+        """The port of a service by its name ("wallet-service")."""
+        port: int = getattr(self, f"{service.replace('-', '_')}_port")
+        return port
+
+
+def load() -> Settings:
+    """Settings from the environment. Raises WrongSettingsError that names each variable in question."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        lines = [f"{'_'.join(map(str, problem['loc'][:1])).upper()}: {problem['msg']}" for problem in error.errors()]
+        raise WrongSettingsError("\n".join(lines)) from None
+    twice = _ports_given_twice(settings)
+    if twice:
+        raise WrongSettingsError("\n".join(twice))
+    return settings
+
+
+def _ports_given_twice(settings: Settings) -> list[str]:
+    first: dict[int, str] = {}
+    problems = []
+    for name in Settings.model_fields:
+        if not name.endswith("_port") or name == "jaeger_port":
+            continue
+        port = getattr(settings, name)
+        if port in first:
+            problems.append(f"{name.upper()}: {port} is also {first[port].upper()}; give one of them another port")
+        first.setdefault(port, name)
+    return problems
