@@ -1,0 +1,95 @@
+"""What the engine's events do here: open orders, positions and the day's value move, in PostgreSQL and in Valkey."""
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+from opentelemetry.trace import SpanKind
+from redis.exceptions import RedisError
+
+from services.risk_manager import store
+from services.risk_manager.effects import effects_of
+from services.risk_manager.state import RiskState
+from shared.consumer import Consumer
+from shared.contracts.events import EXECUTIONS, EngineEvent
+from shared.errors import Unavailable
+from shared.postgres import Connection, Database
+from shared.tracing import item_spans
+
+log = structlog.get_logger()
+
+PROCESS = {
+    "messaging.system": "redis",
+    "messaging.operation.name": "update_position",
+    "messaging.operation.type": "process",
+    "messaging.destination.name": EXECUTIONS.name,
+}
+
+WATCH_S = 0.5
+
+
+class Executions:
+    """Applies engine events to what accounts have at risk."""
+
+    def __init__(self, state: RiskState) -> None:
+        self._state = state
+
+    async def apply(self, connection: Connection, events: Sequence[EngineEvent]) -> None:
+        """One span per event that has reports.
+
+        Valkey goes first. Should the transaction fail, the same events come again and Valkey passes over them; should
+        the process die in between, the start finds the two apart and makes Valkey's state again.
+        """
+        told = [event for event in events if event.reports]
+        with item_spans(
+            "update_position",
+            [event.traceparent for event in told],
+            kind=SpanKind.CONSUMER,
+            attributes=[
+                {
+                    **PROCESS,
+                    "messaging.message.id": f"{event.seq}-0",
+                    "order.id": str(event.order_id),
+                    "order.symbol": event.symbol,
+                }
+                for event in told
+            ],
+        ) as spans:
+            await self._state.apply(connection, spans, events)
+            await store.record(connection, spans, effects_of(told))
+
+
+class Watch:
+    """Sees that Valkey's state is there and not behind PostgreSQL's, and has it made again when it is."""
+
+    def __init__(self, state: RiskState, database: Database, executions: Consumer) -> None:
+        self._state = state
+        self._database = database
+        self._executions = executions
+
+    async def start(self) -> None:
+        """At start any difference means that something died half-way: the state is made again. Raises Unavailable."""
+        async with self._database.connection() as connection:
+            seq = await store.load_position(connection)
+        if await self._state.position() != seq:
+            await self._rebuild()
+
+    async def run(self) -> None:
+        """Looks for ever. While running Valkey may be ahead, by events whose transaction is not committed yet."""
+        while True:
+            await asyncio.sleep(WATCH_S)
+            try:
+                stored = self._executions.position
+                if await self._state.position() < stored:
+                    await self._rebuild()
+            except (Unavailable, RedisError) as error:
+                log.warning("risk state can't be looked after", error=str(error))
+
+    async def ready(self) -> None:
+        """Raises Unavailable while the state is lost."""
+        if await self._state.position() < 0:
+            raise Unavailable("risk state", "it is being rebuilt")
+
+    async def _rebuild(self) -> None:
+        async with self._database.connection() as connection, connection.transaction(isolation="repeatable_read"):
+            await self._state.rebuild(connection)

@@ -1,0 +1,141 @@
+"""The fast state in Valkey: what every account has open and has traded, changed by one Lua script per batch.
+
+It may be lost at any time and is then made again from PostgreSQL, up to the last event applied there. Orders in flight
+(let through, but without an event yet) are not in PostgreSQL: after a rebuild an account may go over its limits by
+those of its orders that were in flight, each until its first event brings it back into the count. The state never
+counts too much for longer than it takes the gateway's sweeper to find a reservation nobody will use.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+from opentelemetry.trace import Span
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from services.risk_manager.effects import DAY_US, Effects, effects_of
+from services.risk_manager.store import load
+from shared.contracts.events import EngineEvent
+from shared.contracts.market import QUOTES_KEY
+from shared.errors import Unavailable
+from shared.postgres import Connection
+from shared.tracing import statement_spans
+
+log = structlog.get_logger()
+
+LUA = Path(__file__).parent / "lua"
+POSITION_KEY = "risk:state:position"
+ORDERS_KEY = "risk:state:orders"
+WAITING_KEY = "risk:state:waiting"
+STATE_KEYS = "risk:state:*"
+BARRED_S = 3600
+"""How long a released order stays barred: far longer than any request can be under way."""
+
+REBUILD_CHUNK = 2_000
+"""Orders that one script call of a rebuild brings in, so that Valkey never stands still for long."""
+
+CHECK = {"db.system.name": "redis", "db.operation.name": "EVALSHA", "peer.service": "redis"}
+
+
+class RiskState:
+    """The scripts, and the one way in which the state is made again."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        common = (LUA / "common.lua").read_text()
+        self._check, self._release, self._apply = (
+            redis.register_script(common + (LUA / name).read_text())
+            for name in ("check.lua", "release.lua", "apply.lua")
+        )
+        self._pack = msgspec.msgpack.Encoder().encode
+        self._changing = asyncio.Lock()
+
+    async def check(self, spans: Sequence[Span], orders: Sequence[tuple[Any, ...]]) -> list[int]:
+        """Verdict, limit and value per order, flat. Raises Unavailable when Valkey is away or its state is lost."""
+        now_us = time.time_ns() // 1000
+        with _outages(), statement_spans(spans, "check_limits", CHECK):
+            answers: list[int] = await self._check(args=[now_us, now_us // DAY_US, QUOTES_KEY, self._pack(orders)])
+        if not answers:
+            raise Unavailable("risk state", "it is being rebuilt")
+        return answers
+
+    async def release(self, spans: Sequence[Span], order_ids: Sequence[int]) -> None:
+        """Takes back the reservations that no event has confirmed, and bars their orders."""
+        with _outages(), statement_spans(spans, "release_limits", CHECK):
+            await self._release(args=[BARRED_S, self._pack([str(order_id) for order_id in order_ids])])
+
+    async def waiting(self, from_us: int, until_us: int) -> tuple[list[int], list[int]]:
+        """Order ids, and their users, of reservations made in this window that no event has confirmed."""
+        with _outages():
+            members: list[Any] = await self._redis.zrangebyscore(WAITING_KEY, from_us, f"({until_us}")
+            records: list[Any] = await self._redis.hmget(ORDERS_KEY, members) if members else []
+        found = [
+            (int(order_id), int(msgspec.msgpack.decode(record)[0]))
+            for order_id, record in zip(members, records, strict=True)
+            if record is not None
+        ]
+        return [order_id for order_id, _ in found], [user_id for _, user_id in found]
+
+    async def position(self) -> int:
+        """The engine event that the state holds, -1 when it is lost."""
+        with _outages():
+            held = await self._redis.get(POSITION_KEY)
+        return -1 if held is None else int(held)
+
+    async def apply(self, connection: Connection, spans: Sequence[Span], events: Sequence[EngineEvent]) -> None:
+        """Brings the state to the last of the events, each of which follows on the one before.
+
+        ``connection`` is in a transaction that has not written these events yet: where the state turns out to be lost
+        or behind, it is made again from there first. Events that the state holds already are passed over.
+        """
+        async with self._changing:
+            while events:
+                before, last = events[0].seq - 1, events[-1].seq
+                with _outages(), statement_spans(spans, "apply_events", CHECK):
+                    held = int(await self._apply(args=[before, last, effects_of(events).packed()]))
+                if held == last:
+                    return
+                if held < before:
+                    await self._rebuild(connection)
+                events = [event for event in events if event.seq > held]
+
+    async def rebuild(self, connection: Connection) -> None:
+        """Makes the state again from PostgreSQL. ``connection`` sees one snapshot."""
+        async with self._changing:
+            await self._rebuild(connection)
+
+    async def _rebuild(self, connection: Connection) -> None:
+        """While the position is missing no order is let through, so nobody sees a half-made state."""
+        seq, effects = await load(connection)
+        with _outages():
+            await self._redis.delete(POSITION_KEY)
+            async for key in self._redis.scan_iter(match=STATE_KEYS, count=1000):
+                await self._redis.unlink(key)
+            for chunk in _chunks(effects):
+                await self._apply(args=["", "", chunk.packed()])
+            await self._redis.set(POSITION_KEY, seq)
+        log.info("risk state rebuilt", position=seq, orders=len(effects.orders), positions=len(effects.positions))
+
+
+def _chunks(effects: Effects) -> Iterator[Effects]:
+    yield effects._replace(orders={})
+    orders = iter(effects.orders.items())
+    while chunk := dict(islice(orders, REBUILD_CHUNK)):
+        yield Effects(chunk, {}, {})
+
+
+@contextmanager
+def _outages() -> Iterator[None]:
+    """A Valkey that is away is an outage, not a bug."""
+    try:
+        yield
+    except (RedisConnectionError, RedisTimeoutError, OSError) as error:
+        raise Unavailable("redis", type(error).__name__) from error
