@@ -31,7 +31,7 @@ AfterCommit = Callable[[], Awaitable[None]]
 
 
 class Handler(Protocol):
-    """Applies events, in order, in the transaction of ``connection``. What it returns is run once that has committed."""
+    """Applies events, in order, in the transaction of ``connection``. What it returns runs once that has committed."""
 
     async def __call__(self, connection: Connection, events: Sequence[Any], /) -> AfterCommit | None: ...
 

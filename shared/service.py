@@ -207,7 +207,7 @@ class _Endpoint:
         return json_response(answers)
 
     async def _answer(self, items: Sequence[Any]) -> Sequence[Any]:
-        """All at once; where that fails for another reason than an outage, one by one, so that a bad item fails alone."""
+        """All at once; where that fails, but for an outage, one by one, so that a bad item fails alone."""
         try:
             return await self._once(items)
         except Unavailable:
@@ -244,7 +244,7 @@ class _Endpoint:
 
 
 async def _patiently(step: Callable[[], Awaitable[Any]], limit_s: float = 30.0) -> None:
-    """Runs a step of the start, again while what it needs is still starting itself. Raises its error after ``limit_s``."""
+    """Runs a step of the start, again while what it needs starts itself. Raises its error after ``limit_s``."""
     deadline = time.monotonic() + limit_s
     while True:
         try:

@@ -65,5 +65,5 @@ def load(kind: type[S]) -> S:
     except ValidationError as error:
         for problem in error.errors():
             name = "_".join(str(part) for part in problem["loc"][:1]).upper()
-            print(f"{name}: {problem['msg']}", file=sys.stderr)  # noqa: T201 - before logging is set up
+            print(f"{name}: {problem['msg']}", file=sys.stderr)
         sys.exit(2)

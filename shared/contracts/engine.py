@@ -39,10 +39,15 @@ class VoidOrder(Item, frozen=True, kw_only=True):
 
 
 class Voided(Answer, frozen=True, kw_only=True, tag=True):
-    """``known``: the engine has journalled this order, its events tell the rest. Otherwise it is barred from now on."""
+    """``known``: the engine has this order, its events tell the rest. Otherwise it is barred from now on.
+
+    An order it had long ago may be unknown here; whoever has applied all events up to ``position`` and has seen none of
+    this order can be sure that there was none.
+    """
 
     order_id: int
     known: bool
+    position: int
 
 
 class Instruments(Item, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from shared.contracts.operations import MARKET, Answer, Item, Operation
 
 
 class MarketQuery(Item, frozen=True, kw_only=True):
-    """What of a symbol: ``depth`` levels, or ``limit`` rows below ``before`` (0: newest). ``interval_s`` for candles."""
+    """What of a symbol: ``depth`` levels, ``limit`` rows below ``before`` (0: newest), candles of ``interval_s``."""
 
     symbol: str
     position: int = 0

@@ -30,7 +30,7 @@ class AmountError(ValueError):
 
 
 def money_from(value: Decimal) -> Money:
-    """Dollars as a client wrote them to ``Money``. Raises AmountError for NaN, infinity, more than 4 decimals, too large."""
+    """Dollars as a client wrote them. Raises AmountError for NaN, infinity, more than 4 decimals, too large."""
     if not value.is_finite():
         raise AmountError("must be a finite number")
     if abs(value) > MONEY_MAX // MONEY_SCALE:

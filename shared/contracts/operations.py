@@ -52,7 +52,7 @@ A = TypeVar("A", bound=Answer)
 
 @dataclass(frozen=True)
 class Operation(Generic[I, A]):
-    """An internal call: ``POST {service}/internal/{name}`` with a JSON list of ``item``, answered by a list of ``answer``.
+    """An internal call: ``POST {service}/internal/{name}``, a JSON list of ``item``, answered by a list of ``answer``.
 
     ``callers`` are the services whose credential opens it. ``traced`` is False for house-keeping that belongs to no
     request. ``lanes`` is how many batches one caller may have under way; more than one only where a batch is slow.

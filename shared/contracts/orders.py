@@ -100,11 +100,15 @@ class OrderPage(Answer, frozen=True, kw_only=True, tag=True):
 
 
 class OrderFailure(Item, frozen=True, kw_only=True):
-    """Mark an order REJECTED because a later step refused or failed. Bars the id where the order is not known."""
+    """Mark an order REJECTED because a later step refused or failed. Bars the id where the order is not known.
+
+    ``position``: decide only once all engine events up to this one are applied.
+    """
 
     order_id: int
     user_id: int
     reason: str
+    position: int = 0
 
 
 class Verdict(Answer, frozen=True, kw_only=True, tag=True):

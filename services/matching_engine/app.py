@@ -1,0 +1,130 @@
+"""The matching-engine's HTTP face."""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from opentelemetry.trace import Span
+
+from services.matching_engine.commands import Cancel, Place, Void
+from services.matching_engine.settings import EngineSettings
+from services.matching_engine.store import JournalStore
+from services.matching_engine.writer import Writer
+from shared.contracts import engine as contract
+from shared.contracts.codes import OrderType, Side
+from shared.contracts.events import EXECUTIONS
+from shared.contracts.money import money_text
+from shared.contracts.operations import ENGINE, Refused
+from shared.contracts.orders import NewOrder, OrderStatus
+from shared.service import Service
+from shared.tracing import traceparent_of
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class Operations:
+    """What the engine is asked, turned into commands for its writer."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    async def match(self, items: Sequence[NewOrder], spans: Sequence[Span]) -> list[contract.Matched | Refused]:
+        now_us = time.time_ns() // 1000
+        commands = [
+            Place(
+                now_us,
+                item.order_id,
+                item.user_id,
+                item.symbol,
+                item.side,
+                item.order_type,
+                item.time_in_force,
+                item.price,
+                item.quantity,
+                traceparent_of(span),
+            )
+            for item, span in zip(items, spans, strict=True)
+        ]
+        answers = await self._writer.submit(commands, spans)
+        for span, answer in zip(spans, answers, strict=True):
+            if isinstance(answer, contract.Matched):
+                span.set_attribute("order.status", answer.status)
+                span.set_attribute("order.filled_quantity", answer.filled_quantity)
+        return answers
+
+    async def cancel(
+        self, items: Sequence[contract.CancelOrder], spans: Sequence[Span]
+    ) -> list[contract.Matched | Refused]:
+        now_us = time.time_ns() // 1000
+        commands = [
+            Cancel(now_us, item.order_id, item.user_id, item.symbol, traceparent_of(span))
+            for item, span in zip(items, spans, strict=True)
+        ]
+        return await self._writer.submit(commands, spans)
+
+    async def void(self, items: Sequence[contract.VoidOrder], _spans: Sequence[Span]) -> list[contract.Voided]:
+        """An order that the engine has answered lately comes back with that answer, and stays as it is."""
+        now_us = time.time_ns() // 1000
+        answers = await self._writer.submit([Void(now_us, i.order_id, i.traceparent) for i in items], ())
+        return [
+            contract.Voided(
+                order_id=item.order_id, known=answer.status != OrderStatus.REJECTED, position=answer.position
+            )
+            for item, answer in zip(items, answers, strict=True)
+            if isinstance(answer, contract.Matched)
+        ]
+
+    async def instruments(
+        self, items: Sequence[contract.Instruments], _spans: Sequence[Span]
+    ) -> list[contract.InstrumentList]:
+        return [contract.InstrumentList(instruments=tuple(self._writer.instruments))] * len(items)
+
+    async def book(
+        self, items: Sequence[contract.BookQuery], _spans: Sequence[Span]
+    ) -> list[contract.BookState | Refused]:
+        engine = self._writer.engine
+        unknown = Refused(code="unknown_symbol", detail="GET /marketdata/symbols lists what is traded here.")
+        return [
+            contract.BookState(
+                symbol=item.symbol,
+                position=engine.seq,
+                last_price=engine.last_prices.get(item.symbol, 0),
+                orders=engine.resting(item.symbol),
+            )
+            if item.symbol in engine.books
+            else unknown
+            for item in items
+        ]
+
+
+def create_app(settings: EngineSettings) -> FastAPI:
+    """The app of one matching engine."""
+    service = Service(ENGINE, settings, MIGRATIONS)
+    writer = Writer(JournalStore(service.database, service.publish(EXECUTIONS)), settings.snapshot_every)
+    operations = Operations(writer)
+    service.at_start(writer.load)
+    service.keep_running(writer.run)
+    service.serve(contract.MATCH_ORDER, operations.match, order_attributes)
+    service.serve(contract.CANCEL_ORDER, operations.cancel, cancel_attributes)
+    service.serve(contract.VOID_ORDER, operations.void)
+    service.serve(contract.LIST_INSTRUMENTS, operations.instruments)
+    service.serve(contract.GET_BOOK, operations.book)
+    return service.app
+
+
+def order_attributes(order: NewOrder) -> Mapping[str, Any]:
+    return {
+        "order.id": str(order.order_id),
+        "order.symbol": order.symbol,
+        "order.side": Side(order.side).name,
+        "order.type": OrderType(order.order_type).name,
+        "order.quantity": order.quantity,
+        "order.price": money_text(order.price),
+        "user.id": str(order.user_id),
+    }
+
+
+def cancel_attributes(item: contract.CancelOrder) -> Mapping[str, Any]:
+    return {"order.id": str(item.order_id), "order.symbol": item.symbol, "user.id": str(item.user_id)}

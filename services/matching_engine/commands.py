@@ -1,0 +1,70 @@
+"""What the engine journals: commands, packed by the batch, with a checksum.
+
+A command carries everything that its effect depends on, its time included, so that to replay it is to do it again.
+"""
+
+import zlib
+from collections.abc import Sequence
+
+import msgspec
+
+from shared.contracts.money import Money, Shares
+
+
+class Place(msgspec.Struct, frozen=True, array_like=True, tag="p"):
+    """A new order. ``traceparent`` is the context of the engine's span of it: later trades against it link there."""
+
+    time_us: int
+    order_id: int
+    user_id: int
+    symbol: str
+    side: int
+    order_type: int
+    time_in_force: int
+    price: Money
+    quantity: Shares
+    traceparent: str
+
+
+class Cancel(msgspec.Struct, frozen=True, array_like=True, tag="c"):
+    """Take an order off its book."""
+
+    time_us: int
+    order_id: int
+    user_id: int
+    symbol: str
+    traceparent: str
+
+
+class Void(msgspec.Struct, frozen=True, array_like=True, tag="v"):
+    """Bar an order id that has not come yet."""
+
+    time_us: int
+    order_id: int
+    traceparent: str
+
+
+Command = Place | Cancel | Void
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[Command]).decode
+
+
+class JournalDamaged(Exception):
+    """What was read back is not what was written. The engine must not start from it."""
+
+
+def pack(commands: Sequence[Command]) -> tuple[bytes, int]:
+    """Commands as bytes, and the CRC-32 of these bytes."""
+    data = _encode(commands)
+    return data, zlib.crc32(data)
+
+
+def unpack(first_seq: int, last_seq: int, checksum: int, data: bytes) -> list[Command]:
+    """The commands of one journal row. Raises JournalDamaged with the row's position."""
+    if zlib.crc32(data) != checksum:
+        raise JournalDamaged(f"journal row {first_seq}-{last_seq}: its checksum does not fit")
+    commands: list[Command] = _decode(data)
+    if len(commands) != last_seq - first_seq + 1:
+        raise JournalDamaged(f"journal row {first_seq}-{last_seq}: it holds {len(commands)} commands")
+    return commands

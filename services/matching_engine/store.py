@@ -1,0 +1,70 @@
+"""The engine's SQL: journal, snapshots, instruments."""
+
+from collections.abc import AsyncIterator, Sequence
+
+from opentelemetry.trace import Span
+
+from services.matching_engine.commands import Command, pack, unpack
+from shared.contracts.engine import Instrument
+from shared.contracts.events import EngineEvent
+from shared.outbox import Outbox
+from shared.postgres import Database, Statement
+
+INSERT_JOURNAL = Statement("INSERT journal", "INSERT INTO journal VALUES ($1, $2, $3, $4)")
+
+SNAPSHOTS_KEPT = 2
+"""One to start from, and the one before it in case that one turns out to be damaged."""
+
+READ_ROWS = 2_000
+
+
+class JournalStore:
+    """What the engine writes down and starts from."""
+
+    def __init__(self, database: Database, outbox: Outbox) -> None:
+        self._database = database
+        self._outbox = outbox
+
+    async def write(self, commands: Sequence[Command], events: Sequence[EngineEvent], spans: Sequence[Span]) -> None:
+        """Commands and their events on disk, in one commit. Raises Unavailable when that is not known to be so."""
+        data, checksum = pack(commands)
+        async with self._database.transaction() as connection:
+            await INSERT_JOURNAL.fetch(connection, spans, events[0].seq, events[-1].seq, checksum, data)
+            entries = await self._outbox.append(connection, (), events)
+            # The event's number and its place in the stream are the same thing; a second writer would break that.
+            assert entries[0][0] == events[0].seq, "another engine has written to this journal"
+        self._outbox.committed(entries)
+
+    async def instruments(self) -> list[Instrument]:
+        async with self._database.connection() as connection:
+            rows = await connection.fetch("SELECT * FROM instruments ORDER BY symbol")
+        return [Instrument(**dict(row)) for row in rows]
+
+    async def latest_snapshot(self) -> tuple[bytes, int] | None:
+        """State and checksum of the newest snapshot."""
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow("SELECT state, checksum FROM snapshots ORDER BY seq DESC LIMIT 1")
+        return (row["state"], row["checksum"]) if row else None
+
+    async def journal_after(self, seq: int) -> AsyncIterator[list[Command]]:
+        """The commands after ``seq``, a row at a time. Raises JournalDamaged where it is not whole."""
+        while True:
+            async with self._database.connection() as connection:
+                rows = await connection.fetch(
+                    "SELECT * FROM journal WHERE first_seq > $1 ORDER BY first_seq LIMIT $2", seq, READ_ROWS
+                )
+            if not rows:
+                return
+            for row in rows:
+                yield unpack(row["first_seq"], row["last_seq"], row["checksum"], row["commands"])
+            seq = rows[-1]["last_seq"]
+
+    async def save_snapshot(self, seq: int, state: bytes, checksum: int) -> None:
+        async with self._database.transaction(durable=False) as connection:
+            await connection.execute(
+                "INSERT INTO snapshots VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", seq, checksum, state
+            )
+            await connection.execute(
+                "DELETE FROM snapshots WHERE seq NOT IN (SELECT seq FROM snapshots ORDER BY seq DESC LIMIT $1)",
+                SNAPSHOTS_KEPT,
+            )

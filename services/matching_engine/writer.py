@@ -1,0 +1,120 @@
+"""The one writer: takes commands one batch at a time, matches them, journals them, and only then answers.
+
+Batches that arrive while a commit is under way wait and go together into the next. When a commit fails, nobody knows
+whether it is on disk; the engine then forgets what it has in memory and reads itself back from the journal.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+from opentelemetry.trace import Span
+
+from services.matching_engine.commands import Command
+from services.matching_engine.engine import Engine
+from services.matching_engine.store import JournalStore
+from shared.contracts.engine import Instrument, Matched
+from shared.contracts.events import EngineEvent
+from shared.contracts.operations import ENGINE, Refused
+from shared.errors import Unavailable
+
+log = structlog.get_logger()
+
+RETRY_S = 0.2
+
+
+@dataclass(slots=True)
+class _Submission:
+    commands: Sequence[Command]
+    spans: Sequence[Span]
+    future: "asyncio.Future[list[Matched | Refused]]"
+
+
+class Writer:
+    """Owns the engine. ``load`` first, then keep ``run`` running."""
+
+    def __init__(self, store: JournalStore, snapshot_every: int) -> None:
+        self._store = store
+        self._snapshot_every = snapshot_every
+        self._snapshot_at = 0
+        self._queue: asyncio.Queue[_Submission] = asyncio.Queue()
+        self.instruments: list[Instrument] = []
+        self.engine = Engine([])
+
+    async def load(self) -> None:
+        """Reads the engine back: newest snapshot, then every command after it. Raises JournalDamaged."""
+        started = time.perf_counter()
+        self.instruments = await self._store.instruments()
+        engine = Engine(self.instruments)
+        snapshot = await self._store.latest_snapshot()
+        if snapshot is not None:
+            engine.restore(*snapshot)
+        self._snapshot_at = engine.seq
+        async for commands in self._store.journal_after(engine.seq):
+            for command in commands:
+                engine.apply(command)
+        self.engine = engine
+        log.info(
+            "engine is loaded",
+            seq=engine.seq,
+            replayed=engine.seq - self._snapshot_at,
+            seconds=round(time.perf_counter() - started, 3),
+        )
+
+    async def submit(self, commands: Sequence[Command], spans: Sequence[Span]) -> list[Matched | Refused]:
+        """The answers to these commands, once they are on disk. Raises Unavailable when that is not certain."""
+        future: asyncio.Future[list[Matched | Refused]] = asyncio.get_running_loop().create_future()
+        await self._queue.put(_Submission(commands, spans, future))
+        return await future
+
+    async def run(self) -> None:
+        """Matches for ever."""
+        while True:
+            batch = [await self._queue.get()]
+            while not self._queue.empty():
+                batch.append(self._queue.get_nowait())
+            try:
+                await self._commit(batch)
+            except Exception as error:
+                for submission in batch:
+                    if not submission.future.done():
+                        submission.future.set_exception(Unavailable(ENGINE, type(error).__name__))
+                log.warning("commit failed, reading the journal again", exc_info=error)
+                await self._reload()
+
+    async def _commit(self, batch: Sequence[_Submission]) -> None:
+        commands: list[Command] = []
+        events: list[EngineEvent] = []
+        answers: list[list[Matched | Refused]] = []
+        for submission in batch:
+            answers.append([self._apply(command, commands, events) for command in submission.commands])
+        if events:
+            await self._store.write(commands, events, [span for submission in batch for span in submission.spans])
+        for submission, answer in zip(batch, answers, strict=True):
+            if not submission.future.done():
+                submission.future.set_result(answer)
+        if self.engine.seq - self._snapshot_at >= self._snapshot_every:
+            await self._snapshot()
+
+    def _apply(self, command: Command, commands: list[Command], events: list[EngineEvent]) -> Matched | Refused:
+        answer, event = self.engine.apply(command)
+        if event is not None:
+            commands.append(command)
+            events.append(event)
+        return answer
+
+    async def _snapshot(self) -> None:
+        state, checksum = self.engine.snapshot()
+        await self._store.save_snapshot(self.engine.seq, state, checksum)
+        self._snapshot_at = self.engine.seq
+
+    async def _reload(self) -> None:
+        while True:
+            try:
+                await self.load()
+                return
+            except Unavailable as error:
+                log.warning("the journal can't be read yet", error=str(error))
+                await asyncio.sleep(RETRY_S)

@@ -1,0 +1,49 @@
+"""The order-manager's HTTP face."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+
+from services.order_manager.consumer import Executions
+from services.order_manager.store import OrderStore
+from shared.contracts import orders
+from shared.contracts.codes import OrderType, Side
+from shared.contracts.events import EXECUTIONS, ORDER_EVENTS
+from shared.contracts.money import money_text
+from shared.contracts.operations import ORDERS
+from shared.service import Service
+from shared.settings import ServiceSettings
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def create_app(settings: ServiceSettings) -> FastAPI:
+    """The app of one order-manager."""
+    service = Service(ORDERS, settings, MIGRATIONS)
+    store = OrderStore(service.database, service.publish(ORDER_EVENTS))
+    executions = service.follow(EXECUTIONS, Executions(store).apply)
+    service.serve(orders.CREATE_ORDER, store.create, new_order_attributes)
+    service.serve(orders.GET_ORDER, store.get, order_attributes, fresh=executions)
+    service.serve(orders.LIST_ORDERS, store.page, fresh=executions)
+    service.serve(orders.FAIL_ORDER, store.fail, order_attributes, fresh=executions)
+    service.serve(orders.BURY_UNKNOWN, store.bury_unknown)
+    service.serve(orders.PENDING_ORDERS, store.pending)
+    return service.app
+
+
+def new_order_attributes(order: orders.NewOrder) -> Mapping[str, Any]:
+    return {
+        "order.id": str(order.order_id),
+        "order.symbol": order.symbol,
+        "order.side": Side(order.side).name,
+        "order.type": OrderType(order.order_type).name,
+        "order.quantity": order.quantity,
+        "order.price": money_text(order.price),
+        "user.id": str(order.user_id),
+    }
+
+
+def order_attributes(item: orders.OrderRef | orders.OrderFailure) -> Mapping[str, Any]:
+    return {"order.id": str(item.order_id), "user.id": str(item.user_id)}

@@ -1,0 +1,51 @@
+"""What the engine's events do here: each order gets its executions and its status."""
+
+from collections.abc import Sequence
+
+import structlog
+from opentelemetry.trace import SpanKind
+
+from services.order_manager.store import OrderStore
+from shared.contracts.events import EXECUTIONS, EngineEvent, Trade
+from shared.postgres import Connection
+from shared.tracing import item_spans
+
+log = structlog.get_logger()
+
+PROCESS = {
+    "messaging.system": "redis",
+    "messaging.operation.name": "apply_execution",
+    "messaging.operation.type": "process",
+    "messaging.destination.name": EXECUTIONS.name,
+}
+
+
+class Executions:
+    """Applies engine events to orders."""
+
+    def __init__(self, store: OrderStore) -> None:
+        self._store = store
+
+    async def apply(self, connection: Connection, events: Sequence[EngineEvent]) -> None:
+        """One span per event, in the trace of the order that caused it, linked to the maker it met first."""
+        events = [event for event in events if event.reports]
+        if not events:
+            return
+        with item_spans(
+            "apply_execution",
+            [event.traceparent for event in events],
+            kind=SpanKind.CONSUMER,
+            attributes=[
+                {**PROCESS, "order.id": str(event.order_id), "order.symbol": event.symbol, "event.seq": event.seq}
+                for event in events
+            ],
+            links=[_maker(event) for event in events],
+        ) as spans:
+            unknown = await self._store.apply(connection, events, spans)
+        if unknown:
+            # The engine is the authority on what traded; an order that only it knows is a bug for the audit to show.
+            log.error("events for orders that are not here", order_ids=sorted(unknown)[:10], count=len(unknown))
+
+
+def _maker(event: EngineEvent) -> str | None:
+    return next((r.maker_traceparent for r in event.reports if isinstance(r, Trade) and r.maker_traceparent), None)

@@ -1,0 +1,282 @@
+"""The order-manager's SQL: one statement for a whole batch, one commit."""
+
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from opentelemetry.trace import Span
+
+from services.order_manager import statements as sql
+from services.order_manager.lifecycle import changes_of
+from shared.contracts.events import EngineEvent, OrderEvent
+from shared.contracts.operations import Refused
+from shared.contracts.orders import (
+    Fill,
+    NewOrder,
+    Order,
+    OrderFailure,
+    OrderPage,
+    OrderQuery,
+    OrderRef,
+    OrderStatus,
+    PendingBefore,
+    Verdict,
+)
+from shared.contracts.wallet import OrderIds
+from shared.ids import created_us
+from shared.outbox import Outbox
+from shared.postgres import Connection, Database
+from shared.tracing import traceparent_of
+
+
+def now_us() -> int:
+    return time.time_ns() // 1000
+
+
+class OrderStore:
+    """Orders in PostgreSQL. Methods that serve an operation take its batch and the open span of each item."""
+
+    def __init__(self, database: Database, outbox: Outbox) -> None:
+        self._database = database
+        self._outbox = outbox
+
+    async def create(self, items: Sequence[NewOrder], spans: Sequence[Span]) -> list[Order | Refused]:
+        """Writes new orders and their events in one commit. A known id or ``client_order_id`` brings up that order."""
+        created = [Order(**_fields(item), **_fresh(item, span)) for item, span in zip(items, spans, strict=True)]
+        async with self._database.transaction() as connection:
+            rows = await sql.INSERT.fetch(connection, spans, *_columns(created))
+            inserted = {row["order_id"] for row in rows}
+            events = [
+                OrderEvent(
+                    time_us=order.created_us,
+                    traceparent=traceparent_of(span),
+                    order_id=order.order_id,
+                    user_id=order.user_id,
+                    symbol=order.symbol,
+                    side=order.side,
+                    status=order.status,
+                )
+                for order, span in zip(created, spans, strict=True)
+                if order.order_id in inserted
+            ]
+            entries = await self._outbox.append(connection, (), events) if events else []
+        self._outbox.committed(entries)
+        if len(inserted) == len(items):
+            return list(created)
+        return await self._earlier(items, spans, created, inserted)
+
+    async def _earlier(
+        self, items: Sequence[NewOrder], spans: Sequence[Span], created: list[Order], inserted: set[int]
+    ) -> list[Order | Refused]:
+        repeated = [item for item in items if item.order_id not in inserted]
+        refs = [OrderRef(user_id=i.user_id, client_order_id=i.client_order_id) for i in repeated if i.client_order_id]
+        async with self._database.connection() as connection:
+            by_id = {o.order_id: o for o in await self._by_ids(connection, spans, [i.order_id for i in repeated])}
+            by_client = await self._by_client(connection, spans, refs)
+        answers: list[Order | Refused] = []
+        for item, order in zip(items, created, strict=True):
+            known = by_id.get(item.order_id) or by_client.get((item.user_id, item.client_order_id))
+            if item.order_id in inserted:
+                answers.append(order)
+            elif known is None or known.quantity == 0:
+                answers.append(
+                    Refused(code="order_abandoned", detail="This order was given up before it was complete.")
+                )
+            else:
+                answers.append(known)
+        return answers
+
+    async def get(self, items: Sequence[OrderRef], spans: Sequence[Span]) -> list[Order | Refused]:
+        """One order each, with its fills; Refused for one that is not there or belongs to somebody else."""
+        async with self._database.connection() as connection:
+            by_id = {
+                order.order_id: order
+                for order in await self._by_ids(connection, spans, [i.order_id for i in items if i.order_id])
+            }
+            named = [i for i in items if not i.order_id]
+            by_client = await self._by_client(connection, spans, named) if named else {}
+        missing = Refused(code="order_not_found", detail="You have no such order. GET /v1/orders lists yours.")
+        found = [by_id.get(i.order_id) if i.order_id else by_client.get((i.user_id, i.client_order_id)) for i in items]
+        return [
+            order if order is not None and order.user_id == item.user_id and order.quantity else missing
+            for item, order in zip(items, found, strict=True)
+        ]
+
+    async def page(self, items: Sequence[OrderQuery], spans: Sequence[Span]) -> list[OrderPage]:
+        """A page of orders each, newest first."""
+        async with self._database.connection() as connection:
+            rows = await sql.SELECT_PAGE.fetch(
+                connection,
+                spans,
+                list(range(len(items))),
+                [i.user_id for i in items],
+                [i.symbol for i in items],
+                [",".join(i.status) for i in items],
+                [i.before for i in items],
+                [i.limit for i in items],
+            )
+        pages: dict[int, list[Order]] = defaultdict(list)
+        for row in rows:
+            pages[row["number"]].append(_order(row))
+        return [OrderPage(orders=tuple(pages[number])) for number in range(len(items))]
+
+    async def fail(self, items: Sequence[OrderFailure], spans: Sequence[Span]) -> list[Verdict]:
+        """Writes orders off that the engine has not and never will have. Unknown ones are barred."""
+        async with self._database.transaction() as connection:
+            failed = await sql.FAIL.fetch(
+                connection, spans, [i.order_id for i in items], [i.reason for i in items], now_us()
+            )
+            origins = {i.order_id: (i.reason, i.traceparent) for i in items}
+            events = [
+                OrderEvent(
+                    time_us=now_us(),
+                    traceparent=origins[row["order_id"]][1],
+                    order_id=row["order_id"],
+                    user_id=row["user_id"],
+                    symbol=row["symbol"],
+                    side=row["side"],
+                    status=OrderStatus.REJECTED,
+                    reason=origins[row["order_id"]][0],
+                )
+                for row in failed
+            ]
+            entries = await self._outbox.append(connection, (), events) if events else []
+            dead = await self._bury(connection, items, spans)
+        self._outbox.committed(entries)
+        return [Verdict(order_id=i.order_id, dead=i.order_id in dead) for i in items]
+
+    async def bury_unknown(self, items: Sequence[OrderFailure], spans: Sequence[Span]) -> list[Verdict]:
+        """Bars the ids of orders that never came; says of each whether it is dead."""
+        async with self._database.transaction() as connection:
+            dead = await self._bury(connection, items, spans)
+        return [Verdict(order_id=i.order_id, dead=i.order_id in dead) for i in items]
+
+    async def pending(self, items: Sequence[PendingBefore], spans: Sequence[Span]) -> list[OrderIds]:
+        """Orders that have waited for the engine's answer for longer than it can take."""
+        async with self._database.connection() as connection:
+            rows = await sql.SELECT_PENDING.fetch(connection, spans, max(i.until_us for i in items))
+        ids = OrderIds(order_ids=tuple(row["order_id"] for row in rows), user_ids=tuple(row["user_id"] for row in rows))
+        return [ids] * len(items)
+
+    async def apply(self, connection: Connection, events: Sequence[EngineEvent], spans: Sequence[Span]) -> set[int]:
+        """Brings orders up to these events, in the caller's transaction. Answers the ids of orders not known here."""
+        changes, executions = changes_of(events)
+        if not changes:
+            return set()
+        ids = sorted(changes)
+        ordered = [changes[i] for i in ids]
+        rows = await sql.APPLY.fetch(
+            connection,
+            spans,
+            ids,
+            [c.filled_quantity for c in ordered],
+            [c.filled_value for c in ordered],
+            [c.status for c in ordered],
+            [c.reason for c in ordered],
+            [c.updated_us for c in ordered],
+        )
+        if executions:
+            await sql.INSERT_EXECUTIONS.fetch(
+                connection,
+                spans,
+                [e.trade_id for e in executions],
+                [e.order_id for e in executions],
+                [e.side for e in executions],
+                [e.price for e in executions],
+                [e.quantity for e in executions],
+                [e.time_us for e in executions],
+            )
+        return set(ids) - {row["order_id"] for row in rows}
+
+    async def _bury(self, connection: Connection, items: Sequence[OrderFailure], spans: Sequence[Span]) -> set[int]:
+        rows = await sql.BURY.fetch(
+            connection, spans, [i.order_id for i in items], [i.user_id for i in items], now_us()
+        )
+        return {row["order_id"] for row in rows}
+
+    async def _by_ids(self, connection: Connection, spans: Sequence[Span], ids: list[int]) -> list[Order]:
+        if not ids:
+            return []
+        rows = await sql.SELECT.fetch(connection, spans, ids)
+        return await self._with_fills(connection, spans, rows)
+
+    async def _by_client(
+        self, connection: Connection, spans: Sequence[Span], refs: Sequence[OrderRef]
+    ) -> dict[tuple[int, str], Order]:
+        if not refs:
+            return {}
+        rows = await sql.SELECT_BY_CLIENT.fetch(
+            connection, spans, [r.user_id for r in refs], [r.client_order_id for r in refs]
+        )
+        orders = await self._with_fills(connection, spans, rows)
+        return {(order.user_id, order.client_order_id): order for order in orders}
+
+    async def _with_fills(self, connection: Connection, spans: Sequence[Span], rows: Sequence[Any]) -> list[Order]:
+        fills: dict[int, list[Fill]] = defaultdict(list)
+        if any(row["filled_quantity"] for row in rows):
+            for row in await sql.SELECT_FILLS.fetch(connection, spans, [row["order_id"] for row in rows]):
+                fills[row["order_id"]].append(
+                    Fill(trade_id=row["trade_id"], price=row["price"], quantity=row["quantity"], time_us=row["time_us"])
+                )
+        return [_order(row, tuple(fills[row["order_id"]])) for row in rows]
+
+
+def _fields(item: NewOrder) -> dict[str, Any]:
+    return {
+        "order_id": item.order_id,
+        "user_id": item.user_id,
+        "client_order_id": item.client_order_id,
+        "symbol": item.symbol,
+        "side": item.side,
+        "order_type": item.order_type,
+        "time_in_force": item.time_in_force,
+        "price": item.price,
+        "quantity": item.quantity,
+    }
+
+
+def _fresh(item: NewOrder, span: Span) -> dict[str, Any]:
+    made_us = created_us(item.order_id)
+    return {
+        "filled_quantity": 0,
+        "filled_value": 0,
+        "status": OrderStatus.PENDING_NEW,
+        "reason": "",
+        "created_us": made_us,
+        "updated_us": made_us,
+        "trace_id": f"{span.get_span_context().trace_id:032x}",
+    }
+
+
+def _columns(orders: Sequence[Order]) -> list[list[Any]]:
+    """The arguments of INSERT. In the order of ids, so that two batches never lock in opposite order."""
+    ordered = sorted(orders, key=lambda order: order.order_id)
+    names = (
+        *("order_id", "user_id", "client_order_id", "symbol", "side", "order_type", "time_in_force"),
+        *("price", "quantity", "created_us", "trace_id"),
+    )
+    return [[getattr(order, name) for order in ordered] for name in names]
+
+
+def _order(row: Any, fills: tuple[Fill, ...] = ()) -> Order:
+    return Order(
+        order_id=row["order_id"],
+        user_id=row["user_id"],
+        client_order_id=row["client_order_id"] or "",
+        symbol=row["symbol"],
+        side=row["side"],
+        order_type=row["order_type"],
+        time_in_force=row["time_in_force"],
+        price=row["price"],
+        quantity=row["quantity"],
+        filled_quantity=row["filled_quantity"],
+        filled_value=row["filled_value"],
+        status=OrderStatus(row["status"]),
+        reason=row["reason"],
+        created_us=row["created_us"],
+        updated_us=row["updated_us"],
+        trace_id=row["trace_id"],
+        fills=fills,
+        created=False,
+    )
