@@ -28,7 +28,7 @@ SERVICES = (
 )
 # The order of the end: who makes work goes first, who takes the last spans comes after all who make them.
 STOP_ORDER = (("bots",), (GATEWAY,), SERVICES[1:], ("jaegerlite",), ("valkey",), ("postgres",))
-PROJECT = Path(__file__).resolve().parent.parent
+PROJECT = Path(__file__).absolute().parent.parent
 # Secrets of the launcher's own environment that no child needs to see.
 NOT_INHERITED = ("DATABASE_URL", "REDIS_URL", "SERVICE_SECRET", "SERVICE_KEYS")
 

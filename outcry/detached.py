@@ -3,12 +3,14 @@
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from outcry import logs
 from outcry.home import Home
 from outcry.settings import Settings
 
 POLL_S = 0.1
+INTERRUPTED_STATUS = 130  # as shells have it for Ctrl-C
 
 
 def up(settings: Settings, bots: int) -> int:
@@ -29,6 +31,14 @@ def up(settings: Settings, bots: int) -> int:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    try:
+        return _wait(launcher, home, log_path, seen)
+    except KeyboardInterrupt:
+        launcher.terminate()
+        return launcher.wait() or INTERRUPTED_STATUS
+
+
+def _wait(launcher: subprocess.Popen[bytes], home: Home, log_path: Path, seen: int) -> int:
     while launcher.poll() is None:
         time.sleep(POLL_S)
         with log_path.open("rb") as written:

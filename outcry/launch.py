@@ -10,6 +10,9 @@ import sys
 import time
 from contextlib import suppress
 from importlib.util import find_spec
+from typing import Any
+
+from rich.markup import escape
 
 from outcry import catalogue, credentials, demo, leftovers, ports, provision, screen
 from outcry.home import AlreadyRunningError, Home
@@ -68,6 +71,11 @@ class Exchange:
         self._set_phase("stopped")
         self._view.say("Stopped.")
 
+    @property
+    def failed(self) -> asyncio.Future[None]:
+        """Done, with the reason, when the launcher itself cannot go on."""
+        return self._supervisor.failed
+
     def kill(self) -> None:
         """End everything at once."""
         self._supervisor.kill()
@@ -119,7 +127,7 @@ def up(settings: Settings, bots: int) -> int:
                 view.say(f"Ended what the last run left behind: {', '.join(ended)}")
             problems = ports.taken(listeners(settings))
             if problems:
-                view.say("\n".join(f"[red]{problem}[/]" for problem in problems))
+                view.say("\n".join(f"[red]{escape(problem)}[/]" for problem in problems))
                 return 1
             return asyncio.run(_run(settings, home, view, bots))
     except AlreadyRunningError as running:
@@ -166,13 +174,16 @@ async def _run(settings: Settings, home: Home, view: screen.Screen, bots: int) -
         await asyncio.wait({starting, asking}, return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
             starting.result()
-            await asked.wait()
+            ends: set[asyncio.Future[Any]] = {asking, exchange.failed}
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if exchange.failed.done():
+                exchange.failed.result()
         else:
             starting.cancel()
             with suppress(asyncio.CancelledError):
                 await starting
     except (StartError, RuntimeError, demo.DemoError, OSError) as error:
-        print(f"The exchange did not start: {error}", file=sys.stderr)
+        print(f"The exchange stops: {error}", file=sys.stderr)
         status = 1
     finally:
         asking.cancel()

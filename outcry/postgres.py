@@ -95,7 +95,7 @@ class EmbeddedPostgres:
 
     def admin_url(self, database: str = DATABASE) -> str:
         """The superuser's address. Contains the password: not for logs."""
-        return f"postgresql://{SUPERUSER}:{quote(self.password)}@127.0.0.1:{self.port}/{database}"
+        return f"postgresql://{SUPERUSER}:{quote(self.password, safe='')}@127.0.0.1:{self.port}/{database}"
 
     def prepare(self) -> None:
         """Make the folder at the first start, and write the settings at every start.

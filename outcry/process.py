@@ -72,6 +72,8 @@ def spawn(spec: ProcessSpec, log_path: Path) -> subprocess.Popen[bytes]:
 
 async def wait_exit(process: subprocess.Popen[bytes]) -> int:
     """Wait for the child's end without blocking the loop; answers its exit status (negative: the signal)."""
+    if process.poll() is not None:
+        return process.returncode
     if sys.platform != "linux":
         while process.poll() is None:  # noqa: ASYNC110 - nothing tells us of the end there
             await asyncio.sleep(POLL_S)

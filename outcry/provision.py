@@ -47,7 +47,7 @@ def role_url(database_url: str, role: str, password: str) -> str:
     """The same database seen by another role. Contains the password: not for logs."""
     parts = urlsplit(database_url)
     _, _, address = parts.netloc.rpartition("@")
-    return urlunsplit(parts._replace(netloc=f"{quote(role)}:{quote(password)}@{address}"))
+    return urlunsplit(parts._replace(netloc=f"{quote(role, safe='')}:{quote(password, safe='')}@{address}"))
 
 
 def run_sql(database_url: str, sql: str) -> str:
@@ -58,9 +58,8 @@ def run_sql(database_url: str, sql: str) -> str:
     bare_url = urlunsplit(parts._replace(netloc=f"{user.partition(':')[0]}@{address}" if user else address))
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
     if password:
-        environment["PGPASSWORD"] = unquote(
-            password
-        )  # the environment is private to the user, the argument list is not
+        # Not on the command line: everybody may read that, the environment is private to the user.
+        environment["PGPASSWORD"] = unquote(password)
     environment |= {"PGCONNECT_TIMEOUT": "10", "PGAPPNAME": "outcry"}
     command = [str(binary("psql")), "-X", "-q", "-t", "-A", "-v", "ON_ERROR_STOP=1", "-d", bare_url]
     done = subprocess.run(command, input=sql, capture_output=True, text=True, env=environment, check=False)  # noqa: S603
@@ -84,8 +83,8 @@ def _room(service: str, password: str) -> str:
     name = _identifier(service)
     return f"""
         SELECT 'CREATE ROLE {name}' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{service}') \\gexec
-        ALTER ROLE {name} LOGIN NOCREATEDB NOCREATEROLE PASSWORD '{scram_verifier(password)}';
-        SELECT 'GRANT {name} TO CURRENT_USER' WHERE NOT pg_has_role('{service}', 'MEMBER') \\gexec
+        ALTER ROLE {name} LOGIN PASSWORD '{scram_verifier(password)}';
+        SELECT 'GRANT {name} TO CURRENT_USER' FROM pg_roles WHERE rolname = current_user AND NOT rolsuper \\gexec
         SELECT format('GRANT CONNECT, TEMPORARY ON DATABASE %I TO {name}', current_database()) \\gexec
         SELECT format('ALTER ROLE {name} IN DATABASE %I SET search_path = {name}', current_database()) \\gexec
         CREATE SCHEMA IF NOT EXISTS {name} AUTHORIZATION {name};

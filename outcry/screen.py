@@ -50,7 +50,7 @@ class Screen:
     def say(self, text: str) -> None:
         """Show one line (or several), with rich's markup."""
         with contextlib.suppress(OSError):  # the terminal is gone
-            self._console.print(text)
+            self._console.print(text, soft_wrap=True)  # commands stay on one line, to be copied
 
     def changed(self, child: Child) -> None:
         """A child's state has changed."""

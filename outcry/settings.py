@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, PostgresDsn, RedisDsn, ValidationError, field_validator
+from pydantic import AnyUrl, Field, RedisDsn, UrlConstraints, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+PostgresUrl = Annotated[AnyUrl, UrlConstraints(allowed_schemes=["postgres", "postgresql"])]
 Port = Annotated[int, Field(ge=1, le=65535)]
 BOTS_MAX = 50
 
@@ -41,7 +42,7 @@ class Settings(BaseSettings):
     jaegerlite_query_port: Port = 16686
     jaegerlite_otlp_http_port: Port = 4318
 
-    database_url: PostgresDsn | None = Field(None, description="an administrator's address of an existing PostgreSQL")
+    database_url: PostgresUrl | None = Field(None, description="an administrator's address of an existing PostgreSQL")
     redis_url: RedisDsn | None = Field(None, description="an existing Valkey or Redis")
     jaeger_host: str | None = Field(None, description="an existing Jaeger; JAEGER_PORT tells the protocol")
     jaeger_port: Port | None = None

@@ -83,7 +83,8 @@ class Supervisor:
         self._log_folder = log_folder
         self._on_change = on_change
         self._keepers: dict[str, asyncio.Task[None]] = {}
-        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        # Done, with the reason, when the start has failed, or when we ourselves cannot go on.
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._started = False
         self._log_keeper = asyncio.create_task(self._keep_logs_short())
 
@@ -92,7 +93,9 @@ class Supervisor:
         for spec in specs:
             child = Child(spec, self._log_folder / f"{spec.name}.log")
             self.children[spec.name] = child
-            self._keepers[spec.name] = asyncio.create_task(self._keep(child))
+            keeper = asyncio.create_task(self._keep(child))
+            keeper.add_done_callback(self._on_keeper_end)
+            self._keepers[spec.name] = keeper
 
     async def wait_ready(self, names: Iterable[str], timeout_s: float) -> None:
         """Wait until the named children are ready.
@@ -101,10 +104,10 @@ class Supervisor:
         """
         children = [self.children[name] for name in names]
         waiting = asyncio.ensure_future(_all_ready(children))
-        await asyncio.wait({waiting, self._failed}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-        if self._failed.done():
+        await asyncio.wait({waiting, self.failed}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        if self.failed.done():
             waiting.cancel()
-            self._failed.result()
+            self.failed.result()
         if not waiting.done():
             waiting.cancel()
             late = next(child for child in children if not child.became_ready.is_set())
@@ -146,14 +149,14 @@ class Supervisor:
                 child.process = process.spawn(child.spec, child.log_path)
             except OSError as error:
                 child.last_exit = error.errno
-                self._fail(child, f"could not be started: {error}")
+                self._fail(StartError(_failure(child, f"could not be started: {error}")))
             else:
                 await self._live(child, child.process, born_s)
             lived_s = time.monotonic() - born_s
             pause_s = BACKOFF_MIN_S if lived_s >= HEALTHY_S else pause_s
             child.restarts += 1
             if not self._started and (child.last_exit == REFUSED_STATUS or child.restarts >= STARTUP_DEATHS_MAX):
-                self._fail(child, exit_text(child.last_exit))
+                self._fail(StartError(_failure(child, exit_text(child.last_exit))))
             self._set(child, State.RESTARTING)
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, BACKOFF_MAX_S)
@@ -177,10 +180,16 @@ class Supervisor:
         child.state = state
         self._on_change(child)
 
-    def _fail(self, child: Child, why: str) -> None:
-        if not self._failed.done():
-            self._failed.set_exception(StartError(_failure(child, why)))
-            self._failed.exception()  # somebody may stop us before anybody waits for it
+    def _fail(self, error: Exception) -> None:
+        if not self.failed.done():
+            self.failed.set_exception(error)
+            self.failed.exception()  # somebody may stop us before anybody waits for it
+
+    def _on_keeper_end(self, keeper: asyncio.Task[None]) -> None:
+        """A keeper ends by being cancelled only; anything else is our own fault, and nobody watches its child now."""
+        error = None if keeper.cancelled() else keeper.exception()
+        if isinstance(error, Exception):
+            self._fail(error)
 
 
 async def _all_ready(children: Iterable[Child]) -> None:

@@ -44,7 +44,7 @@ class EmbeddedValkey:
     def url(self, user: str = ADMIN) -> str:
         """The user's address. Contains the password: not for logs."""
         password = self.password if user == ADMIN else self.passwords[user]
-        return f"redis://{quote(user)}:{quote(password)}@127.0.0.1:{self.port}/0"
+        return f"redis://{quote(user, safe='')}:{quote(password, safe='')}@127.0.0.1:{self.port}/0"
 
     def prepare(self) -> None:
         """Write the settings, at every start."""

@@ -4,8 +4,11 @@ import asyncio
 import secrets
 import socket
 import subprocess
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 from outcry.postgres import EmbeddedPostgres
 from outcry.process import ProcessSpec, spawn, stop, wait_ready
@@ -13,6 +16,7 @@ from outcry.provision import create_database, create_rooms, role_url, run_sql
 from outcry.valkey import EmbeddedValkey
 
 START_TIMEOUT_S = 60.0
+T = TypeVar("T")
 
 
 def free_port() -> int:
@@ -23,8 +27,18 @@ def free_port() -> int:
         return port
 
 
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """Run to the end in a loop of its own, whether or not this thread already runs one."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        return pool.submit(asyncio.run, work).result()
+
+
 class RunningProcess:
-    """A started child of a test, which can be stopped, killed and started again, as an outage is."""
+    """A started child of a test, which can be stopped, killed and started again, as an outage is.
+
+    All three wait until it is so, and may be called from async tests too. They belong to the main thread: the kernel
+    ends a child together with the thread that made it.
+    """
 
     def __init__(self, spec: ProcessSpec, log_path: Path) -> None:
         self.spec = spec
@@ -35,13 +49,13 @@ class RunningProcess:
     def start(self) -> None:
         """Start it and wait until it is ready; AssertionError with its log when it is not."""
         self.process = spawn(self.spec, self.log_path)
-        ready = asyncio.run(asyncio.wait_for(wait_ready(self.spec, self.process), START_TIMEOUT_S))
+        ready = _run(asyncio.wait_for(wait_ready(self.spec, self.process), START_TIMEOUT_S))
         assert ready, f"{self.spec.name} did not start:\n{self.log_path.read_text()}"
 
     def stop(self) -> None:
         """Ask it to end, and wait for that."""
         if self.process is not None:
-            asyncio.run(stop(self.spec, self.process))
+            _run(stop(self.spec, self.process))
 
     def kill(self) -> None:
         """kill -9, and wait for that."""

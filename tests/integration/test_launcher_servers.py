@@ -6,8 +6,10 @@ import asyncpg
 import pytest
 from redis import exceptions
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
-from outcry.provision import create_rooms, role_url
+from outcry.provision import create_rooms, role_url, run_sql
 from tests.servers import TestPostgres, TestValkey
 
 
@@ -52,7 +54,7 @@ async def test_postgres_refuses_a_wrong_password(database_url: Callable[[str], s
 
 async def test_service_cannot_command_valkey(redis_url: str, valkey_server: TestValkey) -> None:
     """A service may use streams and scripts but not command the server, and nobody comes in without a password."""
-    client, stranger = Redis.from_url(redis_url), Redis(port=valkey_server.server.port)
+    client, stranger = Redis.from_url(redis_url), Redis(port=valkey_server.server.port, retry=Retry(NoBackoff(), 0))
     try:
         await client.xadd("orders", {"a": 1})
         assert await client.xlen("orders") == 1
@@ -66,3 +68,37 @@ async def test_service_cannot_command_valkey(redis_url: str, valkey_server: Test
     finally:
         await client.aclose()
         await stranger.aclose()
+
+
+async def test_an_administrator_who_is_no_superuser_can_make_the_rooms(postgres_server: TestPostgres) -> None:
+    """On a managed PostgreSQL the rooms are made by the kind of administrator that one gets there."""
+    owner_url = postgres_server.database("market-data")
+    database = owner_url.rsplit("/", 1)[1]
+    superuser_url = postgres_server.server.admin_url(database)
+    run_sql(
+        superuser_url, f"CREATE ROLE dba LOGIN CREATEROLE PASSWORD 'pw'; ALTER DATABASE \"{database}\" OWNER TO dba;"
+    )
+    dba_url = role_url(superuser_url, "dba", "pw")
+    create_rooms(dba_url, {"risk_manager": "first"})
+    create_rooms(dba_url, {"risk_manager": "second"})
+    service = await asyncpg.connect(role_url(dba_url, "risk_manager", "second"))
+    try:
+        await service.execute("CREATE TABLE limits (id bigint)")
+        assert await service.fetchval("SELECT current_schema()") == "risk_manager"
+    finally:
+        await service.close()
+        postgres_server.drop(owner_url)
+
+
+async def test_committed_rows_survive_a_kill(postgres_server: TestPostgres, database_url: Callable[[str], str]) -> None:
+    """After kill -9 the server comes back by itself with what was committed."""
+    url = database_url("order-manager")
+    connection = await asyncpg.connect(url)
+    await connection.execute("CREATE TABLE orders (id bigint)")
+    await connection.execute("INSERT INTO orders VALUES (7)")
+    postgres_server.running.kill()
+    await connection.close()
+    postgres_server.running.start()
+    again = await asyncpg.connect(url)
+    assert await again.fetchval("SELECT id FROM orders") == 7
+    await again.close()
