@@ -1,0 +1,90 @@
+"""Traces in the JSON of Jaeger's query API, as its UI, Grafana and others read it."""
+
+import base64
+import math
+from collections.abc import Iterable
+from typing import Any, Final
+
+from jaegerlite.otlp import Attributes, Value, value_text
+from jaegerlite.tags import event_fields, rest_tags, series_tags, status_tags
+from jaegerlite.traces import Span, TraceKey
+
+JS_INTEGER_MAX: Final = 2**53 - 1
+NS_PER_US: Final = 1000
+Json = dict[str, Any]
+
+
+def trace_id_text(key: TraceKey) -> str:
+    """Hex as Jaeger writes it: 32 digits, or 16 where the high half is zero."""
+    return f"{key[0]:016x}{key[1]:016x}" if key[0] else f"{key[1]:016x}"
+
+
+def tag_json(key: str, value: Value) -> Json:
+    """A tag with Jaeger's type; integers that JavaScript cannot hold become text, as in Jaeger."""
+    if isinstance(value, bool):
+        return {"key": key, "type": "bool", "value": value}
+    if isinstance(value, int):
+        return {"key": key, "type": "int64", "value": value if abs(value) <= JS_INTEGER_MAX else str(value)}
+    if isinstance(value, float):
+        return {"key": key, "type": "float64", "value": value if math.isfinite(value) else str(value)}
+    if isinstance(value, bytes):
+        return {"key": key, "type": "binary", "value": base64.b64encode(value).decode()}
+    return {"key": key, "type": "string", "value": value_text(value)}
+
+
+def _tags_json(tags: Iterable[tuple[str, Value]]) -> list[Json]:
+    return [tag_json(key, value) for key, value in tags]
+
+
+def _process_json(service: str, attributes: Attributes) -> Json:
+    tags = sorted((pair for pair in attributes if pair[0] != "service.name"), key=lambda pair: pair[0])
+    return {"serviceName": service, "tags": _tags_json(tags)}
+
+
+def _reference(kind: str, trace_id: str, span_id: str) -> Json:
+    return {"refType": kind, "traceID": trace_id, "spanID": span_id}
+
+
+def _span_json(span: Span, process: str, *, sort_tags: bool) -> Json:
+    trace_id = trace_id_text(span.trace)
+    references = [_reference("CHILD_OF", trace_id, f"{span.parent_id:016x}")] if span.parent_id else []
+    for link in span.rest.links:
+        # Jaeger's own translation marks a second parent by this attribute (OpenTracing compatibility in the specification).
+        kind = "CHILD_OF" if dict(link.attributes).get("opentracing.ref_type") == "child_of" else "FOLLOWS_FROM"
+        references.append(_reference(kind, trace_id_text(_trace_key(link.trace_id)), link.span_id))
+    tags = [*series_tags(span.series), *rest_tags(span.rest), *status_tags(span.status)]
+    if sort_tags:
+        tags.sort(key=lambda tag: tag[0])
+    return {
+        "traceID": trace_id,
+        "spanID": f"{span.span_id:016x}",
+        "operationName": span.series.name,
+        "references": references,
+        "startTime": span.start_ns // NS_PER_US,
+        "duration": span.duration_ns // NS_PER_US,
+        "tags": _tags_json(tags),
+        "logs": [
+            {"timestamp": event.time_ns // NS_PER_US, "fields": _tags_json(event_fields(event.name, event.attributes))}
+            for event in span.rest.events
+        ],
+        "processID": process,
+        "warnings": None,
+    }
+
+
+def _trace_key(text: str) -> TraceKey:
+    number = int(text or "0", 16)
+    return number >> 64, number & 0xFFFFFFFFFFFFFFFF
+
+
+def trace_json(key: TraceKey, spans: list[Span], *, raw: bool = False) -> Json:
+    """One trace; `raw` leaves the tags in the order of arrival, which Jaeger otherwise sorts."""
+    names: dict[bytes, str] = {}
+    processes: dict[str, Json] = {}
+    spans_json = []
+    for span in spans:
+        process = names.setdefault(span.series.resource, f"p{len(names) + 1}")
+        if process not in processes:
+            processes[process] = _process_json(span.series.service, span.series.resource_attributes)
+        spans_json.append(_span_json(span, process, sort_tags=not raw))
+    return {"traceID": trace_id_text(key), "spans": spans_json, "processes": processes, "warnings": None}

@@ -1,0 +1,167 @@
+"""Search: which traces have a span that fits, newest first.
+
+Service, operation, time, duration and status are columns and answered by DuckDB. Tags are answered chunk by chunk, newest first:
+a chunk's Bloom filter says whether it can hold the tag at all, a compiled walk finds the spans, and only those are read in full.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import duckdb
+import numpy as np
+
+from jaegerlite.decode import rows_with_tag, tag_places
+from jaegerlite.otlp import read_rest
+from jaegerlite.store import Store
+from jaegerlite.tags import rest_has, series_has, status_having
+from jaegerlite.traces import ChunkReader, TraceKey, number_list
+
+# These tags come from fields that are not in the filter; spans are read for them.
+UNFILTERED_KEYS: Final = frozenset({"otel.status_description", "w3c.tracestate"})
+CHUNKS_AT_ONCE: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class TraceQuery:
+    """A search; times in nanoseconds since 1970, empty texts and None mean any."""
+
+    start_ns_min: int
+    start_ns_max: int
+    service: str = ""
+    operation: str = ""
+    duration_ns_min: int | None = None
+    duration_ns_max: int | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+    limit: int = 100
+
+
+def find_traces(store: Store, cursor: duckdb.DuckDBPyConnection, query: TraceQuery) -> list[TraceKey]:
+    """The ids of at most `limit` traces with a span that fits all of the query, by that span's start, newest first."""
+    where = _where(store, query)
+    if query.limit <= 0 or where is None:
+        return []
+    if query.tags:
+        return _find_by_tags(store, cursor, query, where)
+    # A trace has many fitting spans, so ask for more spans than traces, and for more again if they were too few.
+    found: dict[TraceKey, None] = {}
+    span_limit = 8 * query.limit
+    while True:
+        rows = cursor.execute(
+            f"SELECT trace_hi, trace_lo FROM span WHERE {where} ORDER BY start_ns DESC LIMIT {span_limit}"  # noqa: S608
+        ).fetchall()
+        found = dict.fromkeys(rows)
+        if len(found) >= query.limit or len(rows) < span_limit:
+            return list(found)[: query.limit]
+        span_limit *= 8
+
+
+def _where(store: Store, query: TraceQuery) -> str | None:
+    """The columns' part of the query as SQL; None if no series fits. Only numbers enter the text."""
+    parts = [f"start_ns BETWEEN {query.start_ns_min:d} AND {query.start_ns_max:d}"]
+    if query.duration_ns_min is not None:
+        parts.append(f"duration_ns >= {query.duration_ns_min:d}")
+    if query.duration_ns_max is not None:
+        parts.append(f"duration_ns <= {query.duration_ns_max:d}")
+    if query.service or query.operation:
+        numbers = [
+            series.number
+            for series in store.registry.all
+            if (not query.service or series.service == query.service)
+            and (not query.operation or series.name == query.operation)
+        ]
+        if not numbers:
+            return None
+        parts.append(f"series IN ({number_list(numbers)})")
+    return " AND ".join(parts)
+
+
+class _TagCondition:
+    """One wanted tag: the series and status codes that give it to every span of theirs, and the place of it in filters."""
+
+    def __init__(self, store: Store, key: str, text: str) -> None:
+        self.key, self.text = key, text
+        self.series = {series.number for series in store.registry.all if series_has(series, key, text)}
+        self.statuses = status_having(key, text)
+
+    def given_by_columns(self) -> str:
+        """SQL for the spans that have the tag by their columns alone."""
+        return f"(series IN ({number_list(self.series)}) OR status IN ({number_list(self.statuses)}))"
+
+    def may_be_in(self, tag_filter: bytes) -> bool:
+        """Whether a chunk with this filter may hold a span with the tag among its attributes."""
+        if self.key in UNFILTERED_KEYS:
+            return True
+        return any(
+            all(tag_filter[place >> 3] >> (place & 7) & 1 for place in places)
+            for places in tag_places(self.key.encode(), self.text.encode(), len(tag_filter))
+        )
+
+    def fits(self, reader: ChunkReader, chunk: int, place: int) -> bool:
+        """Whether the span at this place has the tag among its attributes."""
+        return rest_has(read_rest(reader.rest(chunk, place)), self.key, self.text)
+
+
+def _find_by_tags(
+    store: Store, cursor: duckdb.DuckDBPyConnection, query: TraceQuery, where: str
+) -> list[TraceKey]:
+    conditions = [_TagCondition(store, key, text) for key, text in query.tags.items()]
+    chunks = [
+        row[0]
+        for row in cursor.execute(
+            "SELECT id FROM chunk WHERE start_ns_max >= ? AND start_ns_min <= ? ORDER BY start_ns_max DESC, id DESC",
+            [query.start_ns_min, query.start_ns_max],
+        ).fetchall()
+    ]
+    reader = ChunkReader(store.cursor())
+    found: dict[TraceKey, None] = {}
+    for at in range(0, len(chunks), CHUNKS_AT_ONCE):
+        group = number_list(chunks[at : at + CHUNKS_AT_ONCE])
+        filters = dict(cursor.execute(f"SELECT id, tags FROM chunk WHERE id IN ({group})").fetchall())  # noqa: S608
+        for chunk in chunks[at : at + CHUNKS_AT_ONCE]:
+            if chunk in filters:
+                found.update(_find_in_chunk(cursor, reader, chunk, filters[chunk], conditions, where))
+            if len(found) >= query.limit:
+                return list(found)[: query.limit]
+    return list(found)
+
+
+def _find_in_chunk(
+    cursor: duckdb.DuckDBPyConnection,
+    reader: ChunkReader,
+    chunk: int,
+    tag_filter: bytes,
+    conditions: list[_TagCondition],
+    where: str,
+) -> dict[TraceKey, None]:
+    to_read = [condition for condition in conditions if condition.may_be_in(tag_filter)]
+    by_columns = [condition for condition in conditions if condition not in to_read]
+    if any(not condition.series and not condition.statuses for condition in by_columns):
+        return {}
+    given = "".join(f" AND {condition.given_by_columns()}" for condition in by_columns)
+    rows = cursor.execute(
+        f"SELECT place, trace_hi, trace_lo, series, status FROM span WHERE chunk = {chunk} AND {where}{given}"  # noqa: S608
+        " ORDER BY start_ns DESC"
+    ).fetchall()
+    if not rows:
+        return {}
+    marks = [_marks(reader, chunk, condition) for condition in to_read]
+    found: dict[TraceKey, None] = {}
+    for place, trace_hi, trace_lo, series, status in rows:
+        if (trace_hi, trace_lo) not in found and all(
+            series in condition.series
+            or status in condition.statuses
+            or (mark[place] and condition.fits(reader, chunk, place))
+            for condition, mark in zip(to_read, marks, strict=True)
+        ):
+            found[(trace_hi, trace_lo)] = None
+    return found
+
+
+def _marks(reader: ChunkReader, chunk: int, condition: _TagCondition) -> bytes:
+    reader.open(chunk)
+    spans = len(reader.borders) - 1
+    if condition.key in UNFILTERED_KEYS:
+        return b"\x01" * spans
+    marks = np.zeros(spans, np.uint8)
+    rows_with_tag(reader.rests, reader.borders, condition.key.encode(), condition.text.encode(), marks)
+    return marks.tobytes()

@@ -1,0 +1,146 @@
+"""The store: spans from memory to DuckDB in chunks, one thread that receives, one that writes, any number that read.
+
+A span is acknowledged to its sender when it is in memory, and *stored* when its batch is committed, at most `flush_interval_ms`
+plus the time of one flush later (`jaegerlite_flush_seconds`). What is stored survives `kill -9` and the loss of power, since
+DuckDB syncs its log at each commit; a clean stop stores everything.
+"""
+
+from pathlib import Path
+from typing import Final
+
+import duckdb
+import numpy as np
+
+from jaegerlite import metrics
+from jaegerlite.columns import SpanColumns
+from jaegerlite.decode import decode_request
+from jaegerlite.directory import TraceDirectory
+from jaegerlite.series import SeriesRegistry
+from jaegerlite.writer import Writer
+
+SCHEMA: Final = Path(__file__).with_name("schema.sql")
+FILE_NAME: Final = "spans.duckdb"
+
+
+class StoreFullError(Exception):
+    """More spans are waiting for the disk than memory is set aside for; the sender shall come again."""
+
+
+class Store:
+    """Takes spans in with `add` and `swap` (one thread), writes them with `flush` (one other), and gives cursors to read with."""
+
+    def __init__(self, folder: Path, *, memory_limit: str, waiting_bytes_max: int) -> None:
+        """Open the store in a folder, made if missing; `memory_limit` is DuckDB's, such as `96MB`.
+
+        Raises:
+            duckdb.IOException: if another process has it open.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        self.path = folder / FILE_NAME
+        self._connection = duckdb.connect(
+            str(self.path),
+            config={"memory_limit": memory_limit, "threads": "1", "temp_directory": str(folder / "spill")},
+        )
+        self._connection.execute(SCHEMA.read_text(encoding="utf-8"))
+        self._waiting_bytes_max = waiting_bytes_max
+        self._columns = SpanColumns()
+        self._flushing_bytes = 0
+        self.registry = SeriesRegistry()
+        self.directory = TraceDirectory()
+        series_stored = self._load_series()
+        self._writer = Writer(
+            self.cursor(),
+            self.registry,
+            self.directory,
+            next_chunk=self._load_chunks(),
+            series_stored=series_stored,
+        )
+
+    def _load_series(self) -> int:
+        rows = self._connection.execute(
+            "SELECT number, resource, scope, kind, name FROM series ORDER BY number"
+        ).fetchall()
+        for number, resource, scope, kind, name in rows:
+            given = self.registry.add(self.registry.context(resource, scope), kind, name)
+            if given != number:
+                raise RuntimeError(f"{self.path}: series {given} is missing; restore the file or remove it")
+        return len(rows)
+
+    def _load_chunks(self) -> int:
+        last = -1
+        cursor = self._connection.execute("SELECT id, traces FROM chunk ORDER BY id")
+        while rows := cursor.fetchmany(256):
+            for chunk, traces in rows:
+                self.directory.add(chunk, np.frombuffer(traces, np.uint32))
+                last = chunk
+        return last + 1
+
+    @property
+    def waiting_spans(self) -> int:
+        """Spans that are in memory and not yet handed to the writing thread."""
+        return self._columns.count
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Memory held by spans that are not stored yet, those being written included."""
+        return self._columns.waiting_bytes + self._flushing_bytes
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the last try to store spans failed."""
+        return self._writer.is_failing
+
+    def add(self, body: bytes) -> tuple[int, int]:
+        """Take in an OTLP `ExportTraceServiceRequest`; return the numbers of spans taken and refused.
+
+        Raises:
+            MalformedError: the bytes are no such message; nothing was taken.
+            StoreFullError: too much is waiting; nothing was taken.
+        """
+        waiting_bytes = self.waiting_bytes
+        if waiting_bytes and waiting_bytes + len(body) > self._waiting_bytes_max:
+            raise StoreFullError(f"{waiting_bytes} bytes of spans are waiting to be stored")
+        taken, refused = decode_request(body, self._columns, self.registry)
+        return taken, refused
+
+    def swap(self) -> SpanColumns:
+        """Take the waiting spans out, for `flush`; on the thread of `add`."""
+        columns, self._columns = self._columns, SpanColumns()
+        self._flushing_bytes += columns.waiting_bytes
+        return columns
+
+    def flush(self, columns: SpanColumns) -> None:
+        """Store a batch, on the writing thread.
+
+        Raises:
+            NotStoredError: the process is stopping and the batch cannot be stored.
+        """
+        with metrics.FLUSH_SECONDS.time():
+            self._writer.write(columns)
+        self._flushing_bytes -= columns.waiting_bytes
+        metrics.SPANS_STORED.inc(columns.count)
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A connection for one reader, on one thread at a time."""
+        return self._connection.cursor()
+
+    def disk_bytes_used(self) -> int:
+        """The bytes of the file that hold data; blocks that are free for reuse do not count."""
+        row = self.cursor().execute("SELECT sum(block_size * used_blocks)::BIGINT FROM pragma_database_size()").fetchone()
+        return int(row[0]) if row else 0
+
+    def delete_through(self, last_chunk: int) -> int:
+        """Delete the chunks up to this number, on the writing thread; return how many spans that were."""
+        return self._writer.delete_through(last_chunk)
+
+    def sum_up_edges(self, oldest_minute: int, last_minute: int) -> None:
+        """Put the dependency counts of these minutes together and delete older ones, on the writing thread."""
+        self._writer.sum_up_edges(oldest_minute, last_minute)
+
+    def stop_retrying(self) -> None:
+        """Let a flush that cannot succeed give up, since the process is to end."""
+        self._writer.stopping.set()
+
+    def close(self) -> None:
+        """Close the file; what waits is not stored."""
+        self._connection.close()
