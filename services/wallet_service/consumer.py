@@ -1,0 +1,132 @@
+"""Settlement: what the engine's events do to the ledger. Trades move cash and shares, closed orders free holds."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+from opentelemetry.trace import Span, SpanKind
+
+from services.wallet_service.ledger import AccountKey, Ledger
+from services.wallet_service.store import lock_accounts, make_accounts, select_holds, write
+from shared.consumer import AfterCommit
+from shared.contracts.codes import Side
+from shared.contracts.events import EXECUTIONS, Closed, EngineEvent, Trade
+from shared.contracts.money import CASH, money_text
+from shared.postgres import Connection
+from shared.tracing import item_spans
+
+KNOWN_MAX = 100_000
+"""Accounts that are remembered as existing, at some 200 bytes each. Beyond that they are asked for once more."""
+
+
+class Settlement:
+    """Applies engine events to the ledger, many in one transaction."""
+
+    def __init__(self) -> None:
+        self._known: set[AccountKey] = set()
+
+    async def apply(self, connection: Connection, events: Sequence[EngineEvent]) -> AfterCommit | None:
+        """One span per trade, in its taker's trace and linked to the maker's; one per order closed without a trade."""
+        keys, order_ids = _touched(events)
+        if not keys:
+            return None
+        with ExitStack() as stack:
+            spans = _open_spans(stack, events)
+            if keys - self._known:
+                await make_accounts(connection, spans, keys - self._known)
+            accounts = await lock_accounts(connection, spans, keys)
+            ledger = Ledger(accounts, await select_holds(connection, spans, order_ids))
+            settle(ledger, events)
+            await write(connection, spans, ledger)
+
+        async def remember() -> None:
+            if len(self._known) > KNOWN_MAX:
+                self._known.clear()
+            self._known |= keys
+
+        return remember
+
+
+def settle(ledger: Ledger, events: Sequence[EngineEvent]) -> None:
+    """All that these events do, in their order, to a ledger that has their accounts and holds."""
+    for event in events:
+        for report in event.reports:
+            if isinstance(report, Trade):
+                ledger.settle(report, event.symbol, event.time_us)
+            elif isinstance(report, Closed):
+                ledger.close_hold(report.order_id)
+
+
+def _touched(events: Sequence[EngineEvent]) -> tuple[set[AccountKey], set[int]]:
+    """The accounts and the orders that these events change."""
+    keys: set[AccountKey] = set()
+    order_ids: set[int] = set()
+    for event in events:
+        for report in event.reports:
+            if isinstance(report, Trade):
+                order_ids |= {report.taker_order_id, report.maker_order_id}
+                for user in (report.taker_user_id, report.maker_user_id):
+                    keys |= {(user, CASH), (user, event.symbol)}
+            elif isinstance(report, Closed):
+                order_ids.add(report.order_id)
+                keys.add((report.user_id, CASH if report.side == Side.BUY else event.symbol))
+    return keys, order_ids
+
+
+def _open_spans(stack: ExitStack, events: Sequence[EngineEvent]) -> list[Span]:
+    trades = [(event, report) for event in events for report in event.reports if isinstance(report, Trade)]
+    releases = [
+        (event, next(report for report in event.reports if isinstance(report, Closed)))
+        for event in events
+        if any(isinstance(report, Closed) for report in event.reports)
+        and not any(isinstance(report, Trade) for report in event.reports)
+    ]
+    spans: list[Span] = []
+    if trades:
+        spans += stack.enter_context(
+            item_spans(
+                "settle_trade",
+                [event.traceparent for event, _ in trades],
+                kind=SpanKind.CONSUMER,
+                attributes=[_trade_attributes(event, trade) for event, trade in trades],
+                links=[trade.maker_traceparent or None for _, trade in trades],
+            )
+        )
+    if releases:
+        spans += stack.enter_context(
+            item_spans(
+                "release_hold",
+                [event.traceparent for event, _ in releases],
+                kind=SpanKind.CONSUMER,
+                attributes=[_release_attributes(event, closed) for event, closed in releases],
+            )
+        )
+    return spans
+
+
+def _trade_attributes(event: EngineEvent, trade: Trade) -> Mapping[str, Any]:
+    return {
+        **_PROCESS,
+        "messaging.message.id": f"{event.seq}-0",
+        "trade.id": str(trade.trade_id),
+        "order.symbol": event.symbol,
+        "trade.price": money_text(trade.price),
+        "trade.quantity": trade.quantity,
+    }
+
+
+def _release_attributes(event: EngineEvent, closed: Closed) -> Mapping[str, Any]:
+    return {
+        **_PROCESS,
+        "messaging.message.id": f"{event.seq}-0",
+        "order.id": str(closed.order_id),
+        "order.symbol": event.symbol,
+        "user.id": str(closed.user_id),
+    }
+
+
+_PROCESS = {
+    "messaging.system": "redis",
+    "messaging.operation.type": "process",
+    "messaging.destination.name": EXECUTIONS.name,
+}
