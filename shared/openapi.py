@@ -13,29 +13,30 @@ def describe(app: FastAPI, path: str, request: Any, answer: Any, method: str = "
     """Describes the route at ``path`` by the types of its request body (None: it has none) and its answer."""
     kinds = [kind for kind in (request, answer) if kind is not None]
     schemas, components = msgspec.json.schema_components(kinds, ref_template=TEMPLATE)
-    known: dict[str, Any] = app.extra.setdefault("schemas", {})
-    known.update(components)
+    _known_schemas(app).update(components)
     extra: dict[str, Any] = {
         "responses": {"200": {"description": "OK", "content": {"application/json": {"schema": schemas[-1]}}}}
     }
     if request is not None:
         extra["requestBody"] = {"required": True, "content": {"application/json": {"schema": schemas[0]}}}
     for route in app.routes:
-        if isinstance(route, APIRoute) and route.path == path and method in route.methods:
+        if isinstance(route, APIRoute) and route.path == path and method in (route.methods or ()):
             route.openapi_extra = extra
-    _include_components(app)
 
 
-def _include_components(app: FastAPI) -> None:
-    """Once per app: adds the structs' schemas to those that FastAPI knows."""
-    if app.extra.get("schemas_included"):
-        return
-    app.extra["schemas_included"] = True
+def _known_schemas(app: FastAPI) -> dict[str, Any]:
+    """The structs' schemas of an app, which its document holds beside those that FastAPI knows."""
+    if hasattr(app.state, "schemas"):
+        known: dict[str, Any] = app.state.schemas
+        return known
+    schemas: dict[str, Any] = {}
+    app.state.schemas = schemas
     make = app.openapi
 
     def openapi() -> dict[str, Any]:
         document = make()
-        document.setdefault("components", {}).setdefault("schemas", {}).update(app.extra["schemas"])
+        document.setdefault("components", {}).setdefault("schemas", {}).update(schemas)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
+    return schemas
