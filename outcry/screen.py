@@ -5,7 +5,9 @@ away while we run (its window was closed): then there is nobody to tell, and we 
 """
 
 import contextlib
+import os
 import time
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
@@ -43,13 +45,13 @@ class Screen:
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         if self._live is not None:
-            with contextlib.suppress(OSError):
+            with _surviving_terminal():
                 self._live.stop()
             self._live = None
 
     def say(self, text: str) -> None:
         """Show one line (or several), with rich's markup."""
-        with contextlib.suppress(OSError):  # the terminal is gone
+        with _surviving_terminal():
             self._console.print(text, soft_wrap=True)  # commands stay on one line, to be copied
 
     def changed(self, child: Child) -> None:
@@ -66,7 +68,7 @@ class Screen:
         elif child.state is State.READY and self._live is None:
             self.say(f"{name} is ready ({child.ready_after_s:.1f} s)")
         if self._live is not None:
-            with contextlib.suppress(OSError):
+            with _surviving_terminal():
                 self._live.update(self._table(), refresh=True)
 
     def _table(self) -> Table:
@@ -79,6 +81,18 @@ class Screen:
             after = f"{child.ready_after_s:.1f} s" if child.state is State.READY else ""
             table.add_row(name, MARKS[child.state], after)
         return table
+
+
+@contextlib.contextmanager
+def _surviving_terminal() -> Iterator[None]:
+    """Write to the terminal; when it is gone, write into nothing from now on."""
+    try:
+        yield
+    except OSError:
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        for descriptor in (1, 2):
+            os.dup2(nothing, descriptor)
+        os.close(nothing)
 
 
 def welcome(gateway_url: str, traces_url: str | None, took_s: float, username: str, password: str) -> str:
