@@ -71,12 +71,16 @@ async def is_ready(service: RunningService) -> None:
             await asyncio.sleep(0.02)
 
 
+async def judge(service: RunningService, check: RiskCheck) -> RiskPassed | Refused:
+    return await service.call(VALIDATE_ORDER, check)
+
+
 async def passes(service: RunningService, check: RiskCheck) -> bool:
-    return isinstance(await service.call(VALIDATE_ORDER, check), RiskPassed)
+    return isinstance(await judge(service, check), RiskPassed)
 
 
 async def refused(service: RunningService, check: RiskCheck) -> Refused:
-    answer = await service.call(VALIDATE_ORDER, check)
+    answer = await judge(service, check)
     assert isinstance(answer, Refused), answer
     return answer
 
@@ -123,10 +127,10 @@ async def test_orders_of_one_batch_see_each_other(database_url: DatabaseUrl, red
     """Of many orders sent at once exactly as many pass as the limit has room for, and the same one passes again."""
     async with risk_manager(database_url(RISK), redis_url, position_limit=95) as service:
         checks = [order() for _ in range(20)]
-        answers = await asyncio.gather(*(service.call(VALIDATE_ORDER, check) for check in checks))
+        answers = await asyncio.gather(*(judge(service, check) for check in checks))
         passed = [check for check, answer in zip(checks, answers, strict=True) if isinstance(answer, RiskPassed)]
         assert len(passed) == 9
-        again = await asyncio.gather(*(service.call(VALIDATE_ORDER, check) for check in passed))
+        again = await asyncio.gather(*(judge(service, check) for check in passed))
         assert all(isinstance(answer, RiskPassed) for answer in again)
         assert await passes(service, order(user_id=BEN, quantity=95)), "another account has limits of its own"
 
@@ -153,7 +157,7 @@ async def test_release_gives_back_and_bars(database_url: DatabaseUrl, redis_url:
 async def test_order_rate_is_a_sliding_second(database_url: DatabaseUrl, redis_url: str) -> None:
     """No more orders pass than the rate allows, and a moment later the next one does."""
     async with risk_manager(database_url(RISK), redis_url, orders_per_second_limit=5) as service:
-        answers = await asyncio.gather(*(service.call(VALIDATE_ORDER, order()) for _ in range(12)))
+        answers = await asyncio.gather(*(judge(service, order()) for _ in range(12)))
         refusals = [answer.code for answer in answers if isinstance(answer, Refused)]
         assert refusals == ["order_rate_limit"] * 7
         async with asyncio.timeout(5):
@@ -251,7 +255,7 @@ async def test_a_lost_valkey_is_made_again(database_url: DatabaseUrl, redis_url:
         async with asyncio.timeout(10):
             while True:
                 try:
-                    answer = await service.call(VALIDATE_ORDER, order(quantity=1))
+                    answer = await judge(service, order(quantity=1))
                     break
                 except Unavailable:
                     await asyncio.sleep(0.02)
