@@ -24,6 +24,7 @@ log = structlog.get_logger()
 CHUNK = 500
 BLOCK_MS = 1000
 RETRY_S = 0.3
+REPORT_S = 1.0
 SAFE_AFTER_S = 3.0
 """A relaxed commit is on disk well before this (three times PostgreSQL's wal_writer_delay of 200 ms)."""
 
@@ -50,7 +51,9 @@ class Consumer:
         self._decode = msgspec.json.Decoder(stream.event).decode
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         self._unsafe: deque[tuple[float, int]] = deque()
-        self._reported = -1
+        self._safe = -1
+        self._report_due_s = 0.0
+        self._position_known = False
         self.position = 0
         """The last event that has taken effect here."""
         self.error = ""
@@ -66,6 +69,8 @@ class Consumer:
             await connection.execute("INSERT INTO positions VALUES ($1, 0) ON CONFLICT DO NOTHING", self._stream.name)
             stored = await connection.fetchval("SELECT seq FROM positions WHERE stream = $1", self._stream.name)
         self.position = int(stored)
+        self._position_known = True
+        self._unsafe = deque([(time.monotonic(), self.position)])
 
     async def reached(self, position: int, timeout_s: float = 2.0) -> None:
         """Returns once the event ``position`` has taken effect. Raises Unavailable if that takes too long."""
@@ -85,9 +90,13 @@ class Consumer:
         """
         while True:
             try:
+                if not self._position_known:
+                    await self.start()
                 await self._step()
                 self.error = ""
             except (RedisError, OSError, Unavailable) as error:
+                # A commit may have happened although its answer was lost, or be lost although it was answered.
+                self._position_known = False
                 self.error = str(error)
                 log.warning("consumer waits", stream=self._stream.name, error=self.error)
                 await asyncio.sleep(RETRY_S)
@@ -111,7 +120,11 @@ class Consumer:
         last = entries[-1][0]
         async with self._database.transaction(durable=False) as connection:
             after = await self._handle(connection, events)
-            await connection.execute("UPDATE positions SET seq = $2 WHERE stream = $1", self._stream.name, last)
+            moved = await connection.execute(
+                "UPDATE positions SET seq = $2 WHERE stream = $1 AND seq = $3", self._stream.name, last, self.position
+            )
+            if moved != "UPDATE 1":
+                raise Unavailable(self._service, "its position is another than it thought")
         self.position = last
         self._unsafe.append((time.monotonic(), last))
         self._tell()
@@ -128,15 +141,22 @@ class Consumer:
         self._waiting = [(position, future) for position, future in still if not future.done()]
 
     async def _report(self) -> None:
-        """Tells the publisher what is surely on disk here, so that it may forget it."""
-        safe = self._reported
-        if safe < 0:
-            safe = self.position
-        while self._unsafe and self._unsafe[0][0] < time.monotonic() - SAFE_AFTER_S:
-            safe = self._unsafe.popleft()[1]
-        if safe != self._reported or not self._unsafe:
-            await self._redis.hset(positions_key(self._stream), self._service, str(safe))
-            self._reported = safe
+        """Tells the publisher, once a second, what is surely on disk here, so that it may forget it.
+
+        A database that crashed may have lost relaxed commits, so it is asked whether it still has what it had.
+        """
+        now = time.monotonic()
+        if now < self._report_due_s:
+            return
+        self._report_due_s = now + REPORT_S
+        async with self._database.connection() as connection:
+            stored = await connection.fetchval("SELECT seq FROM positions WHERE stream = $1", self._stream.name)
+        if stored < self.position:
+            raise Unavailable(self._service, "its database lost the last events; they are applied again")
+        while self._unsafe and self._unsafe[0][0] < now - SAFE_AFTER_S:
+            self._safe = self._unsafe.popleft()[1]
+        if self._safe >= 0:
+            await self._redis.hset(positions_key(self._stream), self._service, str(self._safe))
 
 
 def _entries(answer: Any) -> list[tuple[int, bytes]]:

@@ -276,3 +276,23 @@ async def test_a_restart_finds_the_two_states_apart(database_url: DatabaseUrl, r
         assert await service.redis.get("risk:state:position") == b"1"
         assert (await refused(service, order(quantity=5))).figures == {"limit": "10", "value": "11"}
         assert await passes(service, order(quantity=4))
+
+
+async def test_events_that_postgres_lost_come_again(database_url: DatabaseUrl, redis_url: str) -> None:
+    """When PostgreSQL comes back from a crash without its last commits, their events take effect once more, once."""
+    url = database_url(RISK)
+    async with risk_manager(url, redis_url, position_limit=10) as service:
+        await service.send(EXECUTIONS, [event(1, trade(1, (7, ANNA, 0), (8, BEN, 0), 150 * DOLLAR, 6))])
+        await service.reached(EXECUTIONS, 1)
+        connection = await asyncpg.connect(url)
+        # What a crash leaves when it comes before a relaxed commit is on disk.
+        await connection.execute(
+            "UPDATE risk_manager.positions SET seq = 0; DELETE FROM risk_manager.user_positions; "
+            "DELETE FROM risk_manager.daily_values"
+        )
+        await service.send(EXECUTIONS, [event(2, accepted(9, ANNA, Side.BUY, 150 * DOLLAR, 4))], after=1)
+        await service.reached(EXECUTIONS, 2)
+        rows = await connection.fetch("SELECT user_id, quantity FROM risk_manager.user_positions ORDER BY user_id")
+        await connection.close()
+        assert [tuple(row) for row in rows] == [(ANNA, 6), (BEN, -6)]
+        assert (await refused(service, order(quantity=1))).figures == {"limit": "10", "value": "11"}
