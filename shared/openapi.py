@@ -9,19 +9,39 @@ from fastapi.routing import APIRoute
 TEMPLATE = "#/components/schemas/{name}"
 
 
-def describe(app: FastAPI, path: str, request: Any, answer: Any, method: str = "POST") -> None:
-    """Describes the route at ``path`` by the types of its request body (None: it has none) and its answer."""
+def describe(
+    app: FastAPI,
+    path: str,
+    request: Any,
+    answer: Any,
+    method: str = "POST",
+    query: type[msgspec.Struct] | None = None,
+) -> None:
+    """Describes the route at ``path`` by the types of its body, its answer (None: it has none) and its query."""
     kinds = [kind for kind in (request, answer) if kind is not None]
     schemas, components = msgspec.json.schema_components(kinds, ref_template=TEMPLATE)
     _known_schemas(app).update(components)
-    extra: dict[str, Any] = {
-        "responses": {"200": {"description": "OK", "content": {"application/json": {"schema": schemas[-1]}}}}
-    }
+    extra: dict[str, Any] = {}
+    if answer is not None:
+        extra["responses"] = {"200": {"description": "OK", "content": {"application/json": {"schema": schemas[-1]}}}}
     if request is not None:
         extra["requestBody"] = {"required": True, "content": {"application/json": {"schema": schemas[0]}}}
+    if query is not None:
+        extra["parameters"] = _parameters(query)
     for route in app.routes:
         if isinstance(route, APIRoute) and route.path == path and method in (route.methods or ()):
             route.openapi_extra = extra
+
+
+def _parameters(query: type[msgspec.Struct]) -> list[dict[str, Any]]:
+    """A query string's struct as OpenAPI parameters."""
+    _, components = msgspec.json.schema_components([query], ref_template=TEMPLATE)
+    schema = components[query.__name__]
+    required = schema.get("required", [])
+    return [
+        {"name": name, "in": "query", "required": name in required, "schema": kind}
+        for name, kind in schema["properties"].items()
+    ]
 
 
 def _known_schemas(app: FastAPI) -> dict[str, Any]:

@@ -57,7 +57,7 @@ class Statement:
 
 
 class Database:
-    """The connections of one service, in two pools: what clients wait for is durable, what events bring may be redone."""
+    """One service's connections, in two pools: what clients wait for is durable, what events bring may be redone."""
 
     def __init__(self, url: str, schema: str, pool_max: int = 4) -> None:
         self._url = url

@@ -30,7 +30,7 @@ def trace_id() -> str:
     return f"{context.trace_id:032x}" if context.is_valid else ""
 
 
-def problem_response(problem: Problem) -> Response:
+def problem_body(problem: Problem) -> dict[str, Any]:
     """The error body of RFC 9457, section 3, with ``code``, ``trace_id`` and the figures of a limit added."""
     body: dict[str, Any] = {
         "type": f"/problems/{problem.code}",
@@ -42,7 +42,12 @@ def problem_response(problem: Problem) -> Response:
     }
     if problem.figures:
         body["figures"] = problem.figures
-    return Response(_encode(body), problem.status, problem.headers, "application/problem+json")
+    return body
+
+
+def problem_response(problem: Problem) -> Response:
+    """A problem as the answer to a request."""
+    return Response(_encode(problem_body(problem)), problem.status, problem.headers, "application/problem+json")
 
 
 def install_problems(app: FastAPI) -> None:

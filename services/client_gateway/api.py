@@ -1,0 +1,193 @@
+"""How the gateway's routes are made: who asks, how often, what they say, one way for all of them.
+
+A handler gets a ``Call`` and the decoded body or query, and gives back a response. Everything that can be wrong before
+it runs is answered here, as a problem.
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI, Request, Response
+from opentelemetry import trace
+
+from services.client_gateway.limits import RateLimit, Verdict
+from services.client_gateway.settings import GatewaySettings
+from shared.batching import Clients
+from shared.contracts.operations import A, I, Operation, Refused
+from shared.contracts.users import VERIFY_TOKEN, Identity, Token
+from shared.errors import Problem
+from shared.openapi import describe
+from shared.tracing import current_traceparent
+
+TOLD_MAX = 200_000
+
+REFUSAL_STATUS = {
+    "order_not_found": 404,
+    "order_not_open": 409,
+    "username_taken": 409,
+    "invalid_credentials": 401,
+    "invalid_token": 401,
+    "token_expired": 401,
+    "token_revoked": 401,
+    "order_rate_limit": 429,
+    "internal_error": 500,
+}
+"""Refusals that are not 422."""
+
+
+class Nothing(msgspec.Struct, forbid_unknown_fields=True):
+    """No query, no body."""
+
+
+@dataclass(slots=True)
+class Call:
+    """A client's request on its way through the gateway."""
+
+    request: Request
+    clients: Clients
+    traceparent: str
+    identity: Identity
+    position: int
+    headers: dict[str, str] = field(default_factory=dict)
+
+    async def ask(self, operation: Operation[I, A], item: I) -> A:
+        """A service's answer. Raises Problem where it refuses, Unavailable where it does not answer."""
+        answer = await self.clients.call(operation, item)
+        if isinstance(answer, Refused):
+            raise refusal(answer)
+        return answer
+
+
+Handler = Callable[[Call, Any], Awaitable[Response]]
+
+NOBODY = Identity(user_id=0, username="", roles=())
+
+
+def refusal(refused: Refused) -> Problem:
+    """A service's no as the problem that the client sees."""
+    status = REFUSAL_STATUS.get(refused.code, 422)
+    headers = {"WWW-Authenticate": 'Bearer error="invalid_token"'} if status == 401 else {}
+    if status == 429:
+        headers["Retry-After"] = "1"
+    return Problem(status, refused.code, refused.detail, figures=refused.figures, headers=headers)
+
+
+class Told:
+    """Per user the last engine event that an answer spoke of. What the user reads next must not be older."""
+
+    def __init__(self) -> None:
+        self._positions: OrderedDict[int, int] = OrderedDict()
+
+    def note(self, user_id: int, position: int) -> None:
+        self._positions[user_id] = max(position, self._positions.pop(user_id, 0))
+        if len(self._positions) > TOLD_MAX:
+            self._positions.popitem(last=False)
+
+    def position(self, user_id: int) -> int:
+        return self._positions.get(user_id, 0)
+
+
+class Api:
+    """Adds routes to the gateway's app."""
+
+    def __init__(self, app: FastAPI, clients: Clients, settings: GatewaySettings) -> None:
+        self._app = app
+        self._clients = clients
+        self._settings = settings
+        self.told = Told()
+        self._by_user = RateLimit(settings.user_requests_per_s, settings.user_requests_burst)
+        self._by_address = RateLimit(settings.address_requests_per_s, settings.address_requests_burst)
+
+    def route(
+        self,
+        method: str,
+        path: str,
+        handler: Handler,
+        *,
+        body: type[msgspec.Struct] | None = None,
+        query: type[msgspec.Struct] = Nothing,
+        public: bool = False,
+        tag: str,
+    ) -> None:
+        """A route. ``body`` or ``query`` is what the handler gets, ``public`` ones need no token."""
+        decode = msgspec.json.Decoder(body).decode if body is not None else None
+
+        async def endpoint(request: Request) -> Response:
+            headers: dict[str, str] = {}
+            try:
+                self._limit(self._by_address, request.client.host if request.client else "", headers)
+                identity = NOBODY if public else await self.identify(request.headers.get("authorization", ""))
+                if not public:
+                    self._limit(self._by_user, identity.user_id, headers)
+                if decode is None:
+                    said: Any = read_query(request, query)
+                else:
+                    said = read_body(decode, await self._body(request))
+                position = self.told.position(identity.user_id)
+                call = Call(request, self._clients, current_traceparent(), identity, position)
+                response = await handler(call, said)
+            except Problem as problem:
+                problem.headers = headers | problem.headers
+                raise
+            response.headers.update(headers)
+            return response
+
+        endpoint.__doc__ = handler.__doc__
+        self._app.add_api_route(path, endpoint, methods=[method], tags=[tag], name=f"{method} {path}")
+        describe(self._app, path, body, None, method, query=query)
+
+    async def identify(self, authorization: str) -> Identity:
+        """Who sent this ``Authorization`` header. Raises Problem 401."""
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Problem(
+                401,
+                "token_required",
+                "Send the header 'Authorization: Bearer TOKEN' with the token that POST /auth/login gives.",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+        answer = await self._clients.call(VERIFY_TOKEN, Token(token=token, traceparent=current_traceparent()))
+        if isinstance(answer, Refused):
+            raise refusal(answer)
+        trace.get_current_span().set_attribute("user.id", str(answer.user_id))
+        return answer
+
+    def _limit(self, rate: RateLimit, key: object, headers: dict[str, str]) -> None:
+        verdict: Verdict = rate.take(key, time.monotonic())
+        headers.update(verdict.headers())
+        if verdict.retry_after_s:
+            raise Problem(429, "rate_limited", f"Too many requests. Try again in {verdict.retry_after_s} s.")
+
+    async def _body(self, request: Request) -> bytes:
+        limit = self._settings.body_bytes_max
+        too_large = Problem(413, "body_too_large", f"Send at most {limit} bytes.")
+        if int(request.headers.get("content-length") or 0) > limit:
+            raise too_large
+        parts = bytearray()
+        async for part in request.stream():
+            parts += part
+            if len(parts) > limit:
+                raise too_large
+        return bytes(parts)
+
+
+def read_body(decode: Callable[[bytes], Any], body: bytes) -> Any:
+    """A JSON body as its struct. Raises Problem: 400 for what is not JSON, 422 for what is not this struct."""
+    try:
+        return decode(body)
+    except msgspec.ValidationError as error:
+        raise Problem(422, "invalid_field", f"{error}.") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Problem(400, "malformed_json", f"The body must be JSON: {error}.") from error
+
+
+def read_query(request: Request, kind: type[msgspec.Struct]) -> Any:
+    """A query string as its struct. Raises Problem 422 naming the field."""
+    try:
+        return msgspec.convert(dict(request.query_params), kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise Problem(422, "invalid_query", f"{error}.") from error

@@ -1,0 +1,66 @@
+"""The gateway's HTTP face: everything that clients can reach."""
+
+from functools import partial
+from pathlib import Path
+
+import aiohttp
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import HTMLResponse
+
+from services.client_gateway.account_routes import AccountRoutes
+from services.client_gateway.api import Api
+from services.client_gateway.instruments import Listing
+from services.client_gateway.market_routes import MarketRoutes
+from services.client_gateway.order_routes import OrderRoutes
+from services.client_gateway.placement import Placement
+from services.client_gateway.report_routes import ReportRoutes
+from services.client_gateway.settings import GatewaySettings
+from services.client_gateway.socket import Sockets
+from services.client_gateway.sweeper import Sweeper
+from shared.contracts.operations import GATEWAY, SERVICES
+from shared.service import Service
+
+PAGE = Path(__file__).parent / "page.html"
+
+
+def create_app(settings: GatewaySettings) -> FastAPI:
+    """The app of one gateway."""
+    service = Service(GATEWAY, settings)
+    app = service.app
+    listing = Listing(service.clients, service.redis)
+    placement = Placement(service.clients)
+    sweeper = Sweeper(service.clients, placement, settings.sweep_every_s, settings.sweep_after_s)
+    api = Api(app, service.clients, settings)
+    OrderRoutes(placement, listing, api.told, settings).install(api)
+    AccountRoutes(listing, settings).install(api)
+    MarketRoutes(listing).install(api)
+    ReportRoutes().install(api)
+    sockets = Sockets(api, service.clients, service.redis, listing)
+    app.add_api_websocket_route("/ws", sockets.serve)
+    service.at_start(listing.load)
+    service.keep_running(listing.run)
+    service.keep_running(sweeper.run)
+    service.keep_running(sockets.run)
+    for name in SERVICES[:-1]:
+        service.check(name, partial(_ready, settings.url_of(name)))
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["Authorization", "Content-Type"],
+            expose_headers=["X-Trace-Id", "traceresponse", "X-RateLimit-Remaining", "Retry-After"],
+        )
+
+    @app.get("/", include_in_schema=False)
+    async def page() -> HTMLResponse:
+        return HTMLResponse(PAGE.read_text().replace("{{explorer}}", settings.trace_explorer_url))
+
+    return app
+
+
+async def _ready(url: str) -> None:
+    """Raises unless the service there is ready."""
+    async with aiohttp.ClientSession() as session, session.get(url + "/ready") as response:
+        response.raise_for_status()

@@ -1,0 +1,68 @@
+"""What can be traded, as the engine lists it, and what it costs right now."""
+
+import asyncio
+
+import msgspec
+import structlog
+from opentelemetry import trace
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from shared.batching import Clients
+from shared.contracts.codes import Side
+from shared.contracts.engine import LIST_INSTRUMENTS, Instrument, Instruments
+from shared.contracts.market import QUOTES_KEY, Ticker
+from shared.contracts.money import Money
+from shared.contracts.operations import Refused
+from shared.errors import Unavailable
+from shared.tracing import statement_spans
+
+log = structlog.get_logger()
+
+REFRESH_S = 30
+
+QUOTE_ATTRIBUTES = {"db.system.name": "redis", "db.operation.name": "HGET", "peer.service": "redis"}
+
+
+class Listing:
+    """The instruments, kept fresh, and their quotes."""
+
+    def __init__(self, clients: Clients, redis: "Redis[bytes]") -> None:
+        self._clients = clients
+        self._redis = redis
+        self._decode = msgspec.json.Decoder(Ticker).decode
+        self.instruments: dict[str, Instrument] = {}
+
+    async def load(self) -> None:
+        """Raises Unavailable while the engine does not answer."""
+        answer = await self._clients.call(LIST_INSTRUMENTS, Instruments())
+        if isinstance(answer, Refused):
+            raise Unavailable("matching-engine", answer.detail)
+        self.instruments = {instrument.symbol: instrument for instrument in answer.instruments}
+
+    async def run(self) -> None:
+        """Keeps the list fresh; an engine that is away leaves it as it is."""
+        while True:
+            await asyncio.sleep(REFRESH_S)
+            try:
+                await self.load()
+            except Unavailable as error:
+                log.info("instruments stay as they were", error=str(error))
+
+    async def quote(self, symbol: str, side: Side) -> Money:
+        """What an order of ``side`` would meet: best price across, else last, else the reference price."""
+        ticker = await self.ticker(symbol)
+        instrument = self.instruments[symbol]
+        if ticker is None:
+            return instrument.reference_price
+        across = ticker.ask if side is Side.BUY else ticker.bid
+        return across or ticker.last or instrument.reference_price
+
+    async def ticker(self, symbol: str) -> Ticker | None:
+        """The latest quote, None where nothing has happened yet. Raises Unavailable without Valkey."""
+        try:
+            with statement_spans((trace.get_current_span(),), "HGET quote", QUOTE_ATTRIBUTES):
+                found = await self._redis.hget(QUOTES_KEY, symbol)
+        except (RedisError, OSError) as error:
+            raise Unavailable("valkey", type(error).__name__) from error
+        return self._decode(found) if found else None

@@ -1,0 +1,211 @@
+"""``/v1/order`` and ``/v1/orders``: place, look up, cancel."""
+
+import asyncio
+import time
+from typing import Any
+
+import msgspec
+import structlog
+from fastapi import Response
+from opentelemetry import trace
+from opentelemetry.trace import SpanKind
+
+from services.client_gateway.api import Api, Call, Nothing, Told, read_body, refusal
+from services.client_gateway.instruments import Listing
+from services.client_gateway.placement import Placed, Placement
+from services.client_gateway.requests import (
+    ClientOrderQuery,
+    OrderBatch,
+    OrderRequest,
+    OrdersQuery,
+    PathId,
+    Steps,
+    Wanted,
+    protection_price,
+    steps,
+    understand,
+)
+from services.client_gateway.settings import GatewaySettings
+from services.client_gateway.views import order_view, placed_view
+from shared.contracts import engine, orders
+from shared.contracts.money import money_text
+from shared.errors import Problem, Unavailable
+from shared.ids import OrderIds, created_us
+from shared.tracing import current_traceparent, item_spans
+from shared.web import json_response, problem_body, trace_id
+
+log = structlog.get_logger()
+
+
+class OrderRoutes:
+    """The handlers, and what they need."""
+
+    def __init__(self, placement: Placement, listing: Listing, told: Told, settings: GatewaySettings) -> None:
+        self._placement = placement
+        self._listing = listing
+        self._told = told
+        self._settings = settings
+        self._ids = OrderIds(settings.gateway_node)
+        self._decode = msgspec.json.Decoder(OrderRequest).decode
+
+    def install(self, api: Api) -> None:
+        api.route("POST", "/v1/order", self.place, body=OrderRequest, tag="orders")
+        api.route("POST", "/v1/orders", self.place_many, body=OrderBatch, tag="orders")
+        api.route("GET", "/v1/order/{order_id}", self.get, tag="orders")
+        api.route("GET", "/v1/order", self.get_by_client, query=ClientOrderQuery, tag="orders")
+        api.route("GET", "/v1/orders", self.list, query=OrdersQuery, tag="orders")
+        api.route("DELETE", "/v1/order/{order_id}", self.cancel, query=Nothing, tag="orders")
+
+    async def place(self, call: Call, request: OrderRequest) -> Response:
+        """Places an order: 201 with its status and its fills, 200 if this client_order_id was used before."""
+        status, view = await self._place(call, request)
+        return json_response(view, status, {"Idempotent-Replay": "true"} if status == 200 else None)
+
+    async def place_many(self, call: Call, batch: OrderBatch) -> Response:
+        """Places up to 100 orders. 200 with one result each: the status and body that POST /v1/order would give."""
+        with item_spans("place_order", [call.traceparent] * len(batch.orders), kind=SpanKind.INTERNAL) as spans:
+            results = await asyncio.gather(
+                *(self._place_one(call, raw, span) for raw, span in zip(batch.orders, spans, strict=True))
+            )
+        return json_response({"results": results})
+
+    async def _place_one(self, call: Call, raw: msgspec.Raw, span: trace.Span) -> dict[str, Any]:
+        with trace.use_span(span, end_on_exit=False, record_exception=False, set_status_on_exception=False):
+            try:
+                status, view = await self._place(call, read_body(self._decode, bytes(raw)))
+            except Problem as problem:
+                span.set_attribute("error.code", problem.code)
+                return {"status": problem.status, "problem": problem_body(problem)}
+            except Unavailable as error:
+                log.warning("order failed", error=str(error))
+                problem = Problem(503, "service_unavailable", f"The {error.what} does not answer right now.")
+                return {"status": 503, "problem": problem_body(problem)}
+            return {"status": status, "order": view}
+
+    async def _place(self, call: Call, request: OrderRequest) -> tuple[int, dict[str, Any]]:
+        if self._placement.in_flight >= self._settings.orders_in_flight_max:
+            raise Problem(503, "overloaded", "Too many orders are on their way. Try again in 1 s.", headers=RETRY)
+        wanted = understand(request, self._listing.instruments)
+        way = await self._steps(call, wanted)
+        placed = await self._placement.place(way)
+        if placed.refused is not None:
+            raise refusal(placed.refused)
+        if placed.known is not None:
+            return self._replay(way, placed)
+        assert placed.matched is not None
+        self._told.note(call.identity.user_id, placed.matched.position)
+        trace.get_current_span().set_attribute("order.status", placed.matched.status)
+        now_us = time.time_ns() // 1000
+        return 201, placed_view(way.order, created_us(way.order.order_id), placed.matched, now_us, trace_id())
+
+    async def _steps(self, call: Call, wanted: Wanted) -> Steps:
+        price = wanted.price
+        if price is None:
+            quote = await self._listing.quote(wanted.instrument.symbol, wanted.side)
+            price = protection_price(wanted, quote, self._settings.market_protection_percent)
+        way = steps(wanted, self._ids.next(), call.identity.user_id, price, current_traceparent())
+        trace.get_current_span().set_attributes(
+            {
+                "order.id": str(way.order.order_id),
+                "order.symbol": way.order.symbol,
+                "order.side": wanted.side.name,
+                "order.type": wanted.order_type.name,
+                "order.quantity": wanted.quantity,
+                "order.price": money_text(price),
+            }
+        )
+        return way
+
+    def _replay(self, way: Steps, placed: Placed) -> tuple[int, dict[str, Any]]:
+        """The first answer again for the same order; another order under the same id is a mistake."""
+        known = placed.known
+        assert known is not None
+        if known.order_id == way.order.order_id:
+            return 201, order_view(known)
+        asked = way.order
+        limit = asked.order_type == 1
+        same = (known.symbol, known.side, known.order_type, known.time_in_force, known.quantity) == (
+            *(asked.symbol, asked.side, asked.order_type, asked.time_in_force, asked.quantity),
+        )
+        if not same or (limit and known.price != asked.price):
+            raise Problem(
+                409,
+                "client_order_id_reused",
+                f"This client_order_id belongs to order {known.order_id}, which is a different one. Choose a new one.",
+            )
+        return 200, order_view(known)
+
+    async def get(self, call: Call, _query: Nothing) -> Response:
+        """One of your orders, with its fills."""
+        return json_response(order_view(await self._find(call, order_id=self._order_id(call))))
+
+    async def get_by_client(self, call: Call, query: ClientOrderQuery) -> Response:
+        """The order to which you gave this client_order_id."""
+        return json_response(order_view(await self._find(call, client_order_id=query.client_order_id)))
+
+    async def list(self, call: Call, query: OrdersQuery) -> Response:
+        """Your orders, newest first, without their fills. ``next_cursor`` continues where this page ends."""
+        wanted = tuple(word.strip().upper() for word in query.status.split(",") if word.strip())
+        unknown = set(wanted) - set(orders.OrderStatus)
+        if unknown:
+            names = ", ".join(orders.OrderStatus)
+            raise Problem(422, "invalid_status", f"status must be one or more of {names}, separated by commas.")
+        page = await call.ask(
+            orders.LIST_ORDERS,
+            orders.OrderQuery(
+                user_id=call.identity.user_id,
+                position=call.position,
+                symbol=query.symbol,
+                status=tuple(orders.OrderStatus(word) for word in wanted),
+                before=query.cursor,
+                limit=query.limit,
+                traceparent=call.traceparent,
+            ),
+        )
+        more = len(page.orders) == query.limit
+        return json_response(
+            {
+                "orders": [order_view(order) for order in page.orders],
+                "next_cursor": str(page.orders[-1].order_id) if more else None,
+            }
+        )
+
+    async def cancel(self, call: Call, _query: Nothing) -> Response:
+        """Cancels one of your open orders and gives back what is left of its hold."""
+        order = await self._find(call, order_id=self._order_id(call))
+        if order.status in orders.FINAL:
+            raise Problem(409, "order_not_open", f"The order is {order.status} already.")
+        cancelled = await call.ask(
+            engine.CANCEL_ORDER,
+            engine.CancelOrder(
+                order_id=order.order_id,
+                user_id=order.user_id,
+                symbol=order.symbol,
+                traceparent=call.traceparent,
+            ),
+        )
+        self._told.note(call.identity.user_id, cancelled.position)
+        call.position = cancelled.position
+        return json_response(order_view(await self._find(call, order_id=order.order_id)))
+
+    async def _find(self, call: Call, *, order_id: int = 0, client_order_id: str = "") -> orders.Order:
+        return await call.ask(
+            orders.GET_ORDER,
+            orders.OrderRef(
+                user_id=call.identity.user_id,
+                order_id=order_id,
+                client_order_id=client_order_id,
+                position=call.position,
+                traceparent=call.traceparent,
+            ),
+        )
+
+    def _order_id(self, call: Call) -> int:
+        try:
+            return msgspec.convert(call.request.path_params["order_id"], PathId, strict=False)
+        except msgspec.ValidationError as error:
+            detail = "You have no such order. GET /v1/orders lists yours."
+            raise Problem(404, "order_not_found", detail) from error
+
+
+RETRY = {"Retry-After": "1"}

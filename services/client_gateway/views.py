@@ -1,0 +1,141 @@
+"""What clients see: ids and decimals as strings, codes as words, times as ISO 8601 in UTC."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from shared.contracts.codes import OrderType, Side, TimeInForce
+from shared.contracts.engine import Matched
+from shared.contracts.money import Money, amount_text, money_text
+from shared.contracts.orders import Fill, NewOrder, Order
+from shared.contracts.reports import Position, UserTrade
+from shared.contracts.wallet import Transaction, Wallet
+
+_SIDES = {int(side): side.name for side in Side}
+_TYPES = {int(kind): kind.name for kind in OrderType}
+_TIMES = {int(time): time.name for time in TimeInForce}
+
+
+def time_text(time_us: int) -> str:
+    """Microseconds of Unix time as ISO 8601 in UTC, to the microsecond."""
+    return (
+        datetime.fromtimestamp(time_us // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{time_us % 1000000:06d}Z"
+    )
+
+
+def average_text(value: Money, quantity: int) -> str | None:
+    """An average price, rounded to the nearest 1/10,000 dollar; None where nothing was traded."""
+    return money_text((2 * value + quantity) // (2 * quantity)) if quantity else None
+
+
+def fill_view(fill: Fill) -> dict[str, Any]:
+    return {
+        "trade_id": str(fill.trade_id),
+        "price": money_text(fill.price),
+        "quantity": fill.quantity,
+        "time": time_text(fill.time_us),
+    }
+
+
+def order_view(order: Order) -> dict[str, Any]:
+    """An order as the order-manager has it."""
+    return {
+        **_order(order, order.price, order.filled_quantity, order.filled_value),
+        "status": order.status,
+        "reason": order.reason,
+        "created_at": time_text(order.created_us),
+        "updated_at": time_text(order.updated_us),
+        "trace_id": order.trace_id,
+        "fills": [fill_view(fill) for fill in order.fills],
+    }
+
+
+def placed_view(order: NewOrder, created_us: int, matched: Matched, updated_us: int, trace_id: str) -> dict[str, Any]:
+    """An order right after the engine has answered for it: the same that a GET shows a moment later."""
+    value = sum(fill.price * fill.quantity for fill in matched.fills)
+    return {
+        **_order(order, order.price, matched.filled_quantity, value),
+        "status": matched.status,
+        "reason": matched.reason,
+        "created_at": time_text(created_us),
+        "updated_at": time_text(updated_us),
+        "trace_id": trace_id,
+        "fills": [fill_view(fill) for fill in matched.fills],
+    }
+
+
+def _order(order: NewOrder | Order, price: Money, filled: int, value: Money) -> dict[str, Any]:
+    return {
+        "order_id": str(order.order_id),
+        "client_order_id": order.client_order_id or None,
+        "symbol": order.symbol,
+        "side": _SIDES[order.side],
+        "order_type": _TYPES[order.order_type],
+        "time_in_force": _TIMES[order.time_in_force],
+        "price": money_text(price),
+        "quantity": order.quantity,
+        "filled_quantity": filled,
+        "remaining_quantity": order.quantity - filled,
+        "average_price": average_text(value, filled),
+    }
+
+
+def wallet_view(wallet: Wallet) -> dict[str, Any]:
+    return {
+        "user_id": str(wallet.user_id),
+        "balances": [
+            {
+                "asset": b.asset,
+                "total": amount_text(b.asset, b.total),
+                "held": amount_text(b.asset, b.held),
+                "available": amount_text(b.asset, b.total - b.held),
+            }
+            for b in wallet.balances
+        ],
+    }
+
+
+def transaction_view(transaction: Transaction) -> dict[str, Any]:
+    return {
+        "transaction_id": str(transaction.transfer_id),
+        "kind": transaction.kind,
+        "asset": transaction.asset,
+        "amount": amount_text(transaction.asset, transaction.amount),
+        "balance_after": amount_text(transaction.asset, transaction.balance_after),
+        "order_id": str(transaction.order_id) if transaction.order_id else None,
+        "trade_id": str(transaction.trade_id) if transaction.trade_id else None,
+        "time": time_text(transaction.time_us),
+    }
+
+
+def user_trade_view(trade: UserTrade) -> dict[str, Any]:
+    return {
+        "trade_id": str(trade.trade_id),
+        "order_id": str(trade.order_id),
+        "symbol": trade.symbol,
+        "side": _SIDES[trade.side],
+        "price": money_text(trade.price),
+        "quantity": trade.quantity,
+        "value": money_text(trade.price * trade.quantity),
+        "role": trade.role,
+        "realised": money_text(trade.realised),
+        "time": time_text(trade.time_us),
+    }
+
+
+def position_view(position: Position) -> dict[str, Any]:
+    """A position at its last price; unrealised profit is what selling all of it there would bring beyond its cost."""
+    value = position.quantity * position.last_price
+    return {
+        "symbol": position.symbol,
+        "quantity": position.quantity,
+        "average_cost": average_text(position.cost, position.quantity),
+        "cost": money_text(position.cost),
+        "last_price": money_text(position.last_price) if position.last_price else None,
+        "value": money_text(value),
+        "unrealised": money_text(value - position.cost if position.last_price else 0),
+        "realised": money_text(position.realised),
+    }
+
+
+def side_name(side: int) -> str:
+    return _SIDES[side]
