@@ -93,18 +93,23 @@ def recorded_spans() -> Iterator[Spans]:
 class RunningService:
     """A started service: how to call it, send it events and see what it recorded."""
 
-    def __init__(self, url: str, spans: Spans, redis: "Redis[bytes]") -> None:
+    def __init__(self, url: str, spans: Spans, redis: Redis) -> None:
         self.url = url
         self.spans = spans
         self.redis = redis
         self._clients: dict[str, Clients] = {}
 
     async def call(self, operation: Operation[I, A], item: I, caller: str = GATEWAY) -> A | Refused:
-        """One item of an internal call, with the credential of ``caller``. Calls made at once travel as a batch."""
+        """One item of an internal call, with the credential of ``caller``."""
         if caller not in self._clients:
             self._clients[caller] = Clients(SECRETS[caller], lambda _service: self.url)
             await self._clients[caller].open()
         return await self._clients[caller].call(operation, item)
+
+    async def calls(self, operation: Operation[I, A], items: Sequence[I]) -> list[A | Refused]:
+        """Several items at once, answered in their order. They travel in one batch or two."""
+        answers = [self.call(operation, item) for item in items]
+        return list(await asyncio.gather(*answers))
 
     async def answer(self, operation: Operation[I, A], item: I) -> A:
         """Like ``call`` where the test means to be served: a refusal fails it."""
@@ -146,7 +151,7 @@ async def running(create_app: Callable[[C], FastAPI], settings: C) -> AsyncItera
         config = uvicorn.Config(create_app(settings), log_config=None, access_log=False, timeout_graceful_shutdown=3)
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve([listener]))
-        redis: Redis[bytes] = Redis.from_url(settings.redis_url.get_secret_value())
+        redis: Redis = Redis.from_url(settings.redis_url.get_secret_value())
         service = RunningService(url, spans, redis)
         try:
             async with asyncio.timeout(WAIT_S):

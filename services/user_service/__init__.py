@@ -1,0 +1,1 @@
+"""user-service: who somebody is. Registration, passwords, tokens, roles."""
