@@ -31,6 +31,10 @@ def clean_attributes(
     """(cleaned copy, number dropped). Keys beyond `count_limit` and empty keys are dropped."""
     if not attributes:
         return None, 0
+    if type(attributes) is dict and length_limit is None and len(attributes) <= count_limit:
+        plain: dict[str, Any] = attributes.copy()
+        if are_plain(plain):
+            return plain, 0
     cleaned: dict[str, Any] = {}
     dropped = 0
     for key, value in attributes.items():
@@ -41,3 +45,12 @@ def clean_attributes(
             value = clean_value(value, length_limit)
         cleaned[key] = value
     return cleaned, dropped
+
+
+def are_plain(attributes: dict[str, Any]) -> bool:
+    """Whether nothing needs to be cleaned: no empty key, and only strings, numbers and booleans as values."""
+    for key, value in attributes.items():
+        kind = type(value)
+        if (kind is not str and kind is not int and kind is not float and kind is not bool) or not key:
+            return False
+    return True

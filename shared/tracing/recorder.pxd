@@ -1,11 +1,22 @@
 # C types for the compiled form of recorder.py.
 
 cimport cython
+from cpython.dict cimport PyDict_SetItem
+from shared.tracing.sources cimport monotonic_ns, next_id, wall_ns
 from shared.tracing.span cimport Span, SpanBuffer
+
+
+cdef int SAMPLED, RANDOM_TRACE_ID
+cdef long long CLOCK_REUSE_NS
 
 
 @cython.locals(span=Span)
 cpdef Span start_child(Span parent, object scope, object name, object kind, object attributes, object start_ns)
+
+@cython.locals(span=Span)
+cpdef Span start_root(
+    SpanBuffer buffer, object scope, object name, object kind, object attributes, object start_ns
+)
 
 @cython.locals(span=Span)
 cpdef Span start_under(
@@ -24,19 +35,33 @@ cdef begin(Span span, Span parent, object attributes, object start_ns)
 cdef add_links(Span span, object links)
 
 
+cdef context_with(object outer, object span)
+
+
+cdef class CurrentSpan
+
+
+@cython.final
 cdef class Tracer:
     cdef object __weakref__
     cdef public SpanBuffer buffer
     cdef public object scope
 
-    @cython.locals(parent=object)
+    @cython.locals(current=CurrentSpan)
+    cpdef CurrentSpan start_as_current_span(
+        self, name, context=*, kind=*, attributes=*, links=*, start_time=*,
+        bint record_exception=*, bint set_status_on_exception=*, bint end_on_exit=*
+    )
+
     cpdef Span start_in(self, object context, object name, object kind, object attributes, object start_ns)
 
 
+@cython.final
+@cython.freelist(64)
 cdef class CurrentSpan:
-    cdef Tracer tracer
-    cdef object name, context, kind, attributes, links, start_time, token
-    cdef bint record_exception, set_status_on_exception, end_on_exit
-    cdef Span span
+    cdef public Tracer tracer
+    cdef public object name, context, kind, attributes, links, start_time, token
+    cdef public bint record_exception, set_status_on_exception, end_on_exit
+    cdef public Span span
 
     cpdef CurrentSpan again(self)

@@ -1,4 +1,6 @@
 # cython: language_level=3, annotation_typing=False
+# mypy: disable-error-code="name-defined"
+# ruff: noqa: F821
 """The recorder: the TracerProvider and Tracer that stand behind the plain OpenTelemetry API and start our spans.
 
 Like `span`, the same source runs compiled (`recorder.pxd` holds the C types) or as plain Python.
@@ -6,27 +8,39 @@ Like `span`, the same source runs compiled (`recorder.pxd` holds the C types) or
 
 import functools
 import inspect
+import logging
 from collections.abc import Callable, Mapping, Sequence
-from time import monotonic_ns, time_ns
 from types import TracebackType
 from typing import Any
 
+import cython
 from opentelemetry import context as context_api
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.trace import INVALID_SPAN_CONTEXT, Link, SpanContext, SpanKind
+from opentelemetry.trace import Link, SpanContext, SpanKind
 from opentelemetry.trace.propagation import _SPAN_KEY
 
 from shared.tracing.attributes import clean_attributes
 from shared.tracing.sampling import Sampler
 from shared.tracing.settings import Limits
-from shared.tracing.span import CLOCK_REUSE_NS, Resource, Scope, Span, SpanBuffer, random_bits
-from shared.tracing.w3c import MASK_64, RANDOM_TRACE_ID, SAMPLED, parse_traceparent
+from shared.tracing.sources import monotonic_ns, next_id, wall_ns
+from shared.tracing.span import Resource, Scope, Span, SpanBuffer
+from shared.tracing.w3c import MASK_64, parse_traceparent
+
+logger = logging.getLogger(__name__)
+
+# Trace flags, https://www.w3.org/TR/trace-context-2/#trace-flags
+SAMPLED = 0x01
+RANDOM_TRACE_ID = 0x02
+
+# How long the children of a span go on using its clock.
+CLOCK_REUSE_NS = 60_000_000_000
 
 # The variable in which the OpenTelemetry API keeps the context; another runtime context is used through the API.
 _variable = getattr(context_api._RUNTIME_CONTEXT, "_current_context", None)
 get_context: Callable[[], Context] = _variable.get if _variable is not None else context_api.get_current
 set_context: Callable[[Context], Any] = _variable.set if _variable is not None else context_api.attach
+reset_context: Callable[[Any], None] = _variable.reset if _variable is not None else context_api.detach
 
 
 def start_child(
@@ -40,6 +54,20 @@ def start_child(
     span.state = parent.state
     span.flags = parent.flags
     begin(span, parent, attributes, start_ns)
+    return span
+
+
+def start_root(
+    buffer: SpanBuffer,
+    scope: Scope,
+    name: str,
+    kind: SpanKind,
+    attributes: Mapping[str, Any] | None,
+    start_ns: int | None,
+) -> Span:
+    """Start a span that begins a trace."""
+    span = Span(buffer, scope, name, kind)
+    begin(span, None, attributes, start_ns)
     return span
 
 
@@ -88,10 +116,10 @@ def start_remote_child(
 def begin(span: Span, parent: Span | None, attributes: Mapping[str, Any] | None, start_ns: int | None) -> None:
     """Give the span its ids, ask the sampler, and if it is kept note the start and the attributes."""
     buffer = span.buffer
-    span.span_id = random_bits(64) or 1
+    span.span_id = next_id()
     if not span.parent_id:
-        span.trace_high = random_bits(64)
-        span.trace_low = random_bits(64) or 1
+        span.trace_high = next_id()
+        span.trace_low = next_id()
         span.flags = RANDOM_TRACE_ID
     if span.parent_id and buffer.parent_based:
         kept = span.flags & SAMPLED
@@ -108,7 +136,7 @@ def begin(span: Span, parent: Span | None, attributes: Mapping[str, Any] | None,
     if parent is not None and parent.start_ns and now_ns + parent.clock_offset_ns < parent.start_ns + CLOCK_REUSE_NS:
         span.clock_offset_ns = parent.clock_offset_ns
     else:
-        span.clock_offset_ns = time_ns() - now_ns
+        span.clock_offset_ns = wall_ns() - now_ns
     span.start_ns = now_ns + span.clock_offset_ns if start_ns is None else start_ns
     if attributes:
         span.attribute_map, span.dropped_attributes = clean_attributes(
@@ -116,34 +144,32 @@ def begin(span: Span, parent: Span | None, attributes: Mapping[str, Any] | None,
         )
 
 
+def context_with(outer: Context, span: Span) -> Context:
+    """A copy of a context in which `span` is the current one. Contexts refuse changes, but nobody has seen this yet."""
+    inner = Context(outer)
+    if cython.compiled:
+        PyDict_SetItem(inner, _SPAN_KEY, span)
+    else:
+        dict.__setitem__(inner, _SPAN_KEY, span)
+    return inner
+
+
 class CurrentSpan:
     """What `start_as_current_span` returns: a context manager, and a decorator of plain and async functions."""
 
-    def __init__(
-        self,
-        tracer: "Tracer",
-        name: str,
-        context: Context | None,
-        kind: SpanKind,
-        attributes: Mapping[str, Any] | None,
-        links: Sequence[Link] | None,
-        start_time: int | None,
-        record_exception: bool,
-        set_status_on_exception: bool,
-        end_on_exit: bool,
-    ) -> None:
-        self.tracer = tracer
-        self.name = name
-        self.context = context
-        self.kind = kind
-        self.attributes = attributes
-        self.links = links
-        self.start_time = start_time
-        self.record_exception = record_exception
-        self.set_status_on_exception = set_status_on_exception
-        self.end_on_exit = end_on_exit
-        self.span: Span | None = None
-        self.token: Any = None
+    # Filled field by field in `Tracer.start_as_current_span`: a constructor of ten arguments costs more than the rest.
+    tracer: "Tracer"
+    name: str
+    context: Context | None
+    kind: SpanKind
+    attributes: Mapping[str, Any] | None
+    links: Sequence[Link] | None
+    start_time: int | None
+    record_exception: bool
+    set_status_on_exception: bool
+    end_on_exit: bool
+    span: Span
+    token: Any
 
     def __enter__(self) -> Any:
         outer = get_context()
@@ -154,20 +180,19 @@ class CurrentSpan:
         span.set_status_on_exception = self.set_status_on_exception
         if self.links:
             add_links(span, self.links)
-        inner = Context(outer)
-        # The API's contexts refuse changes; this one is not shared yet.
-        dict.__setitem__(inner, _SPAN_KEY, span)
-        self.token = set_context(inner)
+        self.token = set_context(context_with(outer, span))
         self.span = span
         return span
 
     def __exit__(
         self, kind: type[BaseException] | None, exception: BaseException | None, trace_back: TracebackType | None
     ) -> None:
-        context_api.detach(self.token)
+        try:
+            reset_context(self.token)
+        except (ValueError, RuntimeError):
+            # A generator that is closed in another task leaves its block there; the span still ends below.
+            logger.exception("A span was left in another context than it was entered in.")
         span = self.span
-        if span is None:
-            raise RuntimeError("start_as_current_span was left before it was entered.")
         # As the API has it: what is no Exception (cancellation, exit) is no error of the operation.
         if exception is not None and isinstance(exception, Exception):
             span.note_exception(exception)
@@ -193,8 +218,7 @@ class CurrentSpan:
 
     def again(self) -> "CurrentSpan":
         """The same once more: a decorated function makes a span per call."""
-        return CurrentSpan(
-            self.tracer,
+        return self.tracer.start_as_current_span(
             self.name,
             self.context,
             self.kind,
@@ -252,18 +276,18 @@ class Tracer:
         end_on_exit: bool = True,
     ) -> CurrentSpan:
         """Context manager (or decorator): start a span, make it current for the block, end it."""
-        return CurrentSpan(
-            self,
-            name,
-            context,
-            kind,
-            attributes,
-            links,
-            start_time,
-            record_exception,
-            set_status_on_exception,
-            end_on_exit,
-        )
+        current: CurrentSpan = CurrentSpan.__new__(CurrentSpan)
+        current.tracer = self
+        current.name = name
+        current.context = context
+        current.kind = kind
+        current.attributes = attributes
+        current.links = links
+        current.start_time = start_time
+        current.record_exception = record_exception
+        current.set_status_on_exception = set_status_on_exception
+        current.end_on_exit = end_on_exit
+        return current
 
     def start_in(
         self,
@@ -276,7 +300,7 @@ class Tracer:
         """Start a span under whatever span `context` holds."""
         parent: Any = context.get(_SPAN_KEY)
         if parent is None:
-            return start_under(INVALID_SPAN_CONTEXT, self.buffer, self.scope, name, kind, attributes, start_ns)
+            return start_root(self.buffer, self.scope, name, kind, attributes, start_ns)
         if type(parent) is Span and parent.buffer is self.buffer:
             return start_child(parent, self.scope, name, kind, attributes, start_ns)
         parent_context = parent.get_span_context()

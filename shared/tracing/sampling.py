@@ -1,3 +1,4 @@
+# cython: language_level=3, annotation_typing=False
 """Which traces are kept: the standard samplers of the OpenTelemetry specification.
 
 A sampler decides for the root of a trace; the rest of the trace follows it (`parent_based`), in this process by the
@@ -18,15 +19,14 @@ class Sampler:
     `ratio` is from 0.0 (none) to 1.0 (all). With `parent_based` a span that has a parent follows the parent.
     """
 
-    __slots__ = ("bound", "parent_based", "ratio")
-
     def __init__(self, ratio: float = 1.0, parent_based: bool = True) -> None:
         if not 0.0 <= ratio <= 1.0:
             raise ValueError(f"A sampling ratio lies between 0 and 1, not {ratio}.")
         self.ratio = ratio
-        self.bound = round(ratio * _ALL_TRACE_IDS)
+        self.keeps_all = ratio == 1.0
+        self.bound = min(round(ratio * _ALL_TRACE_IDS), _ALL_TRACE_IDS - 1)
         self.parent_based = parent_based
 
     def keep(self, trace_low: int, name: str, kind: SpanKind, attributes: Mapping[str, Any] | None) -> bool:
         """Whether a trace that starts with this span is kept."""
-        return trace_low < self.bound
+        return self.keeps_all or trace_low < self.bound

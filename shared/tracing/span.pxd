@@ -1,7 +1,14 @@
 # C types for the compiled form of span.py.
 
+cimport cython
+from shared.tracing.sampling cimport Sampler
+from shared.tracing.sources cimport monotonic_ns
+
+
+@cython.final
 cdef class SpanBuffer:
-    cdef public object resource, sampler, limits, span_value_length, wake, ended
+    cdef public Sampler sampler
+    cdef public object resource, limits, span_value_length, wake, ended
     cdef public Py_ssize_t span_attributes_max, max_queue_size, wake_at
     cdef public bint parent_based
     cdef public long long recorded, sampled_out, dropped
@@ -9,6 +16,9 @@ cdef class SpanBuffer:
     cpdef take(self, Span span)
 
 
+@cython.freelist(256)
+@cython.no_gc
+@cython.final
 cdef class Span:
     cdef object __weakref__
     cdef public SpanBuffer buffer
@@ -18,4 +28,8 @@ cdef class Span:
     cdef public unsigned long long trace_high, trace_low, span_id, parent_id
     cdef public long long start_ns, end_ns, clock_offset_ns
     cdef public int flags, status_code, dropped_attributes, dropped_events, dropped_links
+    cpdef set_attribute(self, key, value)
+    cpdef end(self, end_time=*)
+    cpdef long long now_ns(self)
+    cpdef note_exception(self, exception)
     cdef public bint parent_remote, recording, record_exceptions, set_status_on_exception

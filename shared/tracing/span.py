@@ -7,12 +7,9 @@ plain Python.
 """
 
 import logging
-import os
-import random
 import traceback
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from time import monotonic_ns
 from types import MappingProxyType, TracebackType
 from typing import Any
 
@@ -22,15 +19,9 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode,
 from shared.tracing.attributes import clean_attributes, clean_value
 from shared.tracing.sampling import Sampler
 from shared.tracing.settings import Limits
+from shared.tracing.sources import monotonic_ns
 
 logger = logging.getLogger(__name__)
-
-# How long the children of a span go on using its clock.
-CLOCK_REUSE_NS = 60_000_000_000
-
-_random = random.Random()  # noqa: S311  (ids need to be unique, not secret)
-random_bits = _random.getrandbits
-os.register_at_fork(after_in_child=_random.seed)
 
 
 class Scope:

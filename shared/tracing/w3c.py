@@ -4,8 +4,6 @@
 https://www.w3.org/TR/trace-context-2/#traceparent-header
 """
 
-SAMPLED = 0x01
-RANDOM_TRACE_ID = 0x02
 MASK_64 = 0xFFFFFFFFFFFFFFFF
 HEX_DIGITS = frozenset("0123456789abcdef")
 

@@ -1,0 +1,153 @@
+"""What one span costs: our recorder beside the reference SDK, in the same process, on one core.
+
+    python -m benchmarks.recorder [--spans 20000]
+
+A span is made current, gets six attributes at its start (four strings, two integers) and ends; encoding is to the OTLP
+bytes of batches of 512. CPU time of this thread, best of three rounds each, nothing is sent. The compiled form is
+measured where it is installed, plain Python otherwise; the first line says which.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.sdk.resources import Resource as SdkResource
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
+from opentelemetry.sdk.trace import TracerProvider as SdkProvider
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.trace import SpanKind
+
+from shared.tracing import current_traceparent, span, statement_spans
+from shared.tracing.otlp import encode_request
+from shared.tracing.recorder import TracerProvider
+from shared.tracing.sampling import Sampler
+from shared.tracing.settings import Limits
+
+Batch = Sequence[dict[str, Any]]
+
+BATCH, ROUNDS = 512, 3
+RESOURCE = {"service.name": "bench", "process.pid": 1, "host.name": "here"}
+
+
+class Collect(SpanProcessor):
+    """Keeps the SDK's ended spans, as its batch processor would."""
+
+    def __init__(self) -> None:
+        self.spans: list[ReadableSpan] = []
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Keep one."""
+        self.spans.append(span)
+
+
+def attributes(number: int) -> dict[str, Any]:
+    """Six attributes as an order's span has them: some repeat, some are new each time."""
+    return {
+        "order.id": f"ord-{number:012d}",
+        "order.symbol": "AAPL",
+        "order.side": "BUY",
+        "order.quantity": 10 + number % 90,
+        "order.price": 1_500_000 + number,
+        "user.id": "user-000042",
+    }
+
+
+def make(tracer: Any, batch: Batch) -> None:
+    """The measured span, once for each mapping of the batch."""
+    start = tracer.start_as_current_span
+    for mapping in batch:
+        with start("match_order", kind=SpanKind.INTERNAL, attributes=mapping):
+            pass
+
+
+def cost_us(work: Callable[[Batch], object], batches: Sequence[Batch]) -> float:
+    """CPU microseconds per item, of the best of three rounds over all batches."""
+    best = float("inf")
+    for _ in range(ROUNDS):
+        begin_ns = time.thread_time_ns()
+        for batch in batches:
+            work(batch)
+        best = min(best, (time.thread_time_ns() - begin_ns) / sum(map(len, batches)) / 1000)
+    return best
+
+
+def measure_ours(batches: Sequence[Batch]) -> dict[str, float]:
+    """Our recorder's costs in microseconds."""
+    provider = TracerProvider(RESOURCE, Sampler(), Limits())
+    tracer, ended, resource = provider.get_tracer("bench"), provider.buffer.ended, provider.resource
+    out = TracerProvider(RESOURCE, Sampler(0.0), Limits()).get_tracer("bench")
+    parents = [tracer.start_span("item") for _ in range(64)]
+
+    def made(batch: Batch) -> None:
+        make(tracer, batch)
+        ended.clear()
+
+    def made_and_encoded(batch: Batch) -> None:
+        make(tracer, batch)
+        encode_request(resource, ended)
+        ended.clear()
+
+    def statements(batch: Batch) -> None:
+        for _ in range(len(batch) // len(parents)):
+            with statement_spans(parents, "INSERT order", {"db.system.name": "postgresql"}):
+                pass
+        ended.clear()
+
+    costs = {
+        "make": cost_us(made, batches),
+        "make_and_encode": cost_us(made_and_encoded, batches),
+        "sampled_out": cost_us(lambda batch: make(out, batch), batches),
+        "sampled_out_not_current": cost_us(lambda batch: [out.start_span("match_order") for _ in batch], batches),
+        "statement_span_in_batch_of_64": cost_us(statements, batches),
+    }
+    with tracer.start_as_current_span("outer"):
+        costs["current_traceparent"] = cost_us(lambda batch: [current_traceparent() for _ in batch], batches)
+    return costs
+
+
+def measure_reference(batches: Sequence[Batch]) -> dict[str, float]:
+    """The reference SDK's costs in microseconds."""
+    collect = Collect()
+    provider = SdkProvider(resource=SdkResource.create(RESOURCE), shutdown_on_exit=False)
+    provider.add_span_processor(collect)
+    tracer = provider.get_tracer("bench")
+    out = SdkProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False).get_tracer("bench")
+
+    def made(batch: Batch) -> None:
+        make(tracer, batch)
+        collect.spans.clear()
+
+    def made_and_encoded(batch: Batch) -> None:
+        make(tracer, batch)
+        encode_spans(collect.spans).SerializeToString()
+        collect.spans.clear()
+
+    return {
+        "make": cost_us(made, batches),
+        "make_and_encode": cost_us(made_and_encoded, batches),
+        "sampled_out": cost_us(lambda batch: make(out, batch), batches),
+        "sampled_out_not_current": cost_us(lambda batch: [out.start_span("match_order") for _ in batch], batches),
+    }
+
+
+def main() -> None:
+    """Measure both and print one table and one line of JSON."""
+    parser = argparse.ArgumentParser(description="Cost of a span, in CPU microseconds.")
+    parser.add_argument("--spans", type=int, default=20_000)
+    count = parser.parse_args().spans
+    batches = [[attributes(number) for number in range(start, start + BATCH)] for start in range(0, count, BATCH)]
+    form = "plain Python" if span.__file__.endswith(".py") else "compiled"
+    ours = measure_ours(batches)
+    reference = measure_reference(batches[: max(1, len(batches) // 4)])
+    print(f"{form}, {count} spans of six attributes, CPU microseconds each")
+    for name, value in ours.items():
+        beside = f"{reference[name]:10.2f}  {reference[name] / value:6.1f} times" if name in reference else ""
+        print(f"  {name:32} {value:8.3f} {beside}")
+    print(json.dumps({"form": form, "ours_us": ours, "reference_us": reference}))
+
+
+if __name__ == "__main__":
+    main()

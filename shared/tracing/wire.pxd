@@ -1,0 +1,49 @@
+# C types for the compiled form of wire.py.
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.long cimport PyLong_AsLongLongAndOverflow
+from cpython.unicode cimport PyUnicode_AsUTF8AndSize
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy
+
+@cython.final
+cdef class Writer:
+    cdef unsigned char* data
+    cdef Py_ssize_t capacity
+    cdef public Py_ssize_t size
+
+    @cython.locals(capacity=cython.Py_ssize_t, data="unsigned char *")
+    cdef int reserve(self, Py_ssize_t count) except -1
+
+    cpdef byte(self, unsigned char value)
+
+    @cython.locals(count=cython.int, rest=cython.ulonglong, place="unsigned char *")
+    cpdef varint(self, unsigned long long number)
+
+    @cython.locals(index=cython.int, place="unsigned char *")
+    cpdef fixed64(self, unsigned long long number)
+
+    @cython.locals(index=cython.int, place="unsigned char *")
+    cpdef big64(self, unsigned long long number)
+
+    @cython.locals(index=cython.int, place="unsigned char *")
+    cpdef fixed32(self, unsigned int number)
+
+    @cython.locals(overflow=cython.int, signed_number=cython.longlong)
+    cpdef bint signed(self, object number) except -1
+
+    cpdef float64(self, double value)
+
+    @cython.locals(count=cython.Py_ssize_t)
+    cpdef raw(self, bytes chunk)
+
+    @cython.locals(count=cython.Py_ssize_t, source="const char *")
+    cpdef text(self, str value)
+
+    cpdef close(self, unsigned char tag, Py_ssize_t start)
+
+    @cython.locals(start=cython.Py_ssize_t)
+    cpdef text_field(self, unsigned char tag, str value)
+
+    cpdef bytes finish(self)

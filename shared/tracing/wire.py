@@ -1,0 +1,183 @@
+# cython: language_level=3, annotation_typing=False
+# mypy: disable-error-code="name-defined,attr-defined,no-any-return"
+# ruff: noqa: F821
+"""A protobuf writer that works from the end to the beginning.
+
+A nested message is preceded by its length. Written backwards, last field first, the length is known when it is due, so
+one pass over the data is enough. Compiled, the bytes go into one C buffer (`wire.pxd` imports memcpy and the like); in
+plain Python into a list of chunks that is turned around in the end.
+https://protobuf.dev/programming-guides/encoding/
+"""
+
+import struct
+
+import cython
+
+_double = struct.Struct("<d")
+
+FIRST_CAPACITY = 64 * 1024
+
+
+class Writer:
+    """Collects one message, last byte first. `size` is the number of bytes so far."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        if cython.compiled:
+            self.capacity = FIRST_CAPACITY
+            self.data = cython.cast("unsigned char *", malloc(self.capacity))
+            if not self.data:
+                raise MemoryError
+        else:
+            self.chunks: list[bytes] = []
+
+    def __dealloc__(self) -> None:
+        if cython.compiled:
+            free(self.data)
+
+    def reserve(self, count: int) -> int:
+        """Make room for `count` more bytes in front (compiled form only)."""
+        if self.size + count > self.capacity:
+            capacity = (self.size + count) * 2
+            data = cython.cast("unsigned char *", malloc(capacity))
+            if not data:
+                raise MemoryError
+            memcpy(data + capacity - self.size, self.data + self.capacity - self.size, self.size)
+            free(self.data)
+            self.data = data
+            self.capacity = capacity
+        return 0
+
+    def byte(self, value: int) -> None:
+        """One byte, e.g. a field's tag."""
+        if cython.compiled:
+            self.reserve(1)
+            self.size += 1
+            self.data[self.capacity - self.size] = value
+        else:
+            self.size += 1
+            self.chunks.append(bytes((value,)))
+
+    def varint(self, number: int) -> None:
+        """A base-128 number, 0 <= number < 2**64."""
+        if cython.compiled:
+            self.reserve(10)
+            count = 1
+            rest = number >> 7
+            while rest:
+                count += 1
+                rest >>= 7
+            self.size += count
+            place = self.data + self.capacity - self.size
+            while number >= 0x80:
+                place[0] = (number & 0x7F) | 0x80
+                number >>= 7
+                place += 1
+            place[0] = number
+        elif number < 0x80:
+            self.byte(number)
+        else:
+            out = bytearray()
+            while number >= 0x80:
+                out.append((number & 0x7F) | 0x80)
+                number >>= 7
+            out.append(number)
+            self.raw(bytes(out))
+
+    def fixed64(self, number: int) -> None:
+        """Eight bytes, little-endian."""
+        if cython.compiled:
+            self.reserve(8)
+            self.size += 8
+            place = self.data + self.capacity - self.size
+            for index in range(8):
+                place[index] = (number >> (8 * index)) & 0xFF
+        else:
+            self.raw(number.to_bytes(8, "little"))
+
+    def big64(self, number: int) -> None:
+        """Eight bytes, big-endian: half a trace id, or a span id."""
+        if cython.compiled:
+            self.reserve(8)
+            self.size += 8
+            place = self.data + self.capacity - self.size
+            for index in range(8):
+                place[7 - index] = (number >> (8 * index)) & 0xFF
+        else:
+            self.raw(number.to_bytes(8, "big"))
+
+    def fixed32(self, number: int) -> None:
+        """Four bytes, little-endian."""
+        if cython.compiled:
+            self.reserve(4)
+            self.size += 4
+            place = self.data + self.capacity - self.size
+            for index in range(4):
+                place[index] = (number >> (8 * index)) & 0xFF
+        else:
+            self.raw(number.to_bytes(4, "little"))
+
+    def signed(self, number: int) -> bool:
+        """An int64 as protobuf has it: two's complement as a varint. False, and nothing written, if it does not fit."""
+        if cython.compiled:
+            overflow = 0
+            signed_number = PyLong_AsLongLongAndOverflow(number, cython.address(overflow))
+            if overflow:
+                return False
+            self.varint(signed_number)
+        else:
+            if not -(1 << 63) <= number < 1 << 63:
+                return False
+            self.varint(number & 0xFFFFFFFFFFFFFFFF)
+        return True
+
+    def float64(self, value: float) -> None:
+        """Eight bytes, IEEE 754, little-endian."""
+        self.raw(_double.pack(value))
+
+    def raw(self, chunk: bytes) -> None:
+        """Bytes as they are."""
+        if cython.compiled:
+            count = len(chunk)
+            self.reserve(count)
+            self.size += count
+            memcpy(self.data + self.capacity - self.size, PyBytes_AS_STRING(chunk), count)
+        else:
+            self.size += len(chunk)
+            self.chunks.append(chunk)
+
+    def text(self, value: str) -> None:
+        """UTF-8; what cannot be encoded (lone surrogates) becomes a question mark rather than losing the span."""
+        if cython.compiled:
+            count = 0
+            try:
+                source = PyUnicode_AsUTF8AndSize(value, cython.address(count))
+            except UnicodeEncodeError:
+                self.raw(value.encode("utf-8", "replace"))
+                return
+            self.reserve(count)
+            self.size += count
+            memcpy(self.data + self.capacity - self.size, source, count)
+        else:
+            self.raw(value.encode("utf-8", "replace"))
+
+    def close(self, tag: int, start: int) -> None:
+        """Put length and tag before what was written since the size was `start`: it becomes a field."""
+        self.varint(self.size - start)
+        self.byte(tag)
+
+    def text_field(self, tag: int, value: str) -> None:
+        """A whole string field."""
+        start = self.size
+        self.text(value)
+        self.close(tag, start)
+
+    def finish(self) -> bytes:
+        """The message; the writer can be used for the next one."""
+        if cython.compiled:
+            message = PyBytes_FromStringAndSize(cython.cast("char *", self.data + self.capacity - self.size), self.size)
+        else:
+            message = b"".join(reversed(self.chunks))
+            self.chunks.clear()
+        self.size = 0
+        return message
