@@ -1,7 +1,6 @@
 """`python -m jaegerlite`: run the trace backend."""
 
 import argparse
-import asyncio
 import logging
 import sys
 
@@ -14,7 +13,9 @@ from jaegerlite.settings import Settings
 
 
 def _options() -> dict[str, str]:
-    parser = argparse.ArgumentParser(prog="jaegerlite", description="A trace backend that speaks Jaeger, in one process.")
+    parser = argparse.ArgumentParser(
+        prog="jaegerlite", description="A trace backend that speaks Jaeger, in one process."
+    )
     for name, field in Settings.model_fields.items():
         parser.add_argument(
             f"--{name.replace('_', '-')}",

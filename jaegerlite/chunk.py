@@ -1,9 +1,10 @@
 """A chunk: up to a few thousand spans, sorted by trace and packed, as one row of the store.
 
-Why chunks. A span's columns (trace, series, start, duration, status) compress to about 9 bytes in DuckDB and answer searches
-with SQL. What is left, 150 bytes and more of ids, attributes and events, is seldom read and compresses well only together with
-its neighbours: sorted by trace, the attributes of an order lie next to each other and cost about 11 bytes per span. The span ids
-are random and cost their 8 bytes; a parent is mostly a span of the same chunk and costs two bytes less what zstd finds.
+Why chunks. A span's columns (trace, series, start, duration, status) compress to about 9 bytes in DuckDB and answer
+searches with SQL. What is left, 150 bytes and more of ids, attributes and events, is seldom read and compresses well
+only together with its neighbours: sorted by trace, the attributes of an order lie next to each other and cost about
+11 bytes per span. The span ids are random and cost their 8 bytes; a parent is mostly a span of the same chunk and
+costs two bytes less what zstd finds.
 """
 
 from dataclasses import dataclass
@@ -79,7 +80,7 @@ def _pack_parents(span_ids: U64Array, parents: U64Array) -> bytes:
     places[span_ids[places] != parents] = PARENT_ELSEWHERE
     places[parents == 0] = PARENT_NONE
     elsewhere = parents[places == PARENT_ELSEWHERE]
-    return places.astype(np.int16).tobytes() + elsewhere.tobytes()
+    return bytes(places.astype(np.int16).tobytes() + elsewhere.tobytes())
 
 
 def unpack_parents(span_ids: U64Array, packed: bytes) -> U64Array:

@@ -1,8 +1,8 @@
 """The columns that spans wait in between their arrival and their chunk on disk.
 
-A span never becomes a Python object on its way in: the decoder writes its fixed fields into these arrays, one row per span,
-and leaves everything else (attributes, events, links, status) where it is, in `payload`, with the borders of it in
-`rest_start` and `rest_stop`.
+A span never becomes a Python object on its way in: the decoder writes its fixed fields into these arrays, one row per
+span, and leaves everything else (attributes, events, links, status) where it is, in `payload`, with the borders of it
+in `rest_start` and `rest_stop`.
 """
 
 from typing import Final
@@ -15,7 +15,8 @@ I64Array = npt.NDArray[np.int64]
 I32Array = npt.NDArray[np.int32]
 U8Array = npt.NDArray[np.uint8]
 
-# The smallest span that can be accepted: tag and length of the span itself, a trace id (18 bytes) and a span id (10 bytes).
+# The smallest span that can be accepted: tag and length of the span itself, a trace id (18 bytes) and a span id (10
+# bytes).
 SPAN_BYTES_MIN: Final = 30
 ROWS_AT_FIRST: Final = 8192
 

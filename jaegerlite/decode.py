@@ -4,12 +4,15 @@
 `decode_request` checks the whole message and writes one row per span into `SpanColumns`, without an object per span.
 `fill_tag_filter` hashes every attribute of a span into a Bloom filter, by which a search skips chunks.
 
-The source is plain Python in Cython's annotation style: compiled where a C compiler is at hand, slow but the same where not.
-Field numbers are those of opentelemetry-proto `trace/v1`, `common/v1` and `resource/v1`; the encoding is protobuf's. Unknown
-fields are passed over, as protobuf asks; a field of an unexpected wire type counts as unknown.
+The source is plain Python in Cython's annotation style: compiled where a C compiler is at hand, slow but the same
+where not. Field numbers are those of opentelemetry-proto `trace/v1`, `common/v1` and `resource/v1`; the encoding is
+protobuf's. Unknown fields are passed over, as protobuf asks; a field of an unexpected wire type counts as unknown.
 """
 
 import cython
+
+from jaegerlite.columns import I64Array, SpanColumns, U8Array
+from jaegerlite.series import Context, SeriesRegistry
 
 VARINT = cython.declare(cython.int, 0)
 FIXED64 = cython.declare(cython.int, 1)
@@ -55,7 +58,9 @@ class Field:
 @cython.cfunc
 @cython.inline
 @cython.exceptval(-1)
-def _varint(buf: cython.p_const_uchar, pos: cython.Py_ssize_t, end: cython.Py_ssize_t, field: Field) -> cython.Py_ssize_t:
+def _varint(
+    buf: cython.p_const_uchar, pos: cython.Py_ssize_t, end: cython.Py_ssize_t, field: Field
+) -> cython.Py_ssize_t:
     value: cython.ulonglong = 0
     shift: cython.int = 0
     byte: cython.ulonglong
@@ -185,7 +190,7 @@ class _Writer:
     base: cython.Py_ssize_t
     rejected: cython.Py_ssize_t
 
-    def __init__(self, columns):  # type: ignore[no-untyped-def]
+    def __init__(self, columns: SpanColumns) -> None:
         self.trace_hi = columns.trace_hi
         self.trace_lo = columns.trace_lo
         self.span_id = columns.span_id
@@ -217,8 +222,15 @@ def _status_code(buf: cython.p_const_uchar, pos: cython.Py_ssize_t, end: cython.
 @cython.wraparound(False)
 @cython.exceptval(-1)
 def _span(
-    data: bytes, buf: cython.p_const_uchar, pos: cython.Py_ssize_t, end: cython.Py_ssize_t, context, registry, out: _Writer, field: Field
-) -> cython.int:  # type: ignore[no-untyped-def]
+    data: bytes,
+    buf: cython.p_const_uchar,
+    pos: cython.Py_ssize_t,
+    end: cython.Py_ssize_t,
+    context: Context,
+    registry: SeriesRegistry,
+    out: _Writer,
+    field: Field,
+) -> cython.int:
     """Check one span and write its row; ROW_REJECTED where its ids or times make it unusable."""
     # Serialisers write fields in order of their numbers: the fixed ones first, then the rest in one run. What lies from
     # the first other field to the end is kept as it is; a fixed field in there is simply read past again.
@@ -295,8 +307,15 @@ def _span(
 @cython.cfunc
 @cython.exceptval(-1)
 def _scope_spans(
-    data: bytes, buf: cython.p_const_uchar, begin: cython.Py_ssize_t, end: cython.Py_ssize_t, resource, registry, out: _Writer, field: Field
-) -> cython.int:  # type: ignore[no-untyped-def]
+    data: bytes,
+    buf: cython.p_const_uchar,
+    begin: cython.Py_ssize_t,
+    end: cython.Py_ssize_t,
+    resource: bytes,
+    registry: SeriesRegistry,
+    out: _Writer,
+    field: Field,
+) -> cython.int:
     pos: cython.Py_ssize_t = begin
     scope: bytes = b""
     while pos < end:
@@ -320,8 +339,14 @@ def _scope_spans(
 @cython.cfunc
 @cython.exceptval(-1)
 def _resource_spans(
-    data: bytes, buf: cython.p_const_uchar, begin: cython.Py_ssize_t, end: cython.Py_ssize_t, registry, out: _Writer, field: Field
-) -> cython.int:  # type: ignore[no-untyped-def]
+    data: bytes,
+    buf: cython.p_const_uchar,
+    begin: cython.Py_ssize_t,
+    end: cython.Py_ssize_t,
+    registry: SeriesRegistry,
+    out: _Writer,
+    field: Field,
+) -> cython.int:
     pos: cython.Py_ssize_t = begin
     resource: bytes = b""
     while pos < end:
@@ -337,7 +362,7 @@ def _resource_spans(
     return 0
 
 
-def decode_request(data: bytes, columns, registry):  # type: ignore[no-untyped-def]
+def decode_request(data: bytes, columns: SpanColumns, registry: SeriesRegistry) -> tuple[int, int]:
     """Append the spans of an `ExportTraceServiceRequest` to the columns; all of them or, if it is malformed, none.
 
     Args:
@@ -370,8 +395,10 @@ def decode_request(data: bytes, columns, registry):  # type: ignore[no-untyped-d
 
 @cython.cfunc
 @cython.inline
-def _fnv(buf: cython.p_const_uchar, pos: cython.Py_ssize_t, end: cython.Py_ssize_t, state: cython.ulonglong) -> cython.ulonglong:
-    """FNV-1a, the byte-wise hash of Fowler, Noll and Vo: good enough spread for short keys, and the same in both modes."""
+def _fnv(
+    buf: cython.p_const_uchar, pos: cython.Py_ssize_t, end: cython.Py_ssize_t, state: cython.ulonglong
+) -> cython.ulonglong:
+    """FNV-1a, the byte-wise hash of Fowler, Noll and Vo, which is the same in both modes."""
     while pos < end:
         state = ((state ^ buf[pos]) * FNV_PRIME) & U64_MASK
         pos += 1
@@ -403,7 +430,8 @@ def _hash_value(
 ) -> cython.int:
     """Hash an AnyValue's text on top of its key's hash, into `field.value`.
 
-    Texts that are dear to make (floats, lists, maps, bytes) hash to the bare key: a search for any value looks there too.
+    Texts that are dear to make (floats, lists, maps, bytes) hash to the bare key: a search for any value looks there
+    too.
     """
     separated: cython.ulonglong = (key * FNV_PRIME) & U64_MASK
     result: cython.ulonglong = key
@@ -514,7 +542,7 @@ def _see_span(
     return 0
 
 
-def fill_tag_filter(rests, lengths, bits):  # type: ignore[no-untyped-def]
+def fill_tag_filter(rests: bytes, lengths: I64Array, bits: U8Array) -> None:
     """Put the attributes of spans into a Bloom filter of three bits per attribute.
 
     Args:
@@ -537,9 +565,9 @@ def fill_tag_filter(rests, lengths, bits):  # type: ignore[no-untyped-def]
         pos += sizes[row]
 
 
-def rows_with_tag(rests, borders, key, value, found):  # type: ignore[no-untyped-def]
-    """Set `found` (uint8, one per span) to 1 where a span may have this tag: surely, but for hash accidents and for values
-    without a cheap text, which the caller reads to be certain.
+def rows_with_tag(rests: bytes, borders: I64Array, key: bytes, value: bytes, found: U8Array) -> None:
+    """Set `found` (uint8, one per span) to 1 where a span may have this tag: surely, but for hash accidents and for
+    values without a cheap text, which the caller reads to be certain.
 
     Args:
         rests: bytes that hold the kept parts of the spans.

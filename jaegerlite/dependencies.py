@@ -1,7 +1,8 @@
 """Which service calls which: counted as spans arrive, so that the service graph never has to read them again.
 
-A call is a span whose parent belongs to another service, as in Jaeger. Parent and child come from different processes, in any
-order and seconds apart: the services of recent spans are kept in a bounded table, and children wait a while for their parents.
+A call is a span whose parent belongs to another service, as in Jaeger. Parent and child come from different
+processes, in any order and seconds apart: the services of recent spans are kept in a bounded table, and children wait
+a while for their parents.
 """
 
 from dataclasses import dataclass
@@ -64,7 +65,7 @@ class EdgeCounter:
         )
 
     def count(self, columns: SpanColumns, service_by_series: list[int]) -> list[Edge]:
-        """Take in a batch and return the calls that are known by it: of its own spans, and of earlier ones that waited."""
+        """Take in a batch and return the calls known by it: of its own spans, and of earlier ones that waited."""
         n = columns.count
         service = np.asarray(service_by_series, np.int32)[columns.series[:n]]
         self._remember(columns.span_id[:n], service)

@@ -7,8 +7,8 @@ import numpy.typing as npt
 class TraceDirectory:
     """A list of (trace hash, chunk) pairs, only ever appended to and cut at its old end.
 
-    One thread writes; readers take the tuple of arrays that is there. A hash that two traces share costs a look into a chunk too
-    many, never a wrong answer, since the chunk's rows hold the whole trace id.
+    One thread writes; readers take the tuple of arrays that is there. A hash that two traces share costs a look into
+    a chunk too many, never a wrong answer, since the chunk's rows hold the whole trace id.
     """
 
     def __init__(self) -> None:

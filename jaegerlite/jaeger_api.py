@@ -39,7 +39,7 @@ def _error(status: int, text: str) -> Response:
 
 
 class Readers:
-    """A few threads that read the store, each with a cursor of its own, so that no query holds up the receiving of spans."""
+    """A few threads that read the store, each with a cursor of its own: no query holds up the receiving of spans."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -49,7 +49,8 @@ def _span_json(span: Span, process: str, *, sort_tags: bool) -> Json:
     trace_id = trace_id_text(span.trace)
     references = [_reference("CHILD_OF", trace_id, f"{span.parent_id:016x}")] if span.parent_id else []
     for link in span.rest.links:
-        # Jaeger's own translation marks a second parent by this attribute (OpenTracing compatibility in the specification).
+        # Jaeger's own translation marks a second parent by this attribute (OpenTracing compatibility in the
+        # specification).
         kind = "CHILD_OF" if dict(link.attributes).get("opentracing.ref_type") == "child_of" else "FOLLOWS_FROM"
         references.append(_reference(kind, trace_id_text(_trace_key(link.trace_id)), link.span_id))
     tags = [*series_tags(span.series), *rest_tags(span.rest), *status_tags(span.status)]

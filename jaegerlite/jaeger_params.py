@@ -22,13 +22,13 @@ _UNITS_NS: Final = {
     "ns": 1,
     "us": 1_000,
     "µs": 1_000,  # micro sign
-    "μs": 1_000,  # noqa: RUF001 - Greek mu, which Go accepts too
+    "μs": 1_000,
     "ms": 1_000_000,
     "s": 1_000_000_000,
     "m": 60_000_000_000,
     "h": 3_600_000_000_000,
 }
-_DURATION_PART: Final = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)")  # noqa: RUF001
+_DURATION_PART: Final = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
 _INTEGER: Final = re.compile(r"[+-]?\d+", re.ASCII)
 _HEX: Final = re.compile(r"[0-9a-fA-F]{1,32}")
 

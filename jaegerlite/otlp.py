@@ -1,7 +1,8 @@
 """Reading OTLP messages into Python, for the few spans that somebody looks at.
 
 The bytes here passed `decode.decode_request` once, so their structure is sound; a text that is not UTF-8 is shown with
-replacement characters. Attribute values come out as str, bool, int, float, bytes, list or dict, None for an empty value.
+replacement characters. Attribute values come out as str, bool, int, float, bytes, list or dict, None for an empty
+value.
 """
 
 import base64
@@ -55,7 +56,7 @@ def _varint(data: bytes, pos: int) -> tuple[int, int]:
 
 
 def fields(data: bytes) -> Iterator[tuple[int, int, int | bytes]]:
-    """Yield number, wire type and value of each field: bytes for wire type 2, the raw unsigned number for the others."""
+    """Yield number, wire type and value of each field: bytes for wire type 2, else the raw unsigned number."""
     pos, end = 0, len(data)
     while pos < end:
         tag, pos = _varint(data, pos)

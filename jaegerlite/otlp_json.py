@@ -1,7 +1,7 @@
 """OTLP's JSON encoding, turned into protobuf.
 
-It is proto3's JSON mapping with the exceptions of the OTLP specification: trace and span ids are hex, enums are integers; 64-bit
-integers come as texts or numbers, bytes in base64. Unknown names are passed over.
+It is proto3's JSON mapping with the exceptions of the OTLP specification: trace and span ids are hex, enums are
+integers; 64-bit integers come as texts or numbers, bytes in base64. Unknown names are passed over.
 """
 
 import base64
@@ -161,7 +161,9 @@ def _span(span: Json) -> bytes:
 
 
 def _event(event: Json) -> bytes:
-    return fixed64_field(1, _integer(event, "timeUnixNano")) + text_field(2, _text(event, "name")) + _attributes(3, event)
+    return (
+        fixed64_field(1, _integer(event, "timeUnixNano")) + text_field(2, _text(event, "name")) + _attributes(3, event)
+    )
 
 
 def _link(link: Json) -> bytes:

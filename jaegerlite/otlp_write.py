@@ -1,4 +1,7 @@
-"""Writing OTLP protobuf: what other ways in (OTLP's JSON, Jaeger's thrift) are turned into, so that all spans go one way."""
+"""Writing OTLP protobuf.
+
+What comes in otherwise (OTLP's JSON, Jaeger's thrift) is turned into it, so that all spans go one way.
+"""
 
 import struct
 

@@ -1,7 +1,7 @@
 """OTLP over HTTP: `POST /v1/traces`, as the OpenTelemetry protocol specification has it.
 
-A plain ASGI function, since this is the way of every span. The answers are protobuf or JSON after the request's content type;
-the four small messages that takes are written here byte by byte.
+A plain ASGI function, since this is the way of every span. The answers are protobuf or JSON after the request's
+content type; the four small messages that takes are written here byte by byte.
 """
 
 import json
@@ -27,7 +27,9 @@ TRANSPORT: Final = "otlp_http"
 PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
 RETRY_AFTER_S: Final = b"1"
-REFUSED_TEXT: Final = "a span needs a trace id of 16 bytes and a span id of 8, neither all zero, and times before the year 2262"
+REFUSED_TEXT: Final = (
+    "a span needs a trace id of 16 bytes and a span id of 8, neither all zero, and times before the year 2262"
+)
 # google.rpc.Code, which OTLP's error body carries.
 GRPC_CODES: Final = {400: 3, 404: 5, 405: 12, 413: 3, 415: 3, 429: 8, 503: 14}
 log = logging.getLogger("jaegerlite")
@@ -86,7 +88,9 @@ class OtlpHttp:
         return self._unpack(body, headers.get(b"content-encoding", b"").strip().lower())
 
     def _too_large(self) -> RefusedError:
-        return RefusedError(413, "too_large", f"a request may hold {self._body_bytes_max} bytes, unpacked; send fewer spans")
+        return RefusedError(
+            413, "too_large", f"a request may hold {self._body_bytes_max} bytes, unpacked; send fewer spans"
+        )
 
     def _unpack(self, body: bytes, encoding: bytes) -> bytes:
         if encoding in (b"", b"identity"):
@@ -128,7 +132,9 @@ class OtlpHttp:
             return b"{}" if media == JSON else b""
         metrics.SPANS_REFUSED.labels(TRANSPORT, "invalid").inc(refused)
         if media == JSON:
-            return json.dumps({"partialSuccess": {"rejectedSpans": str(refused), "errorMessage": REFUSED_TEXT}}).encode()
+            return json.dumps(
+                {"partialSuccess": {"rejectedSpans": str(refused), "errorMessage": REFUSED_TEXT}}
+            ).encode()
         return bytes_field(1, b"\x08" + varint(refused) + bytes_field(2, REFUSED_TEXT.encode()))
 
 

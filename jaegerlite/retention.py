@@ -1,13 +1,13 @@
 """Deleting the oldest spans, by age and by size.
 
-Chunks are numbered in order of arrival and a chunk's rows lie together, so what is deleted is the low end of each table: whole
-row groups, whose blocks DuckDB gives back for reuse at the checkpoint. The file keeps its size and grows no further.
+Chunks are numbered in order of arrival and a chunk's rows lie together, so what is deleted is the low end of each
+table: whole row groups, whose blocks DuckDB gives back for reuse at the checkpoint. The file keeps its size and grows
+no further.
 """
 
 import logging
 import time
 from typing import Final
-
 
 from jaegerlite import metrics
 from jaegerlite.store import Store
@@ -39,7 +39,9 @@ class Retention:
         row = cursor.execute("SELECT max(id) FROM chunk WHERE arrived_ms < ?", [oldest_ms]).fetchone()
         last = row[0] if row else None
         if self._store.disk_bytes_used() > self._disk_bytes_max:
-            row = cursor.execute("SELECT min(id) + ?::DOUBLE * (max(id) - min(id) + 1) FROM chunk", [SHARE_DELETED]).fetchone()
+            row = cursor.execute(
+                "SELECT min(id) + ?::DOUBLE * (max(id) - min(id) + 1) FROM chunk", [SHARE_DELETED]
+            ).fetchone()
             if row and row[0] is not None:
                 last = max(last or 0, int(row[0]))
         if last is not None:
@@ -47,5 +49,3 @@ class Retention:
             metrics.SPANS_DELETED.inc(deleted)
             log.info("deleted the oldest %d spans", deleted)
         self._store.sum_up_edges(oldest_ms // 60_000, time.time_ns() // 60_000_000_000 - 1)
-
-

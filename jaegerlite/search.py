@@ -1,9 +1,11 @@
 """Search: which traces have a span that fits, newest first.
 
-Service, operation, time, duration and status are columns and answered by DuckDB. Tags are answered chunk by chunk, newest first:
-a chunk's Bloom filter says whether it can hold the tag at all, a compiled walk finds the spans, and only those are read in full.
+Service, operation, time, duration and status are columns and answered by DuckDB. Tags are answered chunk by chunk,
+newest first: a chunk's Bloom filter says whether it can hold the tag at all, a compiled walk finds the spans, and
+only those are read in full.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,7 +20,10 @@ from jaegerlite.traces import ChunkReader, TraceKey, number_list
 
 # These tags come from fields that are not in the filter; spans are read for them.
 UNFILTERED_KEYS: Final = frozenset({"otel.status_description", "w3c.tracestate"})
-CHUNKS_AT_ONCE: Final = 64
+CHUNKS_AT_FIRST: Final = 4
+CHUNKS_AT_ONCE: Final = 256
+# Spans to take at a time from chunks whose columns decide; a trace rarely has more than some tens of them.
+SPANS_BY_COLUMNS_MAX: Final = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +81,13 @@ def _where(store: Store, query: TraceQuery) -> str | None:
 
 
 class _TagCondition:
-    """One wanted tag: the series and status codes that give it to every span of theirs, and the place of it in filters."""
+    """One wanted tag, with the series and the status codes that give it to every span of theirs."""
 
     def __init__(self, store: Store, key: str, text: str) -> None:
         self.key, self.text = key, text
         self.series = {series.number for series in store.registry.all if series_has(series, key, text)}
         self.statuses = status_having(key, text)
+        self.has_columns = bool(self.series or self.statuses)
 
     def given_by_columns(self) -> str:
         """SQL for the spans that have the tag by their columns alone."""
@@ -101,9 +107,7 @@ class _TagCondition:
         return rest_has(read_rest(reader.rest(chunk, place)), self.key, self.text)
 
 
-def _find_by_tags(
-    store: Store, cursor: duckdb.DuckDBPyConnection, query: TraceQuery, where: str
-) -> list[TraceKey]:
+def _find_by_tags(store: Store, cursor: duckdb.DuckDBPyConnection, query: TraceQuery, where: str) -> list[TraceKey]:
     conditions = [_TagCondition(store, key, text) for key, text in query.tags.items()]
     chunks = [
         row[0]
@@ -112,49 +116,67 @@ def _find_by_tags(
             [query.start_ns_min, query.start_ns_max],
         ).fetchall()
     ]
-    reader = ChunkReader(store.cursor())
-    found: dict[TraceKey, None] = {}
-    for at in range(0, len(chunks), CHUNKS_AT_ONCE):
-        group = number_list(chunks[at : at + CHUNKS_AT_ONCE])
-        filters = dict(cursor.execute(f"SELECT id, tags FROM chunk WHERE id IN ({group})").fetchall())  # noqa: S608
-        for chunk in chunks[at : at + CHUNKS_AT_ONCE]:
-            if chunk in filters:
-                found.update(_find_in_chunk(cursor, reader, chunk, filters[chunk], conditions, where))
+    reader = ChunkReader(cursor)
+    found: dict[TraceKey, int] = {}
+    at, count = 0, CHUNKS_AT_FIRST
+    while at < len(chunks) and len(found) < query.limit:
+        group = chunks[at : at + count]
+        at, count = at + count, min(2 * count, CHUNKS_AT_ONCE)
+        for some, to_read in _plan(cursor, group, conditions):
+            _find_in_chunks(cursor, reader, some, to_read, conditions, where, found)
             if len(found) >= query.limit:
-                return list(found)[: query.limit]
-    return list(found)
+                break
+    return sorted(found, key=lambda key: -found[key])[: query.limit]
 
 
-def _find_in_chunk(
+def _plan(
+    cursor: duckdb.DuckDBPyConnection, chunks: list[int], conditions: list[_TagCondition]
+) -> Iterator[tuple[list[int], list[_TagCondition]]]:
+    """Chunks worth a look, each with the tags that its spans must be read for; where columns decide, many at a time."""
+    filters = dict(
+        cursor.execute(f"SELECT id, tags FROM chunk WHERE id IN ({number_list(chunks)})").fetchall()  # noqa: S608
+    )
+    by_columns: list[int] = []
+    for chunk in chunks:
+        if chunk not in filters:  # deleted meanwhile
+            continue
+        to_read = [condition for condition in conditions if condition.may_be_in(filters[chunk])]
+        if to_read:
+            if all(condition in to_read or condition.has_columns for condition in conditions):
+                yield [chunk], to_read
+        elif all(condition.has_columns for condition in conditions):
+            by_columns.append(chunk)
+    if by_columns:
+        yield by_columns, []
+
+
+def _find_in_chunks(
     cursor: duckdb.DuckDBPyConnection,
     reader: ChunkReader,
-    chunk: int,
-    tag_filter: bytes,
+    chunks: list[int],
+    to_read: list[_TagCondition],
     conditions: list[_TagCondition],
     where: str,
-) -> dict[TraceKey, None]:
-    to_read = [condition for condition in conditions if condition.may_be_in(tag_filter)]
-    by_columns = [condition for condition in conditions if condition not in to_read]
-    if any(not condition.series and not condition.statuses for condition in by_columns):
-        return {}
-    given = "".join(f" AND {condition.given_by_columns()}" for condition in by_columns)
+    found: dict[TraceKey, int],
+) -> None:
+    """Add the traces of spans that fit to `found`, with the start of the newest such span in nanoseconds."""
+    given = "".join(f" AND {condition.given_by_columns()}" for condition in conditions if condition not in to_read)
     rows = cursor.execute(
-        f"SELECT place, trace_hi, trace_lo, series, status FROM span WHERE chunk = {chunk} AND {where}{given}"  # noqa: S608
-        " ORDER BY start_ns DESC"
+        "SELECT chunk, place, trace_hi, trace_lo, series, status, start_ns FROM span"  # noqa: S608
+        f" WHERE chunk IN ({number_list(chunks)}) AND {where}{given} ORDER BY start_ns DESC"
+        + ("" if to_read else f" LIMIT {SPANS_BY_COLUMNS_MAX}")
     ).fetchall()
     if not rows:
-        return {}
-    marks = [_marks(reader, chunk, condition) for condition in to_read]
-    found: dict[TraceKey, None] = {}
-    for place, trace_hi, trace_lo, series, status in rows:
+        return
+    marks = [_marks(reader, chunks[0], condition) for condition in to_read]
+    for chunk, place, trace_hi, trace_lo, series, status, start_ns in rows:
         if (trace_hi, trace_lo) not in found and all(
             series in condition.series
             or status in condition.statuses
             or (mark[place] and condition.fits(reader, chunk, place))
             for condition, mark in zip(to_read, marks, strict=True)
         ):
-            found[(trace_hi, trace_lo)] = None
-    return found
+            found[(trace_hi, trace_lo)] = start_ns
 
 
 def _marks(reader: ChunkReader, chunk: int, condition: _TagCondition) -> bytes:

@@ -1,7 +1,7 @@
 """The dictionary of series: a number for each distinct resource, scope, span kind and span name.
 
-Spans repeat these four endlessly, so a span keeps one small number instead. The number of names is unbounded in a program
-that writes ids into its span names; such a program pays with memory here, as it does in every trace backend.
+Spans repeat these four endlessly, so a span keeps one small number instead. The number of names is unbounded in a
+program that writes ids into its span names; such a program pays with memory here, as it does in every trace backend.
 """
 
 from dataclasses import dataclass

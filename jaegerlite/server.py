@@ -5,8 +5,9 @@ import contextlib
 import logging
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import uvicorn
 
@@ -38,7 +39,9 @@ def _listen(host: str, port: int, variable: str) -> socket.socket:
     try:
         return socket.create_server((host, port), backlog=1024)
     except OSError as error:
-        raise PortInUseError(f"cannot listen on {host}:{port} ({error.strerror}); set {variable} to another port") from error
+        raise PortInUseError(
+            f"cannot listen on {host}:{port} ({error.strerror}); set {variable} to another port"
+        ) from error
 
 
 class Flusher:
@@ -94,7 +97,7 @@ async def serve(settings: Settings) -> None:
     readers = Readers(store)
     retention = Retention(store, settings.retention_hours, settings.disk_bytes_max)
     flusher = Flusher(store, retention, settings.flush_interval_ms / 1000)
-    apps = [
+    apps: list[Callable[..., Any]] = [
         query_app(store, readers, lambda: not store.is_failing),
         OtlpHttp(store, body_bytes_max=settings.body_bytes_max, on_spans=flusher.on_spans),
     ]

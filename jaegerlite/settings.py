@@ -1,4 +1,4 @@
-"""Where jaegerlite listens and keeps its data: options of the command line over `JAEGERLITE_*` variables over defaults."""
+"""Where jaegerlite listens and keeps its data: options over `JAEGERLITE_*` variables over defaults."""
 
 from pathlib import Path
 
@@ -18,6 +18,8 @@ class Settings(BaseSettings):
     retention_hours: float = Field(168.0, gt=0, description="age at which spans are deleted")
     disk_bytes_max: int = Field(20_000_000_000, ge=50_000_000, description="size at which the oldest spans are deleted")
     memory_limit: str = Field("96MB", pattern=r"^\d+[KMG]B$", description="DuckDB's own share of memory")
-    waiting_bytes_max: int = Field(32_000_000, ge=1_000_000, description="spans in memory before senders are told to wait")
+    waiting_bytes_max: int = Field(
+        32_000_000, ge=1_000_000, description="spans in memory before senders are told to wait"
+    )
     body_bytes_max: int = Field(16_000_000, ge=1_000, description="largest request, unpacked")
     flush_interval_ms: int = Field(400, ge=20, le=5000, description="longest time that a span waits for the disk")

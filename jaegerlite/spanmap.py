@@ -1,12 +1,14 @@
 # cython: language_level=3
 """A hash table from span id to a small number, for whole arrays at a time.
 
-Open addressing with linear probing over two NumPy arrays; ids are random, so their low bits serve as the hash. Compiled by
-Cython it takes some tens of nanoseconds per span; the same source runs as plain Python.
+Open addressing with linear probing over two NumPy arrays; ids are random, so their low bits serve as the hash.
+Compiled by Cython it takes some tens of nanoseconds per span; the same source runs as plain Python.
 """
 
 import cython
 import numpy as np
+
+from jaegerlite.columns import I32Array, U64Array
 
 
 class SpanMap:
@@ -23,11 +25,11 @@ class SpanMap:
         """Whether this many more entries leave the table quick."""
         return self.taken + count <= len(self.keys) * 6 // 10
 
-    def put(self, ids, numbers):  # type: ignore[no-untyped-def]
+    def put(self, ids: U64Array, numbers: I32Array) -> None:
         """Store a number (int32) for each id; the caller asked `has_room_for` first."""
         self.taken += _put(self.keys, self.values, ids, numbers)
 
-    def get(self, ids, numbers):  # type: ignore[no-untyped-def]
+    def get(self, ids: U64Array, numbers: I32Array) -> None:
         """Write the number of each known id into `numbers` (int32); leave the places of the unknown ones alone."""
         _get(self.keys, self.values, ids, numbers)
 

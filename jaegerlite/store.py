@@ -1,8 +1,8 @@
 """The store: spans from memory to DuckDB in chunks, one thread that receives, one that writes, any number that read.
 
-A span is acknowledged to its sender when it is in memory, and *stored* when its batch is committed, at most `flush_interval_ms`
-plus the time of one flush later (`jaegerlite_flush_seconds`). What is stored survives `kill -9` and the loss of power, since
-DuckDB syncs its log at each commit; a clean stop stores everything.
+A span is acknowledged to its sender when it is in memory, and *stored* when its batch is committed, at most
+`flush_interval_ms` plus the time of one flush later (`jaegerlite_flush_seconds`). What is stored survives `kill -9`
+and the loss of power, since DuckDB syncs its log at each commit; a clean stop stores everything.
 """
 
 from pathlib import Path
@@ -27,7 +27,7 @@ class StoreFullError(Exception):
 
 
 class Store:
-    """Takes spans in with `add` and `swap` (one thread), writes them with `flush` (one other), and gives cursors to read with."""
+    """Takes spans in with `add` and `swap` (one thread), writes them with `flush` (one other), gives cursors to readers."""
 
     def __init__(self, folder: Path, *, memory_limit: str, waiting_bytes_max: int) -> None:
         """Open the store in a folder, made if missing; `memory_limit` is DuckDB's, such as `96MB`.
@@ -126,7 +126,9 @@ class Store:
 
     def disk_bytes_used(self) -> int:
         """The bytes of the file that hold data; blocks that are free for reuse do not count."""
-        row = self.cursor().execute("SELECT sum(block_size * used_blocks)::BIGINT FROM pragma_database_size()").fetchone()
+        row = (
+            self.cursor().execute("SELECT sum(block_size * used_blocks)::BIGINT FROM pragma_database_size()").fetchone()
+        )
         return int(row[0]) if row else 0
 
     def delete_through(self, last_chunk: int) -> int:

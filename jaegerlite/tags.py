@@ -1,7 +1,8 @@
 """Which tags a span has in Jaeger's eyes, and whether it matches the tags of a search.
 
-Jaeger shows OTLP's fields as tags: the attributes, then kind, status, scope and trace state under names of their own. A search
-compares tags as text with the span's tags, its process's (the resource's attributes) and the fields of its logs (events).
+Jaeger shows OTLP's fields as tags: the attributes, then kind, status, scope and trace state under names of their own.
+A search compares tags as text with the span's tags, its process's (the resource's attributes) and the fields of its
+logs (events).
 """
 
 from collections.abc import Iterator
@@ -53,7 +54,9 @@ def series_has(series: Series, key: str, text: str) -> bool:
     if key == "service.name":
         return series.service == text
     return any(
-        k == key and value_text(v) == text for source in (series.resource_attributes, series_tags(series)) for k, v in source
+        k == key and value_text(v) == text
+        for source in (series.resource_attributes, series_tags(series))
+        for k, v in source
     )
 
 

@@ -30,7 +30,7 @@ class Span:
 
 
 def number_list(numbers: Iterable[int]) -> str:
-    """Integers as the inside of an SQL `IN (...)`, which DuckDB checks against its zone maps, as it does not with a join."""
+    """Integers as the inside of an SQL `IN (...)`, which DuckDB checks against its zone maps."""
     return ",".join(map(str, map(int, numbers))) or "NULL"
 
 
@@ -71,9 +71,7 @@ class ChunkReader:
         self._chunk = -1
 
     def _load(self, chunk: int) -> None:
-        row = self._cursor.execute(
-            "SELECT spans, span_ids, parents, rests FROM chunk WHERE id = ?", [chunk]
-        ).fetchone()
+        row = self._cursor.execute("SELECT spans, span_ids, parents, rests FROM chunk WHERE id = ?", [chunk]).fetchone()
         if row is None:
             raise LookupError(f"chunk {chunk} was deleted while it was read; ask again")
         spans, span_ids, parents, rests = row

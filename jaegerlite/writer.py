@@ -167,7 +167,7 @@ class Writer:
         return int(row[0]) if row else 0
 
     def sum_up_edges(self, oldest_minute: int, last_minute: int) -> None:
-        """Make one row of each minute's many for a pair of services, and delete what is older than the oldest minute."""
+        """Make one row of each minute's many for a pair of services; delete what is older than the oldest minute."""
         self._cursor.begin()
         try:
             self._cursor.execute(
