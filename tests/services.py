@@ -108,8 +108,12 @@ class RunningService:
 
     async def calls(self, operation: Operation[I, A], items: Sequence[I]) -> list[A | Refused]:
         """Several items at once, answered in their order. They travel in one batch or two."""
-        answers = [self.call(operation, item) for item in items]
-        return list(await asyncio.gather(*answers))
+
+        async def one(item: I) -> A | Refused:
+            answer: A | Refused = await self.call(operation, item)
+            return answer
+
+        return list(await asyncio.gather(*map(one, items)))
 
     async def answer(self, operation: Operation[I, A], item: I) -> A:
         """Like ``call`` where the test means to be served: a refusal fails it."""
