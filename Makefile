@@ -4,8 +4,10 @@ PYTHON ?= python3
 BOTS ?= 4
 VENV := .venv
 BIN := $(VENV)/bin
+LIBRARIES := $(VENV)/.libraries
 STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-tests
+HOT := $(shell grep -rl --include=*.py --include=*.pxd "^\# cython: language_level=3" jaegerlite services shared)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 UV := $(BIN)/uv
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet
@@ -49,8 +51,8 @@ lint: $(TEST_STAMP) ## style, types and walls between the parts
 bench: $(TEST_STAMP) ## measure the running system (started here unless it runs)
 	$(BIN)/python -m benchmarks
 
-build: $(STAMP) ## compile the hot modules again after a change
-	$(BIN)/python setup.py -q build_ext --inplace
+build: $(LIBRARIES) ## compile the hot modules again after a change
+	@$(PIP) --no-deps -e .
 
 lock: $(VENV) ## choose current versions for the lock files
 	$(PIP) uv
@@ -65,9 +67,13 @@ $(VENV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Outcry needs Python 3.11 or newer; choose one: make up PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 
-$(STAMP): requirements.lock pyproject.toml setup.py | $(VENV)
-	@echo "Installing (only when the lock changed) ..."
+$(LIBRARIES): requirements.lock | $(VENV)
+	@echo "Installing the libraries (a minute or two; skipped next time unless the lock changes) ..."
 	@$(PIP) --require-hashes -r requirements.lock
+	@touch $@
+
+$(STAMP): $(LIBRARIES) pyproject.toml setup.py $(HOT)
+	@echo "Compiling the hot modules (skipped next time unless they change) ..."
 	@$(PIP) --no-deps -e .
 	@touch $@
 

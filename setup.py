@@ -11,6 +11,7 @@ from pathlib import Path
 from setuptools import Extension, setup
 
 MARKER = "# cython: language_level=3"
+WORKERS = os.cpu_count() or 1
 PACKAGES = ("jaegerlite", "services", "shared")
 
 
@@ -20,9 +21,19 @@ def hot_modules() -> list[Path]:
     return [path for path in files if path.read_text(encoding="utf-8").startswith(MARKER)]
 
 
+def forget_outdated(*, pure: bool) -> None:
+    """Delete what was compiled from an older source, or all of it in a pure installation: Python would prefer it."""
+    for source in hot_modules():
+        for compiled in source.parent.glob(f"{source.stem}.*.so"):
+            if pure or compiled.stat().st_mtime < source.stat().st_mtime:
+                compiled.unlink()
+
+
 def extensions() -> list[Extension]:
     """The hot modules as optional extensions; none when Cython is missing or OUTCRY_PURE is set."""
-    if os.environ.get("OUTCRY_PURE", "") not in ("", "0"):
+    pure = os.environ.get("OUTCRY_PURE", "") not in ("", "0")
+    forget_outdated(pure=pure)
+    if pure:
         return []
     try:
         from Cython.Build import cythonize
@@ -32,7 +43,7 @@ def extensions() -> list[Extension]:
         Extension(".".join(path.with_suffix("").parts), [str(path)], optional=True, extra_compile_args=["-O3"])
         for path in hot_modules()
     ]
-    return cythonize(modules) if modules else []
+    return cythonize(modules, nthreads=WORKERS) if modules else []
 
 
-setup(ext_modules=extensions())
+setup(ext_modules=extensions(), options={"build_ext": {"parallel": WORKERS}})
