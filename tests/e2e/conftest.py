@@ -1,0 +1,20 @@
+"""One exchange for all end-to-end tests; each test has users of its own."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.exchange import Exchange, running_exchange
+
+
+@pytest.fixture(scope="session")
+def exchange() -> Iterator[Exchange]:
+    """The running exchange, with limits low enough that a test can reach them."""
+    folder = Path(tempfile.mkdtemp(prefix="outcry-e2e-"))
+    folder.chmod(0o755)
+    with running_exchange(folder / "home", USER_REQUESTS_PER_S="100", USER_REQUESTS_BURST="300") as running:
+        yield running
+    shutil.rmtree(folder)

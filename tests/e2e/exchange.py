@@ -1,0 +1,178 @@
+"""The whole exchange, started by the launcher as a user would start it, on free ports and in a folder of its own."""
+
+import contextlib
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import psutil
+
+PROJECT = Path(__file__).parent.parent.parent
+PORTS = (
+    *("CLIENT_GATEWAY_PORT", "USER_SERVICE_PORT", "WALLET_SERVICE_PORT", "RISK_MANAGER_PORT", "ORDER_MANAGER_PORT"),
+    *("MATCHING_ENGINE_PORT", "MARKET_DATA_PORT", "REPORTING_PORT", "NOTIFICATION_PORT", "OUTCRY_POSTGRES_PORT"),
+    *("OUTCRY_REDIS_PORT", "JAEGERLITE_QUERY_PORT", "JAEGERLITE_OTLP_HTTP_PORT"),
+)
+START_S = 120.0
+WAIT_S = 20.0
+
+T = TypeVar("T")
+
+
+def eventually(look: Callable[[], T], enough: Callable[[T], bool], wait_s: float = WAIT_S) -> T:
+    """What ``look`` finds, as soon as it is ``enough``, or what it found last: the caller asserts on it."""
+    deadline = time.monotonic() + wait_s
+    while True:
+        found = look()
+        if enough(found) or time.monotonic() > deadline:
+            return found
+        time.sleep(0.05)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on, all different."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+class User:
+    """A client of the exchange with a token of its own."""
+
+    def __init__(self, exchange: "Exchange", name: str, token: str, user_id: int) -> None:
+        self.name = name
+        self.user_id = user_id
+        self.token = token
+        self.http = httpx.Client(
+            base_url=exchange.url, headers={"Authorization": f"Bearer {token}"}, timeout=15, trust_env=False
+        )
+
+    def order(self, **fields: Any) -> httpx.Response:
+        """``POST /v1/order``; a limit order to buy 10 AAPL at 150.00 unless told otherwise."""
+        body = {"symbol": "AAPL", "side": "BUY", "order_type": "LIMIT", "quantity": 10, "price": 150.00} | fields
+        return self.http.post("/v1/order", json={k: v for k, v in body.items() if v is not None})
+
+    def placed(self, **fields: Any) -> dict[str, Any]:
+        """An order that the test means to be accepted."""
+        response = self.order(**fields)
+        assert response.status_code == 201, response.text
+        order: dict[str, Any] = response.json()
+        return order
+
+    def get(self, path: str, **query: Any) -> dict[str, Any]:
+        """The body of a GET that the test means to succeed."""
+        response = self.http.get(path, params=query)
+        assert response.status_code == 200, response.text
+        body: dict[str, Any] = response.json()
+        return body
+
+    def balances(self) -> dict[str, tuple[str, str]]:
+        """Asset -> (total, held)."""
+        return {b["asset"]: (b["total"], b["held"]) for b in self.get("/wallet/balance")["balances"]}
+
+
+class Exchange:
+    """A running exchange. Everything a test may ask it goes over its public doors."""
+
+    def __init__(self, home: Path, ports: dict[str, int], environment: dict[str, str]) -> None:
+        self.home = home
+        self.ports = ports
+        self.environment = environment
+        self.url = f"http://127.0.0.1:{ports['CLIENT_GATEWAY_PORT']}"
+        self.jaeger = f"http://127.0.0.1:{ports['JAEGERLITE_QUERY_PORT']}"
+        self.http = httpx.Client(base_url=self.url, timeout=15, trust_env=False)
+
+    def user(self, cash: int = 0, **shares: int) -> User:
+        """A new user with a wallet, that much cash in dollars, and shares by symbol."""
+        name = f"user_{secrets.token_hex(6)}"
+        answer = self.http.post("/auth/register", json={"username": name, "password": "correct horse"})
+        assert answer.status_code == 201, answer.text
+        made = answer.json()
+        user = User(self, name, made["token"], int(made["user"]["user_id"]))
+        assert user.http.post("/wallet/create").status_code == 201
+        for asset, amount in ({"USD": cash} | shares).items():
+            if amount:
+                paid = user.http.post("/wallet/add-funds", json={"asset": asset, "amount": amount})
+                assert paid.status_code == 200, paid.text
+        return user
+
+    def spans(self, trace_id: str) -> list[dict[str, Any]]:
+        """All spans of a trace that the backend has, each with its service name and its tags as a dict."""
+        answer = httpx.get(f"{self.jaeger}/api/traces/{trace_id}", timeout=15, trust_env=False)
+        if answer.status_code == 404:
+            return []
+        trace = answer.json()["data"][0]
+        for span in trace["spans"]:
+            span["service"] = trace["processes"][span["processID"]]["serviceName"]
+            span["attributes"] = {tag["key"]: tag["value"] for tag in span["tags"]}
+        spans: list[dict[str, Any]] = trace["spans"]
+        return spans
+
+    def outcry(self, *arguments: str, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
+        """The command line, as another terminal would run it."""
+        return subprocess.run(
+            [sys.executable, "-m", "outcry", *arguments],
+            cwd=PROJECT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+
+    def audit(self) -> dict[str, Any]:
+        """What ``outcry audit`` finds, once the events that are under way have taken effect."""
+        done = self.outcry("audit", "--json")
+        assert done.stdout, done.stderr
+        found: dict[str, Any] = json.loads(done.stdout)
+        found["exit"] = done.returncode
+        return found
+
+    def process(self, module: str) -> psutil.Process:
+        """The running process of a service by its module, ``services.wallet_service``."""
+        state = json.loads((self.home / "state.json").read_text())
+        pids = {int(p["pid"]) for p in state["processes"].values()} if "processes" in state else set()
+        found = [psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)]
+        return next(p for p in found if module in p.cmdline())
+
+    def ready(self) -> bool:
+        """Whether the gateway and everything behind it is ready."""
+        try:
+            return httpx.get(self.url + "/ready", timeout=5, trust_env=False).status_code == 200
+        except httpx.TransportError:
+            return False
+
+
+@contextlib.contextmanager
+def running_exchange(home: Path, **more: str) -> Iterator[Exchange]:
+    """Starts the exchange without bots and stops it in order."""
+    ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
+    environment = os.environ | {name: str(port) for name, port in ports.items()} | more | {"OUTCRY_HOME": str(home)}
+    exchange = Exchange(home, ports, environment)
+    log = home.with_suffix(".log")
+    with log.open("w") as output:
+        launcher = subprocess.Popen(
+            [sys.executable, "-m", "outcry", "up", "--bots", "0"],
+            cwd=PROJECT,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            eventually(lambda: launcher.poll() is not None or exchange.ready(), bool, START_S)
+            assert exchange.ready(), log.read_text()
+            yield exchange
+        finally:
+            launcher.send_signal(signal.SIGTERM)
+            launcher.wait(60)
