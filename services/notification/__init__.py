@@ -1,0 +1,1 @@
+"""notification: tells each user what became of their orders, live and afterwards."""

@@ -1,0 +1,60 @@
+"""Notification's HTTP face."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import structlog
+from fastapi import FastAPI
+from opentelemetry.trace import Span
+
+from services.notification.consumer import Notifier
+from services.notification.settings import Settings
+from services.notification.store import PRUNED_AT_ONCE, NotificationStore, most
+from shared.contracts.events import EXECUTIONS
+from shared.contracts.notifications import GET_NOTIFICATIONS, Notifications, NotificationsQuery
+from shared.contracts.operations import NOTIFICATION
+from shared.errors import Unavailable
+from shared.service import Service
+
+log = structlog.get_logger()
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+PRUNE_EVERY_S = 60.0
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The app of one notification service."""
+    service = Service(NOTIFICATION, settings, MIGRATIONS)
+    store = NotificationStore(service.database)
+    executions = service.follow(EXECUTIONS, Notifier(service.redis, store).apply)
+
+    async def get(items: Sequence[NotificationsQuery], spans: Sequence[Span]) -> list[Notifications]:
+        position = executions.position  # before the search, so that all up to here is in what it finds
+        answers = []
+        for item, found in zip(items, await store.find(items, spans), strict=True):
+            last = found[-1][0] if found else item.after
+            up_to = last if len(found) == most(item) else max(position, last)
+            messages = tuple(message for _, messages in found for message in messages)
+            answers.append(Notifications(messages=messages, up_to=up_to))
+        return answers
+
+    async def prune() -> None:
+        """Keeps the table as small as the settings say."""
+        while True:
+            before_us = time.time_ns() // 1000 - settings.notifications_kept_s * 1_000_000
+            try:
+                count = await store.prune(before_us, executions.position - settings.notifications_kept_max)
+            except Unavailable as error:
+                log.warning("old notifications stay for now", error=str(error))
+                count = 0
+            await asyncio.sleep(0 if count == PRUNED_AT_ONCE else PRUNE_EVERY_S)
+
+    service.serve(GET_NOTIFICATIONS, get, _attributes, fresh=executions)
+    service.keep_running(prune)
+    return service.app
+
+
+def _attributes(query: NotificationsQuery) -> dict[str, str]:
+    return {"user.id": str(query.user_id)}

@@ -1,0 +1,90 @@
+"""The engine's events, told to the users they touch: kept in the same transaction, published once that has committed.
+
+A message that is lost on its way to a socket is not lost: the client asks for what it missed by ``seq``.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+from opentelemetry.trace import Span, SpanKind
+from redis.asyncio import Redis
+
+from services.notification.messages import Notice, notices_of
+from services.notification.store import NotificationStore
+from shared.consumer import AfterCommit
+from shared.contracts.events import EXECUTIONS, EngineEvent, user_channel
+from shared.postgres import Connection
+from shared.tracing import item_spans, statement_spans
+
+PROCESS = {
+    "messaging.system": "redis",
+    "messaging.operation.name": "notify_user",
+    "messaging.operation.type": "process",
+    "messaging.destination.name": EXECUTIONS.name,
+}
+PUBLISH = {
+    "messaging.system": "redis",
+    "messaging.operation.name": "publish_notification",
+    "messaging.operation.type": "send",
+    "messaging.destination.template": "notification:{user_id}",
+    "peer.service": "redis",
+}
+
+
+class Notifier:
+    """Tells users what happened to their orders."""
+
+    def __init__(self, redis: Redis, store: NotificationStore) -> None:
+        self._redis = redis
+        self._store = store
+        self._encode = msgspec.json.Encoder().encode
+
+    async def apply(self, connection: Connection, events: Sequence[EngineEvent]) -> AfterCommit | None:
+        """Keeps what the events mean to users, and publishes it afterwards to those who listen."""
+        notices = [notice for event in events for notice in notices_of(event)]
+        if not notices:
+            return None
+        with item_spans(
+            "notify_user",
+            [notice.event.traceparent for notice in notices],
+            kind=SpanKind.CONSUMER,
+            attributes=[
+                {
+                    **PROCESS,
+                    "messaging.message.id": f"{notice.event.seq}-0",
+                    "order.id": str(notice.order_id),
+                    "order.symbol": notice.event.symbol,
+                    "user.id": str(notice.user_id),
+                }
+                for notice in notices
+            ],
+        ) as spans:
+            await self._store.add(connection, spans, notices)
+        return lambda: self._publish(notices, spans)
+
+    async def _publish(self, notices: Sequence[Notice], spans: Sequence[Span]) -> None:
+        """Most users are not connected most of the time, so who listens is asked first: one command for all."""
+        listening = await self._listening({user_channel(notice.user_id) for notice in notices})
+        told = [
+            (notice, span)
+            for notice, span in zip(notices, spans, strict=True)
+            if user_channel(notice.user_id) in listening
+        ]
+        if not told:
+            return
+        pipeline = self._redis.pipeline(transaction=False)
+        for notice, _ in told:
+            for message in notice.messages:
+                pipeline.publish(user_channel(notice.user_id), self._encode(message))
+        with statement_spans([span for _, span in told], "publish_notification", PUBLISH, kind=SpanKind.PRODUCER):
+            await pipeline.execute()
+
+    async def _listening(self, channels: set[str]) -> set[str]:
+        """Those of the channels that somebody listens to: by name, or possibly by a pattern."""
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.pubsub_numpat()
+        pipeline.pubsub_numsub(*channels)
+        patterns, counts = await pipeline.execute()
+        if patterns:
+            return channels
+        return {channel.decode() for channel, count in counts if count}
