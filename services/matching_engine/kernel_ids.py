@@ -53,6 +53,15 @@ class IdMap:
         self.count += 1
         return 0
 
+    def replace(self, key: cython.longlong, value: cython.longlong) -> cython.longlong:
+        """Give `key`, which must be there, another value, and return the one it had."""
+        place: cython.longlong = self._home(key)
+        while self.table[2 * place] != key or self.table[2 * place + 1] == 0:
+            place = (place + 1) & self.mask
+        before: cython.longlong = self.table[2 * place + 1]
+        self.table[2 * place + 1] = value
+        return before
+
     def remove(self, key: cython.longlong) -> cython.longlong:
         """Take `key` out and return its value, or 0 when it was not there."""
         place: cython.longlong = self._home(key)

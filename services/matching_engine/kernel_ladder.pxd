@@ -1,10 +1,8 @@
-cimport cython
-from services.matching_engine.kernel_layout cimport COUNT, HEAD, KEY, LEVEL_WORDS, QUANTITY, TAIL
+from services.matching_engine.kernel_layout cimport COUNT, HEAD, HIDDEN_QUANTITY, KEY, LEVEL_WORDS, QUANTITY, TAIL
 
 cdef long long lowest_bit(unsigned long long bitmap) noexcept
 cpdef doubled(words)
 
-@cython.final
 cdef class Ladder:
     cdef public long long best
     cdef public long long count
@@ -16,6 +14,8 @@ cdef class Ladder:
     cdef long long next_node
     cdef long long free_node
     cdef long long[::1] path
+    cdef long long steps
+    cdef long long top_shift
 
     cpdef long long find(self, long long key) noexcept
     cpdef Py_ssize_t find_or_add(self, long long key) except -1

@@ -3,9 +3,9 @@
 
 A level's key is its distance from the best possible price in ticks: a sell at tick t has key t, a buy has key MAX_KEY
 - t. The best level is the one with the smallest key on either side, so both sides run the same code. Keys are kept in
-a tree of 64-way nodes, six bits of the key per step, five steps deep: finding, adding and removing a level, and
-finding the one after it, cost the same whether there are ten levels or ten million. Nodes and levels that fall empty
-are used again.
+a tree of 64-way nodes, six bits of the key per step, five steps deep for prices: finding, adding and removing a
+level, and finding the one after it, cost the same whether there are ten levels or ten million. Nodes and levels that
+fall empty are used again.
 """
 
 from array import array
@@ -14,10 +14,7 @@ from typing import Any
 import cython
 
 if not cython.compiled:
-    from services.matching_engine.kernel_layout import COUNT, HEAD, KEY, LEVEL_WORDS, QUANTITY, TAIL
-
-STEPS = cython.declare(cython.longlong, 5)
-TOP_SHIFT = cython.declare(cython.longlong, 24)
+    from services.matching_engine.kernel_layout import COUNT, HEAD, HIDDEN_QUANTITY, KEY, LEVEL_WORDS, QUANTITY, TAIL
 
 
 def lowest_bit(bitmap: cython.ulonglong) -> cython.longlong:
@@ -65,9 +62,13 @@ class Ladder:
         "next_level",
         "next_node",
         "path",
+        "steps",
+        "top_shift",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, steps: cython.longlong) -> None:
+        self.steps = steps
+        self.top_shift = 6 * (steps - 1)
         self.best = 0
         self.count = 0
         self.levels = array("q", bytes(8 * LEVEL_WORDS * 64))
@@ -77,12 +78,12 @@ class Ladder:
         self.children = array("i", bytes(4 * 64 * 64))
         self.next_node = 1
         self.free_node = 0
-        self.path = array("q", bytes(8 * STEPS))
+        self.path = array("q", bytes(8 * steps))
 
     def find(self, key: cython.longlong) -> cython.longlong:
         """Return the level with this key, or 0."""
         node: cython.longlong = 0
-        shift: cython.longlong = TOP_SHIFT
+        shift: cython.longlong = self.top_shift
         while shift >= 0:
             place: cython.longlong = (key >> shift) & 63
             if (self.bitmaps[node] >> place) & 1 == 0:
@@ -94,7 +95,7 @@ class Ladder:
     def find_or_add(self, key: cython.longlong) -> cython.Py_ssize_t:
         """Return the level with this key, a new empty one if there was none."""
         node: cython.longlong = 0
-        shift: cython.longlong = TOP_SHIFT
+        shift: cython.longlong = self.top_shift
         while shift >= 0:
             place: cython.longlong = (key >> shift) & 63
             if (self.bitmaps[node] >> place) & 1 == 0:
@@ -112,14 +113,14 @@ class Ladder:
         key: cython.longlong = self.levels[level + KEY]
         node: cython.longlong = 0
         step: cython.longlong = 0
-        while step < STEPS:
+        while step < self.steps:
             self.path[step] = node
-            node = self.children[node * 64 + ((key >> (TOP_SHIFT - 6 * step)) & 63)]
+            node = self.children[node * 64 + ((key >> (self.top_shift - 6 * step)) & 63)]
             step += 1
         while step > 0:
             step -= 1
             node = self.path[step]
-            place: cython.longlong = (key >> (TOP_SHIFT - 6 * step)) & 63
+            place: cython.longlong = (key >> (self.top_shift - 6 * step)) & 63
             self.bitmaps[node] &= ~(cython.cast(cython.ulonglong, 1) << place)
             if self.bitmaps[node] != 0 or node == 0:
                 break
@@ -136,7 +137,7 @@ class Ladder:
         fork: cython.longlong = -1
         fork_node: cython.longlong = 0
         node: cython.longlong = 0
-        shift: cython.longlong = TOP_SHIFT
+        shift: cython.longlong = self.top_shift
         while shift >= 0:
             place: cython.longlong = (key >> shift) & 63
             if (self.bitmaps[node] >> place) > 1:
@@ -181,6 +182,7 @@ class Ladder:
         self.levels[level + HEAD] = 0
         self.levels[level + TAIL] = 0
         self.levels[level + QUANTITY] = 0
+        self.levels[level + HIDDEN_QUANTITY] = 0
         self.levels[level + COUNT] = 0
         self.count += 1
         return level
