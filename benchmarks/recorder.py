@@ -29,7 +29,7 @@ from shared.tracing.settings import Limits
 Batch = Sequence[dict[str, Any]]
 
 BATCH, ROUNDS = 512, 3
-RESOURCE = {"service.name": "bench", "process.pid": 1, "host.name": "here"}
+RESOURCE: dict[str, str | int] = {"service.name": "bench", "process.pid": 1, "host.name": "here"}
 
 
 class Collect(SpanProcessor):

@@ -28,17 +28,19 @@ EMPTY = Context()
 METHODS = {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"}
 
 
-def instrument_fastapi(app: Any, exclude: Sequence[str] = EXCLUDED) -> None:
+def instrument_fastapi(
+    app: Any, exclude: Sequence[str] = EXCLUDED, tracer_provider: trace.TracerProvider | None = None
+) -> None:
     """Trace every request and WebSocket of a FastAPI or Starlette application, except under the `exclude` paths.
 
     An entry of `exclude` that ends in "/" covers everything below it, another one that path and what is below it.
-    Instrumenting an application twice changes nothing. Responses carry `traceresponse` (W3C) and `X-Trace-Id`.
+    Without `tracer_provider` the global one is used. Instrumenting an application twice changes nothing. Responses carry `traceresponse` (W3C) and `X-Trace-Id`.
     """
     if getattr(app, "_traced", False):
         return
     app._traced = True
     build = app.build_middleware_stack
-    tracer = trace.get_tracer("shared.tracing.asgi")
+    tracer = trace.get_tracer("shared.tracing.asgi", tracer_provider=tracer_provider)
 
     def build_traced() -> AsgiApp:
         return TracingMiddleware(build(), tracer, exclude)
