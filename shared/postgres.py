@@ -34,6 +34,17 @@ LOST = (
 COMMAND_TIMEOUT_S = 10.0
 
 
+class KeptConnection(asyncpg.Connection):
+    """A pooled connection that is not reset by a statement each time it is given back, which would be one more trip.
+
+    Nothing here leaves session state behind: no SET, no cursor, no LISTEN, no advisory lock on a pooled connection. An
+    open transaction is rolled back all the same.
+    """
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
 class Statement:
     """One SQL statement with the name under which traces show it, like ``INSERT order``."""
 
@@ -74,6 +85,7 @@ class Database:
                 max_size=self._pool_max,
                 max_inactive_connection_lifetime=0,
                 command_timeout=COMMAND_TIMEOUT_S,
+                connection_class=KeptConnection,
                 server_settings={
                     "search_path": self._schema,
                     "application_name": self._schema,
