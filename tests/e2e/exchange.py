@@ -1,6 +1,7 @@
 """The whole exchange, started by the launcher as a user would start it, on free ports and in a folder of its own."""
 
 import contextlib
+import functools
 import json
 import os
 import secrets
@@ -93,6 +94,11 @@ class Exchange:
         self.jaeger = f"http://127.0.0.1:{ports['JAEGERLITE_QUERY_PORT']}"
         self.http = httpx.Client(base_url=self.url, timeout=15, trust_env=False)
 
+    @functools.cached_property
+    def shared_user(self) -> User:
+        """A user for tests that change nothing."""
+        return self.user(cash=100_000)
+
     def user(self, cash: int = 0, **shares: int) -> User:
         """A new user with a wallet, that much cash in dollars, and shares by symbol."""
         name = f"user_{secrets.token_hex(6)}"
@@ -138,6 +144,14 @@ class Exchange:
         found: dict[str, Any] = json.loads(done.stdout)
         found["exit"] = done.returncode
         return found
+
+    def settled(self, user: User) -> dict[str, tuple[str, str]]:
+        """A user's balances once nothing is held any more: whoever was a maker is not told when that is."""
+        return eventually(user.balances, lambda found: all(held in ("0", "0.00") for _, held in found.values()))
+
+    def traded(self, user: User, count: int) -> list[dict[str, Any]]:
+        """A user's trades once there are ``count``."""
+        return eventually(lambda: user.get("/reports/trades")["trades"], lambda found: len(found) >= count)
 
     def process(self, module: str) -> psutil.Process:
         """The running process of a service by its module, ``services.wallet_service``."""
