@@ -9,19 +9,19 @@ from fastapi import FastAPI
 from services.wallet_service.consumer import Settlement
 from services.wallet_service.fundings import Fundings
 from services.wallet_service.holds import Holds
+from services.wallet_service.settings import WalletSettings
 from shared.contracts import wallet
 from shared.contracts.events import EXECUTIONS, FUNDS
 from shared.contracts.operations import WALLET
 from shared.service import Service
-from shared.settings import ServiceSettings
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def create_app(settings: ServiceSettings) -> FastAPI:
+def create_app(settings: WalletSettings) -> FastAPI:
     """The app of one wallet-service."""
     service = Service(WALLET, settings, MIGRATIONS)
-    holds = Holds(service.database)
+    holds = Holds(service.database, durable=settings.holds_durable)
     fundings = Fundings(service.database, service.publish(FUNDS))
     settled = service.follow(EXECUTIONS, Settlement().apply)
     service.serve(wallet.CHECK_BALANCE, holds.place, hold_attributes)

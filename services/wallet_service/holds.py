@@ -20,10 +20,14 @@ BUSY = Refused(code="wallet_busy", detail="Too much happens in this account at o
 
 
 class Holds:
-    """Holds in PostgreSQL. Methods serve an operation: they take its batch and the open span of each item."""
+    """Holds in PostgreSQL. Methods serve an operation: they take its batch and the open span of each item.
 
-    def __init__(self, database: Database) -> None:
+    ``durable``: a hold is on disk before it is answered (see ``WalletSettings``). Releases always are.
+    """
+
+    def __init__(self, database: Database, *, durable: bool) -> None:
         self._database = database
+        self._durable = durable
 
     async def place(self, items: Sequence[HoldRequest], spans: Sequence[Span]) -> list[HoldPlaced | Refused]:
         """Holds what each order can cost, in the order of arrival.
@@ -33,7 +37,7 @@ class Holds:
         """
         answers: dict[int, HoldPlaced | Refused] = {}
         waiting = list(range(len(items)))
-        async with self._database.connection() as connection:
+        async with self._database.connection(durable=self._durable) as connection:
             for _ in range(ATTEMPTS_MAX):
                 decided = await _try(connection, [items[i] for i in waiting], [spans[i] for i in waiting])
                 answers |= {i: answer for i, answer in zip(waiting, decided, strict=True) if answer is not None}

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from services.wallet_service.app import create_app
+from services.wallet_service.settings import WalletSettings
 from shared.contracts.codes import Side
 from shared.contracts.events import EXECUTIONS, FUNDS, EngineEvent, FundsEvent
 from shared.contracts.money import CASH
@@ -34,7 +35,6 @@ from shared.contracts.wallet import (
     WalletOf,
 )
 from shared.outbox import FIELD
-from shared.settings import ServiceSettings
 from tests.fake_engine import closed, event, trade
 from tests.services import RunningService, new_traceparent, running, service_settings
 
@@ -96,7 +96,7 @@ async def bank(database_url: DatabaseUrl, redis_url: str) -> AsyncIterator[Bank]
 
 @asynccontextmanager
 async def started(url: str, redis_url: str) -> AsyncIterator[Bank]:
-    async with running(create_app, service_settings(ServiceSettings, url, redis_url)) as service:
+    async with running(create_app, service_settings(WalletSettings, url, redis_url)) as service:
         database = await asyncpg.connect(url, server_settings={"search_path": "wallet_service"})
         try:
             yield Bank(service, database)
