@@ -1,0 +1,99 @@
+"""``python -m benchmarks``: drives the public API from outside, prints what it found, ends with the audit."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import uvloop
+from rich.console import Console
+
+from benchmarks import report, tracing
+from benchmarks.connection import Address
+from benchmarks.exchange import Exchange, own_exchange, running_exchange
+from benchmarks.processes import Processes
+from benchmarks.scenarios import Bench, Plan, Result, scenarios
+from benchmarks.soak import soak
+from benchmarks.users import USERS, make_traders
+
+NAMES = ("closed", "batch", "open", "overload", "tracing")
+DEFAULT = ("closed", "batch", "open", "overload")
+QUICK = Plan(warm_up_s=1.0, seconds=3.0, connections=(1, 64))
+AUDIT_WORDS = {True: "[green]all is right[/]", False: "[red]something is wrong[/]", None: "[yellow]was not made[/]"}
+
+
+def main(
+    only: Annotated[str, typer.Option(help=f"some of {', '.join(NAMES)}, separated by commas")] = ",".join(DEFAULT),
+    seconds: Annotated[float, typer.Option(min=1, max=600, help="measured time of each scenario")] = 10.0,
+    connections: Annotated[str, typer.Option(help="of the closed loops, separated by commas")] = "1,8,32,64",
+    quick: Annotated[bool, typer.Option("--quick", help="3 s each, 1 and 64 connections")] = False,
+    url: Annotated[str, typer.Option(help="an exchange that runs already; without it, one is started")] = "",
+    soak_s: Annotated[float, typer.Option("--soak", min=0, help="then this many seconds at half the capacity")] = 0,
+    json_file: Annotated[Path | None, typer.Option("--json", help="default: a new file in bench-results/")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="leave the folder of the exchange")] = False,
+) -> None:
+    """Measure the running system: see benchmarks/README.md for what each scenario means."""
+    chosen = [name.strip() for name in only.split(",") if name.strip()]
+    unknown = set(chosen) - set(NAMES)
+    if unknown:
+        raise typer.BadParameter(f"--only knows {', '.join(NAMES)}, not {', '.join(sorted(unknown))}")
+    if url and "tracing" in chosen:
+        raise typer.BadParameter("tracing restarts the exchange: leave out --url")
+    counts = tuple(int(count) for count in connections.split(",") if count.strip())
+    plan = QUICK if quick else Plan(seconds=seconds, connections=counts)
+    if url:
+        right = uvloop.run(_run(running_exchange(url), chosen, plan, soak_s, json_file))
+    else:
+        with own_exchange(keep=keep) as exchange:
+            right = uvloop.run(_run(exchange, chosen, plan, soak_s, json_file, start=True))
+    raise typer.Exit(0 if right else 1)
+
+
+async def _run(
+    exchange: Exchange, chosen: list[str], plan: Plan, soak_s: float, json_file: Path | None, *, start: bool = False
+) -> bool:
+    """Runs what was chosen. False when the audit found something wrong."""
+    console = Console(highlight=False)
+    machine = report.machine()
+    console.print(f"{machine['cpus']} CPUs ({machine['model']}), load before {machine['load_before']}")
+    console.print(f"Workload: {report.WORKLOAD}\n")
+    content: dict[str, Any] = {"machine": machine, "workload": report.WORKLOAD, "results": []}
+    if "tracing" in chosen:
+        comparison = (await tracing.compare(exchange, plan, console)).figures()
+        tracing.show(console, comparison)
+        content["tracing"] = comparison
+    names = [name for name in chosen if name != "tracing"]
+    if start:
+        await asyncio.to_thread(exchange.start)
+    if names or soak_s:
+        await _measure(exchange, names, plan, soak_s, console, content)
+    right, words = await asyncio.to_thread(exchange.audit)
+    content["audit"] = {"right": right, "said": words}
+    console.print(f"\nAudit: {AUDIT_WORDS[right]}")
+    console.print(words, style="dim", markup=False)
+    console.print(f"Written to {report.write(json_file, content)}")
+    return right is not False
+
+
+async def _measure(
+    exchange: Exchange, names: list[str], plan: Plan, soak_s: float, console: Console, content: dict[str, Any]
+) -> None:
+    address = Address(exchange.url)
+    with console.status(f"registering {USERS} users"):
+        bench = Bench(address, await make_traders(address), Processes(exchange.home), plan)
+    results: list[Result] = []
+    for name in names:
+        for scenario in scenarios(bench)[name]:
+            with console.status(f"measuring: {name}"):
+                results.append(await scenario())
+            figures = results[-1].figures
+            console.print(f"{results[-1].name}: {figures['orders_per_s']:.0f} orders/s", style="dim")
+    report.show(console, results)
+    content["results"] = [result.as_json() for result in results]
+    if soak_s:
+        console.print(f"\nSoak, {soak_s:.0f} s")
+        content["soak"] = await soak(bench, exchange.home, soak_s, console)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,137 @@
+"""What is run against one exchange, in which order, and what each run gives back."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from benchmarks.connection import Address
+from benchmarks.loops import closed_loop, open_loop
+from benchmarks.processes import Processes, Usage
+from benchmarks.tally import Tally
+from benchmarks.workload import Trader
+
+CONNECTIONS = (1, 8, 32, 64)
+BATCH_SIZE = 100
+BATCH_CONNECTIONS = 4
+OPEN_RATE_PER_S = 750.0
+"""Half of the capacity that is claimed."""
+
+OPEN_CONNECTIONS = 256
+OVERLOAD_CONNECTIONS = 3000
+"""More than the gateway lets in at once, so that it has to shed."""
+
+OVERLOAD_FACTOR = 2.0
+PROBE_CONNECTIONS = 64
+PROBE_S = 3.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long to measure, after how much warm-up, in seconds; how many connections the closed loops have."""
+
+    warm_up_s: float = 2.0
+    seconds: float = 10.0
+    connections: Sequence[int] = CONNECTIONS
+
+
+@dataclass
+class Result:
+    """One scenario's figures, ready for JSON. CPU in ms per placed order, memory in MB."""
+
+    name: str
+    figures: dict[str, Any]
+    cpu_ms_per_order: dict[str, float] = field(default_factory=dict)
+    resident_mb: dict[str, float] = field(default_factory=dict)
+    note: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where load goes, whose it is, and whose CPU is read."""
+
+    address: Address
+    traders: list[Trader]
+    processes: Processes
+    plan: Plan
+
+    async def measure(self, name: str, run: Awaitable[Tally], warm_up_s: float) -> Result:
+        """Runs a load and reads the processes at the beginning and the end of its measured part."""
+        task = asyncio.ensure_future(run)
+        await asyncio.sleep(warm_up_s)
+        before = self.processes.read()
+        began_s = time.perf_counter()
+        tally = await task
+        after = self.processes.read()
+        figures = tally.figures()
+        return Result(name, figures, *_costs(before, after, tally, time.perf_counter() - began_s))
+
+    async def closed(self, connections: int) -> Result:
+        """``POST /v1/order`` and cancels, as fast as so many connections go."""
+        plan = self.plan
+        run = closed_loop(self.address, self.traders, connections, plan.warm_up_s, plan.seconds)
+        return await self.measure(f"closed loop, {connections} connections", run, plan.warm_up_s)
+
+    async def batch(self) -> Result:
+        """``POST /v1/orders`` with 100 orders each."""
+        plan = self.plan
+        run = closed_loop(self.address, self.traders, BATCH_CONNECTIONS, plan.warm_up_s, plan.seconds, batch=BATCH_SIZE)
+        name = f"batches of {BATCH_SIZE}, {BATCH_CONNECTIONS} connections"
+        return await self.measure(name, run, plan.warm_up_s)
+
+    async def open(self, rate_per_s: float = OPEN_RATE_PER_S) -> Result:
+        """The mix at a set rate, latency from the time that each request was due."""
+        plan = self.plan
+        run = open_loop(self.address, self.traders, rate_per_s, OPEN_CONNECTIONS, plan.warm_up_s, plan.seconds)
+        return await self.measure(f"open loop, {rate_per_s:.0f} requests/s", run, plan.warm_up_s)
+
+    async def overload(self) -> Result:
+        """Twice what it can take: does it shed, and does it go on placing orders as fast as before?"""
+        probe = await closed_loop(self.address, self.traders, PROBE_CONNECTIONS, 1.0, PROBE_S)
+        capacity = sum(probe.by_kind.values()) / PROBE_S
+        plan, rate_per_s = self.plan, capacity * OVERLOAD_FACTOR
+        run = open_loop(self.address, self.traders, rate_per_s, OVERLOAD_CONNECTIONS, plan.warm_up_s, plan.seconds)
+        result = await self.measure(f"overload, {rate_per_s:.0f} requests/s", run, plan.warm_up_s)
+        shed = sum(n for outcome, n in result.figures["outcomes"].items() if outcome[:3] in ("429", "503"))
+        before = probe.placed / PROBE_S
+        kept = result.figures["orders_per_s"] / before if before else 0.0
+        result.figures |= {"shed": shed, "orders_per_s_before": round(before, 1), "throughput_kept": round(kept, 3)}
+        result.note = f"keeps {kept:.0%} of {before:.0f} orders/s, shed {shed} with 429/503"
+        return result
+
+
+def _costs(before: Usage, after: Usage, tally: Tally, elapsed_s: float) -> tuple[dict[str, float], dict[str, float]]:
+    """CPU per order by process. Answers that came after the measured time cost too, so CPU is taken as a rate."""
+    measured = tally.until_s - tally.began_s
+    orders = max(1, tally.placed) * elapsed_s / measured
+    cpu = {name: seconds * 1000 / orders for name, seconds in after.cpu_since(before).items()}
+    cpu["total"] = sum(cpu.values())
+    resident = {name: size / 1e6 for name, size in after.resident.items()}
+    resident["total"] = sum(size for name, size in resident.items() if name != "(generator)")
+    return _rounded(cpu, 4), _rounded(resident, 1)
+
+
+def _rounded(values: dict[str, float], digits: int) -> dict[str, float]:
+    ordered = sorted(values.items(), key=lambda item: -item[1])
+    return {name: round(value, digits) for name, value in ordered}
+
+
+Scenario = Callable[[], Awaitable[Result]]
+
+
+def scenarios(bench: Bench) -> dict[str, list[Scenario]]:
+    """All of them, by the name that ``--only`` knows them under."""
+
+    def closed_with(connections: int) -> Scenario:
+        return lambda: bench.closed(connections)
+
+    return {
+        "closed": [closed_with(count) for count in bench.plan.connections],
+        "batch": [bench.batch],
+        "open": [bench.open],
+        "overload": [bench.overload],
+    }
