@@ -32,7 +32,7 @@ MSFT = Instrument(symbol="MSFT", name="Microsoft Corp.", tick_size=100, lot_size
 
 
 class FakeEngine:
-    """`books` may be changed while it runs; a symbol without one has an empty book at event 0."""
+    """`books` may be changed while it runs; a symbol without one has an empty book."""
 
     def __init__(self) -> None:
         self.books: dict[str, BookState] = {}
@@ -50,8 +50,10 @@ class FakeEngine:
 
     async def book(self, items: Sequence[BookQuery], _spans: Sequence[Span]) -> list[BookState]:
         self.book_queries += len(items)
+        # One clock for all symbols, as the real engine has it.
+        position = max((book.position for book in self.books.values()), default=0)
         return [
-            self.books.get(item.symbol, BookState(symbol=item.symbol, position=0, last_price=0, orders=()))
+            self.books.get(item.symbol, BookState(symbol=item.symbol, position=position, last_price=0, orders=()))
             for item in items
         ]
 

@@ -1,0 +1,164 @@
+"""A symbol's book as the engine's events draw it: which orders rest, and what they add up to at each price.
+
+This is a view. It decides nothing, and where events do not fit what it holds it says so instead of showing a guess.
+"""
+
+from bisect import bisect_left, insort
+from typing import NamedTuple
+
+from shared.contracts.codes import Side
+from shared.contracts.engine import BookState
+from shared.contracts.events import Accepted, EngineEvent, Trade
+from shared.contracts.market import Level
+from shared.contracts.money import Money, Shares
+
+
+class BookFaultError(Exception):
+    """The events and the view contradict each other: the view must be taken from the engine again."""
+
+
+class Resting(NamedTuple):
+    """One order on the book."""
+
+    side: int
+    price: Money
+    open_quantity: Shares
+
+
+class Delta(NamedTuple):
+    """Levels that changed, with their new quantity (0: gone), by the changes ``first_sequence`` to ``sequence``."""
+
+    first_sequence: int
+    sequence: int
+    bids: list[tuple[Money, Shares]]
+    asks: list[tuple[Money, Shares]]
+
+
+class BookSide:
+    """The levels of one side: quantity and number of orders by price, and the prices in ascending order."""
+
+    def __init__(self) -> None:
+        self.levels: dict[Money, tuple[Shares, int]] = {}
+        self.prices: list[Money] = []
+        self.touched: set[Money] = set()
+        """Prices whose quantity changed since the last delta."""
+
+    def add(self, price: Money, quantity: Shares, order_count: int) -> None:
+        """Adds to a level, or (negative) takes away. Raises BookFaultError when it would fall below zero."""
+        self.touched.add(price)
+        level = self.levels.get(price)
+        if level is None:
+            if quantity <= 0 or order_count <= 0:
+                raise BookFaultError(f"nothing rests at {price}")
+            insort(self.prices, price)
+            self.levels[price] = (quantity, order_count)
+            return
+        quantity, order_count = level[0] + quantity, level[1] + order_count
+        if quantity < 0 or order_count < 0 or (quantity == 0) != (order_count == 0):
+            raise BookFaultError(f"{order_count} orders with {quantity} shares at {price}")
+        if order_count:
+            self.levels[price] = (quantity, order_count)
+        else:
+            del self.levels[price]
+            del self.prices[bisect_left(self.prices, price)]
+
+    def take_touched(self) -> list[tuple[Money, Shares]]:
+        """The quantities now at the prices that changed since this was last asked."""
+        changes = [(price, self.levels.get(price, (0, 0))[0]) for price in self.touched]
+        self.touched.clear()
+        return changes
+
+
+class MarketBook:
+    """The view of one symbol, as it is after engine event ``position``. ``sequence`` counts its changes."""
+
+    def __init__(self, symbol: str, position: int, sequence: int) -> None:
+        self.symbol = symbol
+        self.position = position
+        self.sequence = sequence
+        self.published = sequence
+        """The last change that a delta told of."""
+        self.bids = BookSide()
+        self.asks = BookSide()
+        self._orders: dict[int, Resting] = {}
+
+    @classmethod
+    def of_state(cls, state: BookState, sequence: int) -> "MarketBook":
+        """The view of the engine's own book. Raises BookFaultError when that can't be a book."""
+        book = cls(state.symbol, state.position, sequence)
+        for order in state.orders:
+            book._rest(order.order_id, order.side, order.price, order.open_quantity)
+        book.bids.touched.clear()
+        book.asks.touched.clear()
+        book.check()
+        return book
+
+    @property
+    def best_bid(self) -> Money:
+        """0 when nobody buys."""
+        return self.bids.prices[-1] if self.bids.prices else 0
+
+    @property
+    def best_ask(self) -> Money:
+        """0 when nobody sells."""
+        return self.asks.prices[0] if self.asks.prices else 0
+
+    def apply(self, event: EngineEvent) -> None:
+        """Brings the view to a later event. Raises BookFaultError when the event does not fit."""
+        assert event.seq > self.position, "events come in order"
+        changed = False
+        for report in event.reports:
+            if isinstance(report, Trade):
+                self._reduce(report.maker_order_id, report.maker_open)
+                changed = True
+            elif isinstance(report, Accepted):
+                self._rest(report.order_id, report.side, report.price, report.quantity)
+                changed = True
+            elif report.order_id in self._orders:
+                self._reduce(report.order_id, 0)
+                changed = True
+        self.sequence += changed
+        self.position = event.seq
+
+    def check(self) -> None:
+        """Raises BookFaultError when the best bid reaches the best ask: then somebody should have traded."""
+        if self.best_bid and self.best_ask and self.best_bid >= self.best_ask:
+            raise BookFaultError(f"bid {self.best_bid} meets ask {self.best_ask}")
+
+    def depth(self, levels: int) -> tuple[tuple[Level, ...], tuple[Level, ...]]:
+        """The best levels: bids from the highest price down, asks from the lowest up."""
+        bids, asks = self.bids.prices[: -levels - 1 : -1], self.asks.prices[:levels]
+        return (
+            tuple(
+                [Level(price=price, quantity=q, order_count=n) for price in bids for q, n in (self.bids.levels[price],)]
+            ),
+            tuple(
+                [Level(price=price, quantity=q, order_count=n) for price in asks for q, n in (self.asks.levels[price],)]
+            ),
+        )
+
+    def take_delta(self) -> Delta | None:
+        """What changed since this was last asked, None when nothing did."""
+        if self.sequence == self.published:
+            return None
+        delta = Delta(self.published + 1, self.sequence, self.bids.take_touched(), self.asks.take_touched())
+        self.published = self.sequence
+        return delta
+
+    def _rest(self, order_id: int, side: int, price: Money, quantity: Shares) -> None:
+        if order_id in self._orders:
+            raise BookFaultError(f"order {order_id} rests already")
+        self._orders[order_id] = Resting(side, price, quantity)
+        (self.bids if side == Side.BUY else self.asks).add(price, quantity, 1)
+
+    def _reduce(self, order_id: int, open_quantity: Shares) -> None:
+        order = self._orders.get(order_id)
+        if order is None:
+            raise BookFaultError(f"order {order_id} does not rest here")
+        side = self.bids if order.side == Side.BUY else self.asks
+        if open_quantity:
+            self._orders[order_id] = order._replace(open_quantity=open_quantity)
+            side.add(order.price, open_quantity - order.open_quantity, 0)
+        else:
+            del self._orders[order_id]
+            side.add(order.price, -order.open_quantity, -1)

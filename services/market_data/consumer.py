@@ -1,0 +1,60 @@
+"""What the engine's events do here: books and tapes move, trades and candles are stored, and everybody hears of it."""
+
+from collections.abc import Sequence
+
+from opentelemetry.trace import SpanKind
+
+from services.market_data import store
+from services.market_data.candles import candles_of
+from services.market_data.feed import Feed
+from services.market_data.market import Market
+from services.market_data.tape import trades_of
+from shared.consumer import AfterCommit
+from shared.contracts.events import EXECUTIONS, EngineEvent, Trade
+from shared.postgres import Connection
+from shared.tracing import item_spans
+
+PROCESS = {
+    "messaging.system": "redis",
+    "messaging.operation.name": "update_book",
+    "messaging.operation.type": "process",
+    "messaging.destination.name": EXECUTIONS.name,
+}
+
+
+class Executions:
+    """Applies engine events to the market."""
+
+    def __init__(self, market: Market, feed: Feed) -> None:
+        self._market = market
+        self._feed = feed
+
+    async def apply(self, connection: Connection, events: Sequence[EngineEvent]) -> AfterCommit:
+        """One span per event that has reports. What it brought is published once it is stored.
+
+        The books in memory move first and remember how far they are, so events that come again do not move them twice.
+        """
+        told = [event for event in events if event.reports]
+        with item_spans(
+            "update_book",
+            [event.traceparent for event in told],
+            kind=SpanKind.CONSUMER,
+            attributes=[
+                {
+                    **PROCESS,
+                    "messaging.message.id": f"{event.seq}-0",
+                    "order.id": str(event.order_id),
+                    "order.symbol": event.symbol,
+                }
+                for event in told
+            ],
+        ) as spans:
+            await self._market.apply(events)
+            if trades := trades_of(told):
+                traded = [span for span, event in zip(spans, told, strict=True) if _has_trade(event)]
+                await store.record(connection, traded, trades, candles_of(trades))
+        return self._feed.publish
+
+
+def _has_trade(event: EngineEvent) -> bool:
+    return any(isinstance(report, Trade) for report in event.reports)
