@@ -8,9 +8,9 @@ from shared.settings import ServiceSettings
 class WalletSettings(ServiceSettings):
     """Settings of the wallet-service.
 
-    A hold need not wait for the disk where all services share one PostgreSQL server: its order is written after it, into
-    the same write-ahead log, and an order is acknowledged only once that log is on disk up to there. A hold that a crash
-    of the server takes away belongs to an order that nobody was told of.
+    A hold need not wait for the disk where all services share one PostgreSQL server: its order is written after it,
+    into the same write-ahead log, and an order is acknowledged only once that log is on disk up to there. A hold that a
+    crash of the server takes away belongs to an order that nobody was told of.
     """
 
     holds_durable: bool = Field(
