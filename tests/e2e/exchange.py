@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
-import psutil
 
 PROJECT = Path(__file__).parent.parent.parent
 PORTS = (
@@ -153,12 +152,14 @@ class Exchange:
         """A user's trades once there are ``count``."""
         return eventually(lambda: user.get("/reports/trades")["trades"], lambda found: len(found) >= count)
 
-    def process(self, module: str) -> psutil.Process:
-        """The running process of a service by its module, ``services.wallet_service``."""
+    def pid(self, name: str) -> int:
+        """The process id of a part of the exchange by its name, 0 while it has none."""
         state = json.loads((self.home / "state.json").read_text())
-        pids = {int(p["pid"]) for p in state["processes"].values()} if "processes" in state else set()
-        found = [psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)]
-        return next(p for p in found if module in p.cmdline())
+        return next((int(p["pid"] or 0) for p in state["processes"] if p["name"] == name), 0)
+
+    def kill(self, name: str) -> None:
+        """``kill -9`` of one part. The launcher starts it again."""
+        os.kill(self.pid(name), signal.SIGKILL)
 
     def ready(self) -> bool:
         """Whether the gateway and everything behind it is ready."""
