@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 LIBRARIES := $(VENV)/.libraries
 STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-tests
-HOT := $(shell grep -rl --include=*.py --include=*.pxd "^\# cython: language_level=3" jaegerlite services shared)
+HOT := $(shell grep -rl --include=*.py "^\# cython: language_level=3" jaegerlite services shared) $(wildcard services/*/*.pxd shared/*/*.pxd jaegerlite/*.pxd)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 UV := $(BIN)/uv
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet

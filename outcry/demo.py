@@ -24,7 +24,7 @@ async def create(gateway_url: str) -> None:
     login = {"username": USERNAME, "password": PASSWORD}
     await _post(gateway_url, "/auth/register", login, allowed=(200, 201, 409))
     session = await _post(gateway_url, "/auth/login", login)
-    token = session.get("access_token") or session.get("token")
+    token = session["token"]
     headers = {"Authorization": f"Bearer {token}"}
     await _post(gateway_url, "/wallet/create", {}, headers, allowed=(200, 201, 409))
     for number, deposit in enumerate(FUNDS):

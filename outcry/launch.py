@@ -45,7 +45,7 @@ class Exchange:
             if self._settings.embedded_tracing:
                 self._supervisor.start([catalogue.jaegerlite(self._settings, self._home)])
             await self._start_servers(timeout_s)
-            database_url = await asyncio.to_thread(self._make_rooms)
+            database_url = self._make_rooms()  # not in a thread: the launcher forks, and has only one for that reason
             specs = catalogue.services(self._settings, self._credentials, database_url, self._redis_urls())
             self._supervisor.start(specs)
             await self._supervisor.wait_ready(self._supervisor.children, timeout_s)

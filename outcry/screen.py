@@ -107,7 +107,7 @@ def welcome(gateway_url: str, traces_url: str | None, took_s: float, username: s
 [bold]Place a first order:[/]
 
   TOKEN=$(curl -s -X POST {gateway_url}/auth/login -H "Content-Type: application/json" \\
-    -d '{{"username": "{username}", "password": "{password}"}}' | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')
+    -d '{{"username": "{username}", "password": "{password}"}}' | sed 's/.*"token":"\\([^"]*\\)".*/\\1/')
   curl -i -X POST {gateway_url}/v1/order -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \\
     -d '{{"symbol": "AAPL", "side": "BUY", "order_type": "LIMIT", "quantity": 10, "price": 150.00}}'
 

@@ -24,7 +24,8 @@ import pytest
 
 import outcry
 from outcry.catalogue import SERVICES, snake
-from tests.servers import free_port
+from outcry.provision import run_sql
+from tests.servers import TestPostgres, TestValkey, free_port
 
 TIMEOUT_S = 60.0
 STAND_IN = """
@@ -49,7 +50,7 @@ class Handler(BaseHTTPRequestHandler):
     def reply(self):
         self.send_response(200)
         self.end_headers()
-        self.wfile.write(b'{"access_token": "t"}')
+        self.wfile.write(b'{"token": "t"}')
 
 
 ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Handler).serve_forever()
@@ -163,6 +164,21 @@ def test_each_service_is_told_its_own_secrets_only(project: Project) -> None:
     secrets = json.loads((project.folder / ".outcry" / "secrets" / "secrets.json").read_text())
     every = [secrets["postgres_superuser"], secrets["valkey_admin"], *secrets["postgres_roles"].values()]
     assert not any(secret in written for secret in every)
+
+
+def test_existing_servers_are_used(project: Project, postgres_server: TestPostgres, valkey_server: TestValkey) -> None:
+    """With DATABASE_URL and REDIS_URL set no server of our own starts; each service has its room there."""
+    owner_url = postgres_server.database("somebody-else")
+    admin_url = postgres_server.server.admin_url(owner_url.rsplit("/", 1)[1])
+    redis_url = valkey_server.server.url("service")
+    started = project.run("up", "--detach", "--bots", "0", DATABASE_URL=admin_url, REDIS_URL=redis_url)
+    assert started.returncode == 0, started.stdout + started.stderr
+    assert set(project.pids()) == set(SERVICES)
+    told = json.loads((project.folder / "notes" / "reporting.json").read_text())
+    assert told["REDIS_URL"] == redis_url
+    assert run_sql(told["DATABASE_URL"], "SELECT current_schema();").strip() == "reporting"
+    assert project.run("down").returncode == 0
+    postgres_server.drop(owner_url)
 
 
 def test_a_taken_port_stops_the_start_before_it_begins(project: Project) -> None:
