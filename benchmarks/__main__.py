@@ -19,9 +19,11 @@ from benchmarks.users import USERS, make_traders
 NAMES = ("closed", "batch", "open", "overload", "tracing")
 DEFAULT = ("closed", "batch", "open", "overload")
 QUICK = Plan(warm_up_s=1.0, seconds=3.0, connections=(1, 64))
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 AUDIT_WORDS = {True: "[green]all is right[/]", False: "[red]something is wrong[/]", None: "[yellow]was not made[/]"}
 
 
+@app.command()
 def main(
     only: Annotated[str, typer.Option(help=f"some of {', '.join(NAMES)}, separated by commas")] = ",".join(DEFAULT),
     seconds: Annotated[float, typer.Option(min=1, max=600, help="measured time of each scenario")] = 10.0,
@@ -96,4 +98,4 @@ async def _measure(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app()

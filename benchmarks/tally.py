@@ -1,6 +1,5 @@
 """What one run of the generator counted and timed, and the figures made of it."""
 
-from array import array
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -38,7 +37,7 @@ class Tally:
     placed: int = 0
     not_sent: int = 0
     """Open loop: requests whose time had come but that found no free connection before the end."""
-    latencies_s: dict[Kind, array[float]] = field(default_factory=lambda: {kind: array("d") for kind in Kind})
+    latencies_s: dict[Kind, list[float]] = field(default_factory=lambda: {kind: [] for kind in Kind})
     slowest_s: float = 0.0
     slowest_trace: str = ""
     example_traces: dict[str, str] = field(default_factory=dict)
