@@ -72,6 +72,17 @@ def reset(yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask")] =
     raise typer.Exit(control.reset(configuration.load(), yes=yes))
 
 
+@app.command()
+def audit(
+    wait: Annotated[float, typer.Option(min=0, help="seconds to wait for a moment in which all have caught up")] = 15.0,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object instead of a list")] = False,
+) -> None:
+    """Prove that the money is right: 0 it is, 1 it is not, 2 it could not be proven."""
+    from outcry import audit as auditing
+
+    raise typer.Exit(auditing.run(configuration.load(), wait_s=wait, as_json=as_json))
+
+
 def _refuse(wrong: configuration.WrongSettingsError) -> int:
     print(wrong, file=sys.stderr)
     return 2
