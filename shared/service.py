@@ -266,9 +266,11 @@ async def _probe(probe: Callable[[], Awaitable[Any]]) -> str:
 
 
 async def _stop(tasks: Sequence["asyncio.Task[Any]"]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    """Ends the loops. Asks more than once: ``wait_for`` can swallow a cancellation in Python 3.11."""
+    while running := [task for task in tasks if not task.done()]:
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running, timeout=0.5)
 
 
 def _shout(task: "asyncio.Task[Any]") -> None:
