@@ -34,7 +34,8 @@ def instrument_fastapi(
     """Trace every request and WebSocket of a FastAPI or Starlette application, except under the `exclude` paths.
 
     An entry of `exclude` that ends in "/" covers everything below it, another one that path and what is below it.
-    Without `tracer_provider` the global one is used. Instrumenting an application twice changes nothing. Responses carry `traceresponse` (W3C) and `X-Trace-Id`.
+    Without `tracer_provider` the global one is used. Instrumenting an application twice changes nothing.
+    Responses carry `traceresponse` (W3C) and `X-Trace-Id`.
     """
     if getattr(app, "_traced", False):
         return
@@ -43,7 +44,8 @@ def instrument_fastapi(
     tracer = trace.get_tracer("shared.tracing.asgi", tracer_provider=tracer_provider)
 
     def build_traced() -> AsgiApp:
-        return TracingMiddleware(build(), tracer, exclude)
+        disabled = isinstance(tracer_provider or trace.get_tracer_provider(), trace.NoOpTracerProvider)
+        return build() if disabled else TracingMiddleware(build(), tracer, exclude)
 
     app.build_middleware_stack = build_traced
     # An application that serves already has its stack: let it build a new one.
@@ -213,16 +215,26 @@ def route_of(scope: Scope) -> str:
         return str(getattr(route, "path_format", ""))
     segments = path.split("/")
     for name, value in reversed(scope.get("path_params", {}).items()):
-        text = str(value)
         for index in range(len(segments) - 1, 0, -1):
-            if segments[index].lower() == text.lower():
+            if holds(segments[index], value):
                 segments[index] = f"{{{name}}}"
                 break
-            tail = "/".join(segments[index:])
-            if tail == text:
+            if "/".join(segments[index:]) == str(value):
                 segments[index:] = [f"{{{name}}}"]
                 break
     return "/".join(segments)
+
+
+def holds(segment: str, value: object) -> bool:
+    """Whether a segment of a path is the text of a path parameter; numbers have more than one (`007`, `7.0`)."""
+    if segment.lower() == str(value).lower():
+        return True
+    if not isinstance(value, int | float):
+        return False
+    try:
+        return float(segment) == value
+    except ValueError:
+        return False
 
 
 def response_headers(span: trace.Span) -> list[tuple[bytes, bytes]]:

@@ -323,6 +323,7 @@ class TracerProvider(trace.TracerProvider):
     ) -> None:
         self.resource = Resource(resource)
         self.buffer = SpanBuffer(self.resource, sampler, limits, max_queue_size, wake_at)
+        self.tracers: dict[tuple[str, str, str], Tracer] = {}
         self.flusher: Callable[[float], bool] | None = None
         self.stopper: Callable[[], None] | None = None
 
@@ -333,9 +334,18 @@ class TracerProvider(trace.TracerProvider):
         schema_url: str | None = None,
         attributes: Mapping[str, Any] | None = None,
     ) -> Any:
-        """A tracer for one instrumentation scope."""
-        version, url = instrumenting_library_version or "", schema_url or ""
-        return Tracer(self.buffer, Scope(instrumenting_module_name or "", version, url, attributes))
+        """The tracer of one instrumentation scope; the same one again where the scope has no attributes."""
+        key = (instrumenting_module_name or "", instrumenting_library_version or "", schema_url or "")
+        if attributes:
+            return Tracer(self.buffer, Scope(*key, attributes))
+        tracer = self.tracers.get(key)
+        if tracer is None:
+            tracer = self.tracers[key] = Tracer(self.buffer, Scope(*key, None))
+        return tracer
+
+    def identify(self, changed: Mapping[str, Any]) -> None:
+        """Change attributes of the resource: a forked child is another process than its parent."""
+        self.resource = self.buffer.resource = Resource({**self.resource.attributes, **changed})
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Send what is buffered. True if it all left within the time."""

@@ -150,8 +150,7 @@ def resource_attributes(service_name: str, environ: Mapping[str, str]) -> dict[s
     """The attributes of this process; `OTEL_RESOURCE_ATTRIBUTES` adds to them and `OTEL_SERVICE_NAME` goes first."""
     attributes: dict[str, str | int] = {
         "service.name": service_name,
-        "service.instance.id": str(uuid.uuid4()),
-        "process.pid": os.getpid(),
+        **process_attributes(),
         "process.runtime.name": sys.implementation.name,
         "process.runtime.version": ".".join(map(str, sys.version_info[:3])),
         "host.name": socket.gethostname(),
@@ -168,6 +167,11 @@ def resource_attributes(service_name: str, environ: Mapping[str, str]) -> dict[s
     if _text(environ, "OTEL_SERVICE_NAME"):
         attributes["service.name"] = _text(environ, "OTEL_SERVICE_NAME")
     return attributes
+
+
+def process_attributes() -> dict[str, str | int]:
+    """What tells this process from others of the same service, its forked children included."""
+    return {"service.instance.id": str(uuid.uuid4()), "process.pid": os.getpid()}
 
 
 def _version() -> str:

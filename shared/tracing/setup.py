@@ -12,7 +12,7 @@ from opentelemetry import trace
 from shared.tracing.export import Exporter, ExportWorker, Outlet
 from shared.tracing.otlp_http import OtlpHttpExporter
 from shared.tracing.recorder import TracerProvider
-from shared.tracing.settings import OTLP_HTTP, Destination, TracingSettings, read_settings
+from shared.tracing.settings import OTLP_HTTP, Destination, TracingSettings, process_attributes, read_settings
 
 logger = logging.getLogger(__name__)
 
@@ -43,9 +43,9 @@ def setup_tracing(service_name: str) -> trace.Tracer:
 
 
 def shutdown_tracing() -> None:
-    """Send what is buffered (2 s at most), then stop exporting. Spans made later are dropped and counted."""
-    worker, _Process.worker = _Process.worker, None
-    if worker is not None:
+    """Send what is buffered (2 s at most), then stop exporting. Spans made later stay in the bounded buffer."""
+    worker = _Process.worker
+    if worker is not None and not worker.stopping:
         worker.stop(FLUSH_TIMEOUT_S)
 
 
@@ -113,8 +113,10 @@ def _other_provider() -> bool:
 
 
 def _after_fork() -> None:
-    if _Process.worker is not None:
-        _Process.worker.restart_after_fork()
+    provider, worker = _Process.provider, _Process.worker
+    if provider is not None and worker is not None and not worker.stopping:
+        provider.identify(process_attributes())
+        worker.restart_after_fork()
 
 
 def _flush_on_sigterm() -> None:
