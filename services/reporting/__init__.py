@@ -1,0 +1,1 @@
+"""reporting: each user's trades, positions with average cost, profit and loss, statistics."""

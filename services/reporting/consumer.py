@@ -1,0 +1,142 @@
+"""The three streams that reports are made of: executions, orders, funds."""
+
+from collections.abc import Mapping, Sequence
+
+from opentelemetry.trace import SpanKind
+from opentelemetry.util.types import AttributeValue
+
+from services.reporting.store import ReportStore
+from services.reporting.trades import Counts, Key, count, settle, sides_of
+from shared.consumer import AfterCommit
+from shared.contracts.codes import Side
+from shared.contracts.events import EXECUTIONS, FUNDS, ORDER_EVENTS, Closed, EngineEvent, FundsEvent, OrderEvent, Trade
+from shared.contracts.money import CASH, money_text
+from shared.contracts.orders import OrderStatus
+from shared.postgres import Connection
+from shared.tracing import item_spans
+
+Attributes = Mapping[str, AttributeValue]
+
+SIDES = {side.value: side.name for side in Side}
+
+
+def _process(operation: str, stream: str) -> Attributes:
+    return {
+        "messaging.system": "redis",
+        "messaging.operation.name": operation,
+        "messaging.operation.type": "process",
+        "messaging.destination.name": stream,
+    }
+
+
+RECORD_TRADE = _process("record_trade", EXECUTIONS.name)
+RECORD_ORDER = _process("record_order", ORDER_EVENTS.name)
+RECORD_FUNDS = _process("record_funds", FUNDS.name)
+
+
+class Recorder:
+    """Keeps trades, positions and statistics up to date."""
+
+    def __init__(self, store: ReportStore) -> None:
+        self._store = store
+
+    async def apply_executions(self, connection: Connection, events: Sequence[EngineEvent]) -> AfterCommit | None:
+        """Trades change positions and statistics; an order that the engine rejected counts as rejected."""
+        trades = [(event, report) for event in events for report in event.reports if isinstance(report, Trade)]
+        counts = _engine_rejections(events)
+        if not trades:
+            if counts:
+                await self._store.add_counts(connection, (), counts)
+            return None
+        sides = [side for event, trade in trades for side in sides_of(event, trade)]
+        keys = {(side.user_id, side.symbol) for side in sides}
+        count(sides, counts)
+        with item_spans(
+            "record_trade",
+            [event.traceparent for event, _ in trades],
+            kind=SpanKind.CONSUMER,
+            attributes=[_trade_attributes(event, trade) for event, trade in trades],
+            links=[trade.maker_traceparent or None for _, trade in trades],
+        ) as spans:
+            holdings = await self._store.lock_holdings(connection, spans, keys)
+            settle(sides, holdings)
+            last_prices = {event.symbol: trade.price for event, trade in trades}
+            await self._store.write_trades(connection, spans, sides, holdings, last_prices)
+            await self._store.add_counts(connection, spans, counts)
+        return self._remembering(keys)
+
+    async def apply_orders(self, connection: Connection, events: Sequence[OrderEvent]) -> AfterCommit | None:
+        """Orders that were taken in, and those that were written off before the engine saw them."""
+        counts: dict[int, Counts] = {}
+        for event in events:
+            counted = counts.setdefault(event.user_id, Counts())
+            if event.status == OrderStatus.REJECTED:
+                counted.rejected += 1
+            else:
+                counted.orders += 1
+        with item_spans(
+            "record_order",
+            [event.traceparent for event in events],
+            kind=SpanKind.CONSUMER,
+            attributes=[_order_attributes(event) for event in events],
+        ) as spans:
+            await self._store.add_counts(connection, spans, counts)
+        return None
+
+    async def apply_funds(self, connection: Connection, events: Sequence[FundsEvent]) -> AfterCommit | None:
+        """Shares that come in from outside are a position at their unit cost. Cash is the wallet's business."""
+        shares = [event for event in events if event.asset != CASH and event.amount]
+        if not shares:
+            return None
+        keys = {(event.user_id, event.asset) for event in shares}
+        with item_spans(
+            "record_funds",
+            [event.traceparent for event in shares],
+            kind=SpanKind.CONSUMER,
+            attributes=[{**RECORD_FUNDS, "user.id": str(event.user_id)} for event in shares],
+        ) as spans:
+            holdings = await self._store.lock_holdings(connection, spans, keys)
+            for event in shares:
+                holding = holdings[event.user_id, event.asset]
+                if event.amount > 0:
+                    holding.take_in(event.amount, event.unit_cost)
+                else:
+                    holding.withdraw(-event.amount)
+            await self._store.write_holdings(connection, spans, holdings)
+        return self._remembering(keys)
+
+    def _remembering(self, keys: set[Key]) -> AfterCommit:
+        async def remember() -> None:
+            self._store.remember(keys)
+
+        return remember
+
+
+def _engine_rejections(events: Sequence[EngineEvent]) -> dict[int, Counts]:
+    counts: dict[int, Counts] = {}
+    for event in events:
+        for report in event.reports:
+            if isinstance(report, Closed) and report.status == OrderStatus.REJECTED:
+                counts.setdefault(report.user_id, Counts()).rejected += 1
+    return counts
+
+
+def _trade_attributes(event: EngineEvent, trade: Trade) -> Attributes:
+    return {
+        **RECORD_TRADE,
+        "messaging.message.id": f"{event.seq}-0",
+        "trade.id": str(trade.trade_id),
+        "order.symbol": event.symbol,
+        "order.price": money_text(trade.price),
+        "order.quantity": trade.quantity,
+    }
+
+
+def _order_attributes(event: OrderEvent) -> Attributes:
+    return {
+        **RECORD_ORDER,
+        "order.id": str(event.order_id),
+        "order.symbol": event.symbol,
+        "order.side": SIDES[event.side],
+        "user.id": str(event.user_id),
+    }

@@ -1,0 +1,180 @@
+"""Reporting's tables: holdings that change with each event, trades that stay, and the reports made from both."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import astuple
+
+from asyncpg import Record
+from opentelemetry.trace import Span
+
+from services.reporting import statements as sql
+from services.reporting.positions import Holding
+from services.reporting.trades import Counts, Key, TradeSide
+from shared.contracts.money import Money
+from shared.contracts.reports import Position, Positions, ReportQuery, Statistics, UserTrade, UserTrades
+from shared.postgres import Connection, Database
+
+LIMIT_MAX = 1000
+NEWEST = 2**63 - 1
+
+
+class ReportStore:
+    """Reads and writes for whole batches. Writes happen in the transaction of the events that cause them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._known: set[Key] = set()
+
+    # What events change
+
+    async def lock_holdings(
+        self, connection: Connection, spans: Sequence[Span], keys: Collection[Key]
+    ) -> dict[Key, Holding]:
+        """These holdings, kept from the other streams until the transaction ends. New ones are made first."""
+        if not self._known.issuperset(keys):
+            await sql.ENSURE_HOLDINGS.fetch(connection, spans, *_columns(keys, 2))
+        rows = await sql.LOCK_HOLDINGS.fetch(connection, spans, *_columns(keys, 2))
+        return {
+            (row["user_id"], row["symbol"]): Holding(
+                row["quantity"], int(row["cost"]), int(row["realised"]), row["owed"]
+            )
+            for row in rows
+        }
+
+    def remember(self, keys: Collection[Key]) -> None:
+        """These holdings exist for good: to be told once the transaction that made them has committed."""
+        self._known.update(keys)
+
+    async def write_holdings(
+        self, connection: Connection, spans: Sequence[Span], holdings: Mapping[Key, Holding]
+    ) -> None:
+        """Writes locked holdings back."""
+        await sql.WRITE_HOLDINGS.fetch(connection, spans, *_holding_columns(holdings))
+
+    async def write_trades(
+        self,
+        connection: Connection,
+        spans: Sequence[Span],
+        sides: Sequence[TradeSide],
+        holdings: Mapping[Key, Holding],
+        last_prices: Mapping[str, Money],
+    ) -> None:
+        """Adds trades, and writes the locked holdings that they changed and the prices that they set."""
+        await sql.WRITE_TRADES.fetch(
+            connection,
+            spans,
+            *_holding_columns(holdings),
+            list(last_prices),
+            list(last_prices.values()),
+            [side.user_id for side in sides],
+            [side.trade_id for side in sides],
+            [side.role for side in sides],
+            [side.order_id for side in sides],
+            [side.symbol for side in sides],
+            [side.side for side in sides],
+            [side.price for side in sides],
+            [side.quantity for side in sides],
+            [str(side.realised) for side in sides],
+            [side.time_us for side in sides],
+        )
+
+    async def add_counts(self, connection: Connection, spans: Sequence[Span], counts: Mapping[int, Counts]) -> None:
+        """Adds to the statistics of each user."""
+        rows = [(user_id, *astuple(counted)) for user_id, counted in counts.items()]
+        columns = _columns(rows, 9)
+        columns[5:7] = [[str(value) for value in column] for column in columns[5:7]]
+        await sql.ADD_STATISTICS.fetch(connection, spans, *columns)
+
+    # What users ask for
+
+    async def trades(self, queries: Sequence[ReportQuery], spans: Sequence[Span]) -> list[UserTrades]:
+        """Each user's trades, newest first, at most 1,000."""
+        async with self._database.connection() as connection:
+            rows = await sql.SELECT_TRADES.fetch(
+                connection,
+                spans,
+                [query.user_id for query in queries],
+                [query.symbol for query in queries],
+                [query.before or NEWEST for query in queries],
+                [max(1, min(query.limit, LIMIT_MAX)) for query in queries],
+            )
+        found: list[list[UserTrade]] = [[] for _ in queries]
+        for row in rows:
+            found[row["number"] - 1].append(_user_trade(row))
+        return [UserTrades(trades=tuple(trades)) for trades in found]
+
+    async def positions(self, queries: Sequence[ReportQuery], spans: Sequence[Span]) -> list[Positions]:
+        """Each user's positions, also those that are sold out: their profit remains."""
+        async with self._database.connection() as connection:
+            rows = await sql.SELECT_POSITIONS.fetch(
+                connection, spans, [query.user_id for query in queries], [query.symbol for query in queries]
+            )
+        found: list[list[Position]] = [[] for _ in queries]
+        for row in rows:
+            found[row["number"] - 1].append(_position(row))
+        return [Positions(positions=tuple(positions)) for positions in found]
+
+    async def statistics(self, queries: Sequence[ReportQuery], spans: Sequence[Span]) -> list[Statistics]:
+        """Each user's figures; zeros for who has done nothing yet."""
+        async with self._database.connection() as connection:
+            rows = await sql.SELECT_STATISTICS.fetch(connection, spans, [query.user_id for query in queries])
+        found = {row["user_id"]: _statistics(row) for row in rows}
+        return [found.get(query.user_id, NOTHING_YET) for query in queries]
+
+
+NOTHING_YET = Statistics(
+    order_count=0,
+    rejected_count=0,
+    trade_count=0,
+    maker_count=0,
+    bought_value=0,
+    sold_value=0,
+    bought_quantity=0,
+    sold_quantity=0,
+)
+
+
+def _columns(rows: Collection[tuple[object, ...]], width: int) -> list[list[object]]:
+    """Rows as the columns that ``unnest`` takes, also where there are none."""
+    return [[row[number] for row in rows] for number in range(width)]
+
+
+def _holding_columns(holdings: Mapping[Key, Holding]) -> list[list[object]]:
+    rows = [(*key, h.quantity, str(h.cost), str(h.realised), h.owed) for key, h in holdings.items()]
+    return _columns(rows, 6)
+
+
+def _user_trade(row: Record) -> UserTrade:
+    return UserTrade(
+        trade_id=row["trade_id"],
+        order_id=row["order_id"],
+        symbol=row["symbol"],
+        side=row["side"],
+        price=row["price"],
+        quantity=row["quantity"],
+        role=row["role"],
+        realised=int(row["realised"]),
+        time_us=row["time_us"],
+    )
+
+
+def _position(row: Record) -> Position:
+    return Position(
+        symbol=row["symbol"],
+        quantity=row["quantity"],
+        cost=int(row["cost"]),
+        realised=int(row["realised"]),
+        last_price=row["last_price"],
+    )
+
+
+def _statistics(row: Record) -> Statistics:
+    return Statistics(
+        order_count=row["order_count"],
+        rejected_count=row["rejected_count"],
+        trade_count=row["trade_count"],
+        maker_count=row["maker_count"],
+        bought_value=int(row["bought_value"]),
+        sold_value=int(row["sold_value"]),
+        bought_quantity=int(row["bought_quantity"]),
+        sold_quantity=int(row["sold_quantity"]),
+    )
