@@ -1,0 +1,64 @@
+"""The kernel both ways: as Python runs its source, and as it was compiled, when it was."""
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.machinery import EXTENSION_SUFFIXES, FileFinder, SourceFileLoader
+from pathlib import Path
+from types import ModuleType
+
+PACKAGE = "services.matching_engine"
+FOLDER = Path(__file__).parents[2] / "services" / "matching_engine"
+MODULES = [f"{PACKAGE}.{path.stem}" for path in sorted(FOLDER.glob("kernel_*.py"))] + [f"{PACKAGE}.book"]
+
+
+class _SourceOnly(FileFinder):
+    """Finds the modules of the engine's folder by their source alone."""
+
+    def __init__(self) -> None:
+        super().__init__(str(FOLDER), (SourceFileLoader, [".py"]))
+
+
+@contextmanager
+def _without_compiled() -> Iterator[None]:
+    """Import the kernel's modules anew, from source, and put back afterwards what was imported before."""
+    before = {name: sys.modules.pop(name) for name in MODULES if name in sys.modules}
+    finder = _SourceOnly()
+
+    class Source:
+        @staticmethod
+        def find_spec(name: str, path: object = None, target: object = None) -> object:
+            return finder.find_spec(name) if name in MODULES else None
+
+    sys.meta_path.insert(0, Source)  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(Source)  # type: ignore[arg-type]
+        package = importlib.import_module(PACKAGE)
+        for name in MODULES:
+            sys.modules.pop(name, None)
+            vars(package).pop(name.rpartition(".")[2], None)
+        for name, module in before.items():
+            sys.modules[name] = module
+            setattr(package, name.rpartition(".")[2], module)
+
+
+def load_plain() -> ModuleType:
+    """Return the book module as plain Python, whether or not it is compiled."""
+    with _without_compiled():
+        return importlib.import_module(f"{PACKAGE}.book")
+
+
+def load_compiled() -> ModuleType | None:
+    """Return the compiled book module, or None when this installation has none."""
+    book = importlib.import_module(f"{PACKAGE}.book")
+    compiled = (book.__file__ or "").endswith(tuple(EXTENSION_SUFFIXES))
+    return book if compiled else None
+
+
+PLAIN = load_plain()
+COMPILED = load_compiled()
+BUILDS = [module for module in (COMPILED, PLAIN) if module is not None]
