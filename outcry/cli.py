@@ -83,6 +83,23 @@ def audit(
     raise typer.Exit(auditing.run(configuration.load(), wait_s=wait, as_json=as_json))
 
 
+@app.command()
+def bots(
+    count: Annotated[int, typer.Option(min=1, max=configuration.BOTS_MAX, help="every fourth is a taker")] = 4,
+    seed: Annotated[int, typer.Option(help="the same seed makes the same decisions")] = 1,
+    url: Annotated[str, typer.Option(envvar="CLIENT_GATEWAY_URL", help="default: the gateway here")] = "",
+    orders_per_s: Annotated[float, typer.Option(min=0.01, max=1000, help="of all together")] = 4.0,
+) -> None:
+    """Run market makers and takers; `up` starts them by itself."""
+    from outcry import catalogue
+    from outcry.bots.run import run
+    from outcry.home import Home
+
+    loaded = configuration.load()
+    gateway = url or catalogue.service_url(loaded, catalogue.GATEWAY)
+    raise typer.Exit(run(gateway, Home(loaded.outcry_home).secrets, count, seed, orders_per_s))
+
+
 def _refuse(wrong: configuration.WrongSettingsError) -> int:
     print(wrong, file=sys.stderr)
     return 2

@@ -45,7 +45,7 @@ def load_or_create(folder: Path, services: Iterable[str]) -> Credentials:
         members = kept.setdefault(group, {})
         for name in names:
             members.setdefault(name, secrets.token_urlsafe(SECRET_BYTES))
-    _write_private(path, json.dumps(kept, indent=1))
+    write_private(path, json.dumps(kept, indent=1))
     signing_key_file, public_key_file = folder / "jwt_private_key.pem", folder / "jwt_public_key.pem"
     if not (signing_key_file.exists() and public_key_file.exists()):
         _make_signing_key(signing_key_file, public_key_file)
@@ -56,11 +56,11 @@ def _make_signing_key(signing_key_file: Path, public_key_file: Path) -> None:
     """In a process of its own: the launcher stays up for days and need not carry a cryptography library along."""
     command = [sys.executable, "-m", "outcry.signing_key"]
     private_pem, public_pem = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split("\n\n")  # noqa: S603
-    _write_private(signing_key_file, private_pem)
-    _write_private(public_key_file, public_pem)
+    write_private(signing_key_file, private_pem)
+    write_private(public_key_file, public_pem)
 
 
-def _write_private(path: Path, text: str) -> None:
+def write_private(path: Path, text: str) -> None:
     """Replace the file in one step by one that only its owner can read, and that is so from its first byte."""
     fresh = path.with_suffix(path.suffix + ".new")
     fresh.unlink(missing_ok=True)
