@@ -40,7 +40,7 @@ def extensions() -> list[Extension]:
     except ImportError:
         return []
     modules = [
-        Extension(".".join(path.with_suffix("").parts), [str(path)], optional=True, extra_compile_args=["-O3"])
+        Extension(".".join(path.with_suffix("").parts), [str(path)], optional=True, extra_compile_args=["-O3", "-g0"])
         for path in hot_modules()
     ]
     return cythonize(modules, nthreads=WORKERS) if modules else []
