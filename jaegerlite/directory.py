@@ -29,10 +29,10 @@ class TraceDirectory:
         self._settled = (hashes, chunks)
         self._recent = []
 
-    def drop_through(self, last_chunk: int) -> None:
-        """Forget the chunks up to this number, which are gone."""
+    def drop(self, chunks: npt.NDArray[np.uint32]) -> None:
+        """Forget chunks that are gone."""
         self._settle()
-        keep = self._settled[1] > last_chunk
+        keep = ~np.isin(self._settled[1], chunks)
         self._settled = (self._settled[0][keep], self._settled[1][keep])
 
     def chunks_of(self, hashes: npt.NDArray[np.uint32]) -> list[int]:

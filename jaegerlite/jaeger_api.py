@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
-import duckdb
 import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
@@ -18,6 +17,7 @@ from starlette.routing import Route
 from jaegerlite import metrics
 from jaegerlite.jaeger_json import Json, trace_id_text, trace_json
 from jaegerlite.jaeger_params import ParameterError, dependency_window_minutes, is_raw, search_params, trace_id
+from jaegerlite.partitions import Snapshot
 from jaegerlite.search import find_traces
 from jaegerlite.store import Store
 from jaegerlite.traces import load_traces
@@ -46,15 +46,14 @@ class Readers:
         self._local = threading.local()
         self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="reader")
 
-    async def run(
-        self, job: Callable[Concatenate[Store, duckdb.DuckDBPyConnection, P], T], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        """Run a job with the store and this thread's cursor, and give its result."""
+    async def run(self, job: Callable[Concatenate[Store, Snapshot, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a job with the store and a snapshot of it, and give its result."""
 
         def work() -> T:
             if not hasattr(self._local, "cursor"):
                 self._local.cursor = self._store.cursor()
-            return job(self._store, self._local.cursor, *args, **kwargs)
+            with self._store.snapshot(self._local.cursor) as snapshot:
+                return job(self._store, snapshot, *args, **kwargs)
 
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
@@ -76,8 +75,8 @@ def _answering_errors(handler: Handler) -> Handler:
     return handle
 
 
-def _calls(_: Store, cursor: duckdb.DuckDBPyConnection, first_minute: int, last_minute: int) -> list[Json]:
-    rows = cursor.execute(
+def _calls(_: Store, snapshot: Snapshot, first_minute: int, last_minute: int) -> list[Json]:
+    rows = snapshot.cursor.execute(
         "SELECT parent, child, sum(calls)::BIGINT FROM edge WHERE minute BETWEEN ? AND ? GROUP BY ALL ORDER BY ALL",
         [first_minute, last_minute],
     ).fetchall()
@@ -121,9 +120,9 @@ class JaegerApi:
         params = search_params(request.query_params)
         errors: list[Json] = []
 
-        def work(store: Store, cursor: duckdb.DuckDBPyConnection) -> list[Json]:
-            keys = params.trace_ids or find_traces(store, cursor, params.query)
-            traces = load_traces(store, cursor, keys)
+        def work(store: Store, snapshot: Snapshot) -> list[Json]:
+            keys = params.trace_ids or find_traces(store, snapshot, params.query)
+            traces = load_traces(store, snapshot, keys)
             errors.extend(
                 {"msg": NOT_FOUND, "traceID": trace_id_text(key)} for key in params.trace_ids if key not in traces
             )

@@ -14,9 +14,11 @@ import numpy as np
 
 from jaegerlite.decode import rows_with_tag, tag_places
 from jaegerlite.otlp import read_rest
+from jaegerlite.partitions import Partition, Snapshot
+from jaegerlite.sql import number_list
 from jaegerlite.store import Store
 from jaegerlite.tags import rest_has, series_has, status_having
-from jaegerlite.traces import ChunkReader, TraceKey, number_list
+from jaegerlite.traces import ChunkReader, TraceKey
 
 # These tags come from fields that are not in the filter; spans are read for them.
 UNFILTERED_KEYS: Final = frozenset({"otel.status_description", "w3c.tracestate"})
@@ -24,6 +26,9 @@ CHUNKS_AT_FIRST: Final = 4
 CHUNKS_AT_ONCE: Final = 256
 # Spans to take at a time from chunks whose columns decide; a trace rarely has more than some tens of them.
 SPANS_BY_COLUMNS_MAX: Final = 50_000
+
+Found = dict[TraceKey, int]
+"""Traces found, each with the start of its newest fitting span in nanoseconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +45,46 @@ class TraceQuery:
     limit: int = 100
 
 
-def find_traces(store: Store, cursor: duckdb.DuckDBPyConnection, query: TraceQuery) -> list[TraceKey]:
+def find_traces(store: Store, snapshot: Snapshot, query: TraceQuery) -> list[TraceKey]:
     """The ids of at most `limit` traces with a span that fits all of the query, by that span's start, newest first."""
     where = _where(store, query)
     if query.limit <= 0 or where is None:
         return []
-    if query.tags:
-        return _find_by_tags(store, cursor, query, where)
+    conditions = [_TagCondition(store, key, text) for key, text in query.tags.items()]
+    found: Found = {}
+    for partition in snapshot.overlapping(query.start_ns_min, query.start_ns_max):
+        newest = sorted(found.values(), reverse=True)[: query.limit]
+        if len(newest) == query.limit and newest[-1] > partition.start_ns_max:
+            break
+        if conditions:
+            _find_by_tags(snapshot.cursor, partition, query, where, conditions, found)
+        else:
+            _find_by_columns(snapshot.cursor, partition, query, where, found)
+    return sorted(found, key=lambda key: -found[key])[: query.limit]
+
+
+def _find_by_columns(
+    cursor: duckdb.DuckDBPyConnection, partition: Partition, query: TraceQuery, where: str, found: Found
+) -> None:
     # A trace has many fitting spans, so ask for more spans than traces, and for more again if they were too few.
-    found: dict[TraceKey, None] = {}
     span_limit = 8 * query.limit
     while True:
         rows = cursor.execute(
-            f"SELECT trace_hi, trace_lo FROM span WHERE {where} ORDER BY start_ns DESC LIMIT {span_limit}"  # noqa: S608
+            f"SELECT trace_hi, trace_lo, start_ns FROM {partition.span_table} WHERE {where}"  # noqa: S608
+            f" ORDER BY start_ns DESC LIMIT {span_limit}"
         ).fetchall()
-        found = dict.fromkeys(rows)
-        if len(found) >= query.limit or len(rows) < span_limit:
-            return list(found)[: query.limit]
+        traces: Found = {}
+        for trace_hi, trace_lo, start_ns in rows:
+            traces.setdefault((trace_hi, trace_lo), start_ns)
+        if len(traces) >= query.limit or len(rows) < span_limit:
+            _add(found, traces)
+            return
         span_limit *= 8
+
+
+def _add(found: Found, traces: Found) -> None:
+    for key, start_ns in traces.items():
+        found[key] = max(start_ns, found.get(key, start_ns))
 
 
 def _where(store: Store, query: TraceQuery) -> str | None:
@@ -107,34 +134,43 @@ class _TagCondition:
         return rest_has(read_rest(reader.rest(chunk, place)), self.key, self.text)
 
 
-def _find_by_tags(store: Store, cursor: duckdb.DuckDBPyConnection, query: TraceQuery, where: str) -> list[TraceKey]:
-    conditions = [_TagCondition(store, key, text) for key, text in query.tags.items()]
+def _find_by_tags(
+    cursor: duckdb.DuckDBPyConnection,
+    partition: Partition,
+    query: TraceQuery,
+    where: str,
+    conditions: list[_TagCondition],
+    found: Found,
+) -> None:
     chunks = [
         row[0]
         for row in cursor.execute(
-            "SELECT id FROM chunk WHERE start_ns_max >= ? AND start_ns_min <= ? ORDER BY start_ns_max DESC, id DESC",
+            f"SELECT id FROM {partition.chunk_table} WHERE start_ns_max >= ? AND start_ns_min <= ?"  # noqa: S608
+            " ORDER BY start_ns_max DESC, id DESC",
             [query.start_ns_min, query.start_ns_max],
         ).fetchall()
     ]
-    reader = ChunkReader(cursor)
-    found: dict[TraceKey, int] = {}
+    reader = ChunkReader(cursor, partition)
+    traces: Found = {}
     at, count = 0, CHUNKS_AT_FIRST
-    while at < len(chunks) and len(found) < query.limit:
+    while at < len(chunks) and len(traces) < query.limit:
         group = chunks[at : at + count]
         at, count = at + count, min(2 * count, CHUNKS_AT_ONCE)
-        for some, to_read in _plan(cursor, group, conditions):
-            _find_in_chunks(cursor, reader, some, to_read, conditions, where, found)
-            if len(found) >= query.limit:
+        for some, to_read in _plan(cursor, partition, group, conditions):
+            _find_in_chunks(cursor, reader, some, to_read, conditions, where, traces)
+            if len(traces) >= query.limit:
                 break
-    return sorted(found, key=lambda key: -found[key])[: query.limit]
+    _add(found, traces)
 
 
 def _plan(
-    cursor: duckdb.DuckDBPyConnection, chunks: list[int], conditions: list[_TagCondition]
+    cursor: duckdb.DuckDBPyConnection, partition: Partition, chunks: list[int], conditions: list[_TagCondition]
 ) -> Iterator[tuple[list[int], list[_TagCondition]]]:
     """Chunks worth a look, each with the tags that its spans must be read for; where columns decide, many at a time."""
     filters = dict(
-        cursor.execute(f"SELECT id, tags FROM chunk WHERE id IN ({number_list(chunks)})").fetchall()  # noqa: S608
+        cursor.execute(
+            f"SELECT id, tags FROM {partition.chunk_table} WHERE id IN ({number_list(chunks)})"  # noqa: S608
+        ).fetchall()
     )
     by_columns: list[int] = []
     for chunk in chunks:
@@ -157,14 +193,14 @@ def _find_in_chunks(
     to_read: list[_TagCondition],
     conditions: list[_TagCondition],
     where: str,
-    found: dict[TraceKey, int],
+    found: Found,
 ) -> None:
     """Add the traces of spans that fit to `found`, with the start of the newest such span in nanoseconds."""
     given = "".join(f" AND {condition.given_by_columns()}" for condition in conditions if condition not in to_read)
     rows = cursor.execute(
-        "SELECT chunk, place, trace_hi, trace_lo, series, status, start_ns FROM span"  # noqa: S608
-        f" WHERE chunk IN ({number_list(chunks)}) AND {where}{given} ORDER BY start_ns DESC"
-        + ("" if to_read else f" LIMIT {SPANS_BY_COLUMNS_MAX}")
+        "SELECT chunk, place, trace_hi, trace_lo, series, status, start_ns"  # noqa: S608
+        f" FROM {reader.partition.span_table} WHERE chunk IN ({number_list(chunks)}) AND {where}{given}"
+        " ORDER BY start_ns DESC" + ("" if to_read else f" LIMIT {SPANS_BY_COLUMNS_MAX}")
     ).fetchall()
     if not rows:
         return

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import duckdb
 import uvicorn
 
 from jaegerlite import metrics
 from jaegerlite.jaeger_api import Readers, query_app
 from jaegerlite.receive import OtlpHttp
-from jaegerlite.retention import Retention
 from jaegerlite.settings import Settings
 from jaegerlite.store import Store
 
@@ -47,9 +47,8 @@ def _listen(host: str, port: int, variable: str) -> socket.socket:
 class Flusher:
     """Hands the waiting spans to the writing thread: when a full batch waits, or after a while."""
 
-    def __init__(self, store: Store, retention: Retention, interval_s: float) -> None:
+    def __init__(self, store: Store, interval_s: float) -> None:
         self._store = store
-        self._retention = retention
         self._interval_s = interval_s
         self._full = asyncio.Event()
         self._stopping = False
@@ -71,10 +70,16 @@ class Flusher:
                 await loop.run_in_executor(self._thread, self._store.flush, self._store.swap())
             metrics.WAITING_SPANS.set(self._store.waiting_spans)
             metrics.WAITING_BYTES.set(self._store.waiting_bytes)
-            if self._retention.is_due():
-                await loop.run_in_executor(self._thread, self._retention.run)
+            await loop.run_in_executor(self._thread, self._keep_house)
         await loop.run_in_executor(self._thread, self._store.flush, self._store.swap())
         self._thread.shutdown()
+
+    def _keep_house(self) -> None:
+        try:
+            self._store.housekeeping.after_flush()
+        except duckdb.Error:
+            # What is stored stays as it is and is tried again; spans that arrive matter more.
+            log.exception("housekeeping failed, trying again later")
 
     def stop(self) -> None:
         """Let `run` end soon."""
@@ -93,10 +98,15 @@ async def serve(settings: Settings) -> None:
         _listen(settings.host, settings.query_port, "JAEGERLITE_QUERY_PORT"),
         _listen(settings.host, settings.otlp_http_port, "JAEGERLITE_OTLP_HTTP_PORT"),
     ]
-    store = Store(settings.data_dir, memory_limit=settings.memory_limit, waiting_bytes_max=settings.waiting_bytes_max)
+    store = Store(
+        settings.data_dir,
+        memory_limit=settings.memory_limit,
+        waiting_bytes_max=settings.waiting_bytes_max,
+        retention_hours=settings.retention_hours,
+        disk_bytes_max=settings.disk_bytes_max,
+    )
     readers = Readers(store)
-    retention = Retention(store, settings.retention_hours, settings.disk_bytes_max)
-    flusher = Flusher(store, retention, settings.flush_interval_ms / 1000)
+    flusher = Flusher(store, settings.flush_interval_ms / 1000)
     apps: list[Callable[..., Any]] = [
         query_app(store, readers, lambda: not store.is_failing),
         OtlpHttp(store, body_bytes_max=settings.body_bytes_max, on_spans=flusher.on_spans),
@@ -124,6 +134,8 @@ async def serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
     flushing = asyncio.create_task(flusher.run())
+    # Without its flusher the process would only fill up; end it, and let the reason come out of the wait below.
+    flushing.add_done_callback(lambda _: stop())
     query_port, otlp_port = (sock.getsockname()[1] for sock in sockets)
     log.info("query API on http://%s:%d, OTLP over HTTP on port %d", settings.host, query_port, otlp_port)
     await asyncio.gather(*(server.serve(sockets=[sock]) for server, sock in zip(servers, sockets, strict=True)))

@@ -5,6 +5,7 @@ A span is acknowledged to its sender when it is in memory, and *stored* when its
 and the loss of power, since DuckDB syncs its log at each commit; a clean stop stores everything.
 """
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,8 @@ from jaegerlite import metrics
 from jaegerlite.columns import SpanColumns
 from jaegerlite.decode import decode_request
 from jaegerlite.directory import TraceDirectory
+from jaegerlite.housekeeping import Housekeeping
+from jaegerlite.partitions import Partitions, Snapshot
 from jaegerlite.series import SeriesRegistry
 from jaegerlite.writer import Writer
 
@@ -27,9 +30,17 @@ class StoreFullError(Exception):
 
 
 class Store:
-    """Takes spans in with `add` and `swap` (one thread), writes them with `flush` (one other), gives cursors to readers."""
+    """Takes spans in (`add`, `swap`) on one thread, writes them (`flush`) on another, gives cursors to readers."""
 
-    def __init__(self, folder: Path, *, memory_limit: str, waiting_bytes_max: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        memory_limit: str = "96MB",
+        waiting_bytes_max: int = 32_000_000,
+        retention_hours: float = 168.0,
+        disk_bytes_max: int = 20_000_000_000,
+    ) -> None:
         """Open the store in a folder, made if missing; `memory_limit` is DuckDB's, such as `96MB`.
 
         Raises:
@@ -47,13 +58,22 @@ class Store:
         self._flushing_bytes = 0
         self.registry = SeriesRegistry()
         self.directory = TraceDirectory()
+        self._partitions = Partitions(self._connection)
         series_stored = self._load_series()
         self._writer = Writer(
             self.cursor(),
             self.registry,
             self.directory,
+            self._partitions,
             next_chunk=self._load_chunks(),
             series_stored=series_stored,
+        )
+        self.housekeeping = Housekeeping(
+            self._writer,
+            self._partitions,
+            self.directory,
+            retention_hours=retention_hours,
+            disk_bytes_max=disk_bytes_max,
         )
 
     def _load_series(self) -> int:
@@ -67,13 +87,17 @@ class Store:
         return len(rows)
 
     def _load_chunks(self) -> int:
-        last = -1
-        cursor = self._connection.execute("SELECT id, traces FROM chunk ORDER BY id")
-        while rows := cursor.fetchmany(256):
-            for chunk, traces in rows:
-                self.directory.add(chunk, np.frombuffer(traces, np.uint32))
-                last = chunk
-        return last + 1
+        next_chunk = 0
+        for partition in self._partitions:
+            next_chunk = max(next_chunk, partition.first_chunk)
+            cursor = self._connection.execute(
+                f"SELECT id, traces FROM {partition.chunk_table} ORDER BY id"  # noqa: S608 - a name of ours
+            )
+            while rows := cursor.fetchmany(256):
+                for chunk, traces in rows:
+                    self.directory.add(chunk, np.frombuffer(traces, np.uint32))
+                    next_chunk = chunk + 1
+        return next_chunk
 
     @property
     def waiting_spans(self) -> int:
@@ -124,20 +148,9 @@ class Store:
         """A connection for one reader, on one thread at a time."""
         return self._connection.cursor()
 
-    def disk_bytes_used(self) -> int:
-        """The bytes of the file that hold data; blocks that are free for reuse do not count."""
-        row = (
-            self.cursor().execute("SELECT sum(block_size * used_blocks)::BIGINT FROM pragma_database_size()").fetchone()
-        )
-        return int(row[0]) if row else 0
-
-    def delete_through(self, last_chunk: int) -> int:
-        """Delete the chunks up to this number, on the writing thread; return how many spans that were."""
-        return self._writer.delete_through(last_chunk)
-
-    def sum_up_edges(self, oldest_minute: int, last_minute: int) -> None:
-        """Put the dependency counts of these minutes together and delete older ones, on the writing thread."""
-        self._writer.sum_up_edges(oldest_minute, last_minute)
+    def snapshot(self, cursor: duckdb.DuckDBPyConnection) -> AbstractContextManager[Snapshot]:
+        """One state of the store to read from; see `Partitions.snapshot`."""
+        return self._partitions.snapshot(cursor)
 
     def stop_retrying(self) -> None:
         """Let a flush that cannot succeed give up, since the process is to end."""

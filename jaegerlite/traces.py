@@ -1,6 +1,5 @@
 """Reading whole traces out of the store."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import duckdb
@@ -8,7 +7,9 @@ import numpy as np
 
 from jaegerlite.chunk import trace_hash, unpack_parents, unpack_rests
 from jaegerlite.otlp import SpanRest, read_rest
+from jaegerlite.partitions import Partition, Snapshot
 from jaegerlite.series import Series
+from jaegerlite.sql import number_list
 from jaegerlite.store import Store
 
 TraceKey = tuple[int, int]
@@ -29,24 +30,31 @@ class Span:
     rest: SpanRest
 
 
-def number_list(numbers: Iterable[int]) -> str:
-    """Integers as the inside of an SQL `IN (...)`, which DuckDB checks against its zone maps."""
-    return ",".join(map(str, map(int, numbers))) or "NULL"
-
-
-def load_traces(store: Store, cursor: duckdb.DuckDBPyConnection, keys: list[TraceKey]) -> dict[TraceKey, list[Span]]:
+def load_traces(store: Store, snapshot: Snapshot, keys: list[TraceKey]) -> dict[TraceKey, list[Span]]:
     """The spans of each trace that exists, by start; a span that was sent twice appears once."""
     low = np.array([lo for _, lo in keys], np.uint64)
     chunks = store.directory.chunks_of(trace_hash(low))
-    rows = cursor.execute(
-        "SELECT chunk, place, trace_hi, trace_lo, series, start_ns, duration_ns, status FROM span"  # noqa: S608
-        f" WHERE chunk IN ({number_list(chunks)}) AND trace_lo IN ({number_list(low.tolist())}) ORDER BY chunk, place"
-    ).fetchall()
-    wanted = set(keys)
-    rows = [row for row in rows if (row[2], row[3]) in wanted]
     traces: dict[TraceKey, dict[int, Span]] = {}
-    reader = ChunkReader(cursor)
+    for partition, inside in snapshot.with_chunks(chunks):
+        rows = snapshot.cursor.execute(
+            "SELECT chunk, place, trace_hi, trace_lo, series, start_ns, duration_ns, status"  # noqa: S608
+            f" FROM {partition.span_table} WHERE chunk IN ({number_list(inside)})"
+            f" AND trace_lo IN ({number_list(low.tolist())}) ORDER BY chunk, place"
+        ).fetchall()
+        _read_spans(store, ChunkReader(snapshot.cursor, partition), rows, set(keys), traces)
+    return {key: sorted(spans.values(), key=lambda span: span.start_ns) for key, spans in traces.items()}
+
+
+def _read_spans(
+    store: Store,
+    reader: "ChunkReader",
+    rows: list[tuple[int, ...]],
+    wanted: set[TraceKey],
+    traces: dict[TraceKey, dict[int, Span]],
+) -> None:
     for chunk, place, trace_hi, trace_lo, series, start_ns, duration_ns, status in rows:
+        if (trace_hi, trace_lo) not in wanted:
+            continue
         span_id, parent_id, rest = reader.read(chunk, place)
         spans = traces.setdefault((trace_hi, trace_lo), {})
         if span_id not in spans:
@@ -60,20 +68,24 @@ def load_traces(store: Store, cursor: duckdb.DuckDBPyConnection, keys: list[Trac
                 store.registry.all[series],
                 read_rest(rest),
             )
-    return {key: sorted(spans.values(), key=lambda span: span.start_ns) for key, spans in traces.items()}
 
 
 class ChunkReader:
-    """Reads single spans of chunks; keeps the chunk it read last, since spans of a trace lie together."""
+    """Reads single spans of a partition's chunks; keeps the chunk it read last, since spans of a trace lie together."""
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, partition: Partition) -> None:
         self._cursor = cursor
+        self._table = partition.chunk_table
+        self.partition = partition
         self._chunk = -1
 
     def _load(self, chunk: int) -> None:
-        row = self._cursor.execute("SELECT spans, span_ids, parents, rests FROM chunk WHERE id = ?", [chunk]).fetchone()
+        row = self._cursor.execute(
+            f"SELECT spans, span_ids, parents, rests FROM {self._table} WHERE id = ?",  # noqa: S608
+            [chunk],
+        ).fetchone()
         if row is None:
-            raise LookupError(f"chunk {chunk} was deleted while it was read; ask again")
+            raise LookupError(f"{self._table} has spans of chunk {chunk} but not the chunk")
         spans, span_ids, parents, rests = row
         ids = np.frombuffer(span_ids, np.uint64)
         self._ids = ids.tolist()

@@ -3,6 +3,8 @@
 import logging
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,6 +16,7 @@ from jaegerlite.chunk import CHUNK_SPANS, PackedChunk, pack
 from jaegerlite.columns import SpanColumns
 from jaegerlite.dependencies import Edge, EdgeCounter
 from jaegerlite.directory import TraceDirectory
+from jaegerlite.partitions import Partition, Partitions
 from jaegerlite.series import SeriesRegistry
 
 RETRY_S: Final = 1.0
@@ -25,13 +28,25 @@ class NotStoredError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Batch:
-    """What one commit writes."""
+class Batch:
+    """What one commit writes; `rows` number the batch's chunks from 0."""
 
     rows: dict[str, Any]
     chunks: list[PackedChunk]
-    edges: list[Edge]
     series_count: int
+    arrived_ms: int
+
+
+@contextmanager
+def transaction(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Commit what the block does, or nothing of it."""
+    cursor.begin()
+    try:
+        yield
+        cursor.commit()
+    except BaseException:
+        cursor.rollback()
+        raise
 
 
 class Writer:
@@ -42,18 +57,29 @@ class Writer:
         cursor: duckdb.DuckDBPyConnection,
         registry: SeriesRegistry,
         directory: TraceDirectory,
+        partitions: Partitions,
         *,
         next_chunk: int,
         series_stored: int,
     ) -> None:
-        self._cursor = cursor
+        self.cursor = cursor
+        self.next_chunk = next_chunk
         self._registry = registry
         self._directory = directory
-        self._next_chunk = next_chunk
+        self._partitions = partitions
         self._series_stored = series_stored
         self._edges = EdgeCounter()
+        self.current = list(partitions)[-1] if len(partitions) else self.open_partition()
         self.is_failing = False
         self.stopping = threading.Event()
+
+    def open_partition(self) -> Partition:
+        """Begin a new partition, which gets all spans from now on."""
+        with transaction(self.cursor):
+            opened = self._partitions.create(self.cursor, self.next_chunk, time.time_ns() // 1_000_000)
+        self._partitions.remember(opened)
+        self.current = opened
+        return opened
 
     def write(self, columns: SpanColumns) -> None:
         """Commit a batch; where DuckDB cannot (a full disk, mostly), try again each second until it can.
@@ -63,10 +89,13 @@ class Writer:
         """
         if not columns.count:
             return
-        batch = self._pack(columns)
+        edges = self._edges.count(columns, self._registry.service_numbers)
+        batch = self.pack(columns, time.time_ns() // 1_000_000)
         while True:
             try:
-                self._commit(batch)
+                with transaction(self.cursor):
+                    self.insert(batch)
+                    self._insert_rows("edge", self._edge_rows(edges))
                 break
             except duckdb.Error as error:
                 self.is_failing = True
@@ -75,19 +104,18 @@ class Writer:
                 if self.stopping.is_set():
                     raise NotStoredError(f"{columns.count} spans are lost: {error}") from error
                 self.stopping.wait(RETRY_S)
+        self._series_stored = max(self._series_stored, batch.series_count)
         self.is_failing = False
-        self._series_stored = batch.series_count
-        for chunk in batch.chunks:
-            self._directory.add(self._next_chunk, np.frombuffer(chunk.traces, np.uint32))
-            self._next_chunk += 1
 
-    def _pack(self, columns: SpanColumns) -> _Batch:
+    def pack(self, columns: SpanColumns, arrived_ms: int) -> Batch:
+        """Sort the spans by trace and pack them into chunks of even size."""
         n = columns.count
         order = np.argsort(columns.trace_lo[:n], kind="stable")
-        numbers = np.arange(n, dtype=np.uint32)
+        parts = np.array_split(order, -(-n // CHUNK_SPANS))
+        sizes = [len(part) for part in parts]
         rows = {
-            "chunk": numbers // CHUNK_SPANS + np.uint32(self._next_chunk),
-            "place": (numbers % CHUNK_SPANS).astype(np.uint16),
+            "chunk": np.repeat(np.arange(len(parts), dtype=np.uint32), sizes),
+            "place": np.concatenate([np.arange(size, dtype=np.uint16) for size in sizes]),
             "trace_hi": columns.trace_hi[order],
             "trace_lo": columns.trace_lo[order],
             "series": columns.series[order],
@@ -95,46 +123,39 @@ class Writer:
             "duration_ns": columns.duration_ns[order],
             "status": columns.status[order],
         }
-        chunks = [pack(columns, order[at : at + CHUNK_SPANS]) for at in range(0, n, CHUNK_SPANS)]
-        edges = self._edges.count(columns, self._registry.service_numbers)
-        return _Batch(rows, chunks, edges, len(self._registry.all))
+        return Batch(rows, [pack(columns, part) for part in parts], len(self._registry.all), arrived_ms)
 
-    def _commit(self, batch: _Batch) -> None:
-        self._cursor.begin()
-        try:
-            self._insert("span", batch.rows)
-            self._insert("edge", self._edge_rows(batch.edges))
-            self._insert_chunks(batch.chunks)
-            self._insert_series(batch.series_count)
-            self._cursor.commit()
-        except BaseException:
-            self._cursor.rollback()
-            raise
+    def insert(self, batch: Batch) -> range:
+        """Write a batch into the current partition, within the caller's transaction; return its chunks' numbers."""
+        numbers = range(self.next_chunk, self.next_chunk + len(batch.chunks))
+        self.next_chunk = numbers.stop
+        for number, chunk in zip(numbers, batch.chunks, strict=True):
+            # Before the commit, lest a reader see a chunk and not find its traces; the other way round does no harm.
+            self._directory.add(number, np.frombuffer(chunk.traces, np.uint32))
+            self.current.widen(chunk.spans, len(chunk.rests), chunk.start_ns_min, chunk.start_ns_max)
+        rows = batch.rows | {"chunk": batch.rows["chunk"] + np.uint32(numbers.start)}
+        self._insert_rows(self.current.span_table, rows)
+        self._insert_chunks(numbers, batch)
+        for series in self._registry.all[self._series_stored : batch.series_count]:
+            self.cursor.execute(
+                "INSERT INTO series VALUES (?, ?, ?, ?, ?)",
+                [series.number, series.resource, series.scope, series.kind, series.name_bytes],
+            )
+        return numbers
 
-    def _insert(self, table: str, rows: dict[str, Any]) -> None:
-        self._cursor.register("batch", rows)
-        self._cursor.execute(f"INSERT INTO {table} SELECT * FROM batch")  # noqa: S608 - a name of ours
-        self._cursor.unregister("batch")
+    def _insert_rows(self, table: str, rows: dict[str, Any]) -> None:
+        self.cursor.register("batch", rows)
+        self.cursor.execute(f"INSERT INTO {table} SELECT * FROM batch")  # noqa: S608 - a name of ours
+        self.cursor.unregister("batch")
 
-    def _edge_rows(self, edges: list[Edge]) -> dict[str, Any]:
-        services = self._registry.services
-        return {
-            "minute": np.array([edge.minute for edge in edges], np.int32),
-            "parent": np.array([services[edge.parent] for edge in edges], np.object_),
-            "child": np.array([services[edge.child] for edge in edges], np.object_),
-            "calls": np.array([edge.calls for edge in edges], np.int64),
-            "errors": np.array([edge.errors for edge in edges], np.int64),
-        }
-
-    def _insert_chunks(self, chunks: list[PackedChunk]) -> None:
-        now_ms = time.time_ns() // 1_000_000
-        for number, chunk in enumerate(chunks, self._next_chunk):
-            self._cursor.execute(
-                "INSERT INTO chunk VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    def _insert_chunks(self, numbers: range, batch: Batch) -> None:
+        for number, chunk in zip(numbers, batch.chunks, strict=True):
+            self.cursor.execute(
+                f"INSERT INTO {self.current.chunk_table} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
                 [
                     number,
                     chunk.spans,
-                    now_ms,
+                    batch.arrived_ms,
                     chunk.start_ns_min,
                     chunk.start_ns_max,
                     chunk.traces,
@@ -145,40 +166,12 @@ class Writer:
                 ],
             )
 
-    def _insert_series(self, count: int) -> None:
-        for series in self._registry.all[self._series_stored : count]:
-            self._cursor.execute(
-                "INSERT INTO series VALUES (?, ?, ?, ?, ?)",
-                [series.number, series.resource, series.scope, series.kind, series.name_bytes],
-            )
-
-    def delete_through(self, last_chunk: int) -> int:
-        """Delete all chunks up to and including a number; return how many spans that were."""
-        self._cursor.begin()
-        try:
-            self._cursor.execute("DELETE FROM chunk WHERE id <= ?", [last_chunk])
-            row = self._cursor.execute("DELETE FROM span WHERE chunk <= ?", [last_chunk]).fetchone()
-            self._cursor.commit()
-        except BaseException:
-            self._cursor.rollback()
-            raise
-        self._directory.drop_through(last_chunk)
-        self._cursor.execute("CHECKPOINT")
-        return int(row[0]) if row else 0
-
-    def sum_up_edges(self, oldest_minute: int, last_minute: int) -> None:
-        """Make one row of each minute's many for a pair of services; delete what is older than the oldest minute."""
-        self._cursor.begin()
-        try:
-            self._cursor.execute(
-                "CREATE OR REPLACE TEMP TABLE summed AS"
-                " SELECT minute, parent, child, sum(calls)::BIGINT, sum(errors)::BIGINT FROM edge"
-                " WHERE minute BETWEEN ? AND ? GROUP BY minute, parent, child",
-                [oldest_minute, last_minute],
-            )
-            self._cursor.execute("DELETE FROM edge WHERE minute <= ?", [last_minute])
-            self._cursor.execute("INSERT INTO edge SELECT * FROM summed")
-            self._cursor.commit()
-        except BaseException:
-            self._cursor.rollback()
-            raise
+    def _edge_rows(self, edges: list[Edge]) -> dict[str, Any]:
+        services = self._registry.services
+        return {
+            "minute": np.array([edge.minute for edge in edges], np.int32),
+            "parent": np.array([services[edge.parent] for edge in edges], np.object_),
+            "child": np.array([services[edge.child] for edge in edges], np.object_),
+            "calls": np.array([edge.calls for edge in edges], np.int64),
+            "errors": np.array([edge.errors for edge in edges], np.int64),
+        }

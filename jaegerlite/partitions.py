@@ -1,0 +1,135 @@
+"""Partitions: spans by time of arrival, in tables of their own.
+
+To delete old spans is to drop the tables of the oldest partition, which gives their blocks back; DuckDB does not
+reclaim single rows. A search looks at the partitions whose spans' times fit, newest first, and stops early.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+PARTITION_SQL: Final = Path(__file__).with_name("partition.sql")
+SPANS_MAX: Final = 500_000
+I64_MAX: Final = 2**63 - 1
+
+
+@dataclass(slots=True)
+class Partition:
+    """One partition. Its figures grow before the spans they count can be seen, so a reader may trust the times."""
+
+    number: int
+    first_chunk: int
+    opened_ms: int
+    start_ns_min: int = I64_MAX
+    start_ns_max: int = 0
+    spans: int = 0
+    live_bytes: int = 0
+    replaced_bytes: int = 0
+
+    @property
+    def chunk_table(self) -> str:
+        """The table of its chunks."""
+        return f"chunk_{self.number:d}"
+
+    @property
+    def span_table(self) -> str:
+        """The table of its spans."""
+        return f"span_{self.number:d}"
+
+    def widen(self, spans: int, packed_bytes: int, start_ns_min: int, start_ns_max: int) -> None:
+        """Count a chunk in."""
+        self.spans += spans
+        self.live_bytes += packed_bytes
+        self.start_ns_min = min(self.start_ns_min, start_ns_min)
+        self.start_ns_max = max(self.start_ns_max, start_ns_max)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One state of the store, for one reader: a cursor within a transaction, and the partitions of that state."""
+
+    cursor: duckdb.DuckDBPyConnection
+    partitions: list[Partition]
+
+    def overlapping(self, start_ns_min: int, start_ns_max: int) -> list[Partition]:
+        """The partitions that may hold spans which start in this time, those with the newest spans first."""
+        fitting = [p for p in self.partitions if p.start_ns_min <= start_ns_max and p.start_ns_max >= start_ns_min]
+        return sorted(fitting, key=lambda partition: -partition.start_ns_max)
+
+    def with_chunks(self, chunks: list[int]) -> Iterator[tuple[Partition, list[int]]]:
+        """The partitions that hold any of these chunks, each with those that it holds."""
+        for place, partition in enumerate(self.partitions):
+            last = self.partitions[place + 1].first_chunk if place + 1 < len(self.partitions) else I64_MAX
+            inside = [chunk for chunk in chunks if partition.first_chunk <= chunk < last]
+            if inside:
+                yield partition, inside
+
+
+class Partitions:
+    """All partitions, in order of arrival; changed on the writing thread only."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        self._by_number: dict[int, Partition] = {}
+        rows = cursor.execute("SELECT number, first_chunk, opened_ms FROM partition ORDER BY first_chunk").fetchall()
+        for number, first_chunk, opened_ms in rows:
+            partition = self._by_number[number] = Partition(number, first_chunk, opened_ms)
+            sums = cursor.execute(
+                "SELECT coalesce(sum(spans), 0)::BIGINT, coalesce(sum(octet_length(rests)), 0)::BIGINT,"  # noqa: S608
+                f" min(start_ns_min), max(start_ns_max) FROM {partition.chunk_table}"
+            ).fetchone()
+            if sums is not None and sums[0]:
+                partition.widen(*sums)
+        self._next_number = max(self._by_number, default=-1) + 1
+
+    def __iter__(self) -> Iterator[Partition]:
+        return iter(sorted(self._by_number.values(), key=lambda partition: partition.first_chunk))
+
+    def __len__(self) -> int:
+        return len(self._by_number)
+
+    def create(self, cursor: duckdb.DuckDBPyConnection, first_chunk: int, opened_ms: int) -> Partition:
+        """Make a partition, within the cursor's transaction; the caller calls `remember` once that is committed."""
+        partition = Partition(self._next_number, first_chunk, opened_ms)
+        self._next_number += 1
+        cursor.execute(PARTITION_SQL.read_text(encoding="utf-8").format(number=partition.number))
+        cursor.execute("INSERT INTO partition VALUES (?, ?, ?)", [partition.number, first_chunk, opened_ms])
+        return partition
+
+    def remember(self, partition: Partition) -> None:
+        """Put a partition into the list."""
+        self._by_number[partition.number] = partition
+
+    def drop(self, cursor: duckdb.DuckDBPyConnection, partition: Partition) -> None:
+        """Drop a partition, within the cursor's transaction; the caller calls `forget` once that is committed."""
+        cursor.execute(f"DROP TABLE {partition.span_table}")
+        cursor.execute(f"DROP TABLE {partition.chunk_table}")
+        cursor.execute("DELETE FROM partition WHERE number = ?", [partition.number])
+
+    def forget(self, partition: Partition) -> None:
+        """Strike a partition from the list."""
+        del self._by_number[partition.number]
+
+    @contextmanager
+    def snapshot(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[Snapshot]:
+        """Let a reader see one state of the store throughout, whatever is written, merged or deleted meanwhile.
+
+        DuckDB fixes the state at the first look into a table, which is the list of partitions. What is kept in memory
+        (times, the trace directory) is asked after that and knows at least this state.
+        """
+        cursor.begin()
+        try:
+            rows = cursor.execute(
+                "SELECT number, first_chunk, opened_ms FROM partition ORDER BY first_chunk"
+            ).fetchall()
+            # One that was dropped since is still there in this state; nothing is known of its times, so all may fit.
+            partitions = [
+                self._by_number.get(number) or Partition(number, first_chunk, opened_ms, 0, I64_MAX)
+                for number, first_chunk, opened_ms in rows
+            ]
+            yield Snapshot(cursor, partitions)
+        finally:
+            cursor.rollback()
