@@ -80,7 +80,7 @@ class Engine:
         """A book's orders, bids then asks, in priority order."""
         return tuple(
             RestingOrder(order_id=order_id, user_id=user_id, side=side, price=price, open_quantity=quantity)
-            for order_id, user_id, side, price, quantity in self.books[symbol].orders()
+            for order_id, user_id, side, price, quantity, _displayed in self.books[symbol].orders()
         )
 
     def snapshot(self) -> tuple[bytes, int]:
