@@ -23,7 +23,7 @@ from outcry.home import Home
 from outcry.settings import Settings
 from shared.batching import Clients
 from shared.contracts.engine import GET_BOOK, BookQuery, BookState
-from shared.contracts.operations import GATEWAY
+from shared.contracts.operations import GATEWAY, Refused
 from shared.errors import Unavailable
 
 RIGHT, WRONG, NOT_PROVEN = 0, 1, 2
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
 else:
     Connection = asyncpg.Connection
-ReadBooks = Callable[[Iterable[str]], Awaitable[list[BookState]]]
+ReadBooks = Callable[[Iterable[str]], Awaitable[list[BookState | Refused]]]
 
 
 @dataclass
@@ -93,10 +93,9 @@ async def _audit_running(database_url: str, settings: Settings, secret: str, wai
     await clients.open()
     connection = await asyncpg.connect(database_url, command_timeout=STATEMENT_TIMEOUT_S)
 
-    async def read_books(symbols: Iterable[str]) -> list[BookState]:
+    async def read_books(symbols: Iterable[str]) -> list[BookState | Refused]:
         call = clients.caller(GET_BOOK)
-        answers = await asyncio.gather(*(call(BookQuery(symbol=symbol)) for symbol in symbols))
-        return [answer for answer in answers if isinstance(answer, BookState)]
+        return await asyncio.gather(*(call(BookQuery(symbol=symbol)) for symbol in symbols))
 
     try:
         return await audit(connection, read_books, wait_s=wait_s)
@@ -135,11 +134,13 @@ async def _look(connection: Connection, read_books: ReadBooks) -> tuple[list[Boo
         return [], "; ".join(behind)
     symbols = [row["symbol"] for row in await connection.fetch("SELECT symbol FROM matching_engine.instruments")]
     try:
-        books = await read_books(symbols)
+        answers = await read_books(symbols)
     except Unavailable as error:
         return [], str(error)
-    if len(books) != len(symbols):
-        return [], f"the engine shows {len(books)} of {len(symbols)} books"
+    hidden = [f"{symbol} ({a.code})" for symbol, a in zip(symbols, answers, strict=True) if isinstance(a, Refused)]
+    if hidden:
+        return [], f"the engine does not show its book of {', '.join(hidden)}"
+    books = [answer for answer in answers if isinstance(answer, BookState)]
     moved = {book.position for book in books} - {head}
     if moved:
         return [], f"the engine went on from {head} to {max(moved)} meanwhile"

@@ -10,6 +10,7 @@ import pytest
 from outcry import audit as auditing
 from outcry.audit import NOT_PROVEN, RIGHT, WRONG, Report, as_text, audit
 from shared.contracts.engine import BookState, RestingOrder
+from shared.contracts.operations import Refused
 from shared.errors import Unavailable
 from tests.servers import TestPostgres
 
@@ -65,7 +66,7 @@ class Engine:
         self.position = HEAD
         self.orders: tuple[RestingOrder, ...] = (RESTING,)
 
-    async def books(self, symbols: Iterable[str]) -> list[BookState]:
+    async def books(self, symbols: Iterable[str]) -> list[BookState | Refused]:
         return [
             BookState(
                 symbol=symbol, position=self.position, last_price=0, orders=self.orders if symbol == "AAPL" else ()
@@ -193,7 +194,7 @@ async def test_it_waits_for_the_moment(database: Database) -> None:
     class Settling(Engine):
         asked = 0
 
-        async def books(self, symbols: Iterable[str]) -> list[BookState]:
+        async def books(self, symbols: Iterable[str]) -> list[BookState | Refused]:
             self.asked += 1
             self.position = HEAD + 1 if self.asked < 3 else HEAD
             return await super().books(symbols)
@@ -205,7 +206,7 @@ async def test_without_the_engine_it_is_not_proven(database: Database) -> None:
     """With the engine away the books can't be seen, and the audit does not pretend."""
 
     class Gone(Engine):
-        async def books(self, symbols: Iterable[str]) -> list[BookState]:
+        async def books(self, symbols: Iterable[str]) -> list[BookState | Refused]:
             raise Unavailable("matching-engine")
 
     report = await look(database, Gone())
