@@ -21,6 +21,7 @@ BACKOFF_MAX_S = 15.0
 HEALTHY_S = 60.0
 LOG_CHECK_S = 5.0
 STARTUP_DEATHS_MAX = 3
+LAST_WORDS_LINES = 8
 REFUSED_STATUS = 2  # what our programs exit with when their settings are wrong: trying again cannot help
 
 
@@ -110,8 +111,9 @@ class Supervisor:
             self.failed.result()
         if not waiting.done():
             waiting.cancel()
-            late = next(child for child in children if not child.became_ready.is_set())
-            raise StartError(_failure(late, f"was not ready after {timeout_s:.0f} s"))
+            late = [child for child in children if not child.became_ready.is_set()]
+            why = f"was not ready after {timeout_s:.0f} s"
+            raise StartError("\n".join(_failure(child, why) for child in late))
 
     def all_started(self) -> None:
         """From now on a child that dies is always started again; nothing counts as a failed start any more."""
@@ -207,5 +209,5 @@ def exit_text(status: int | None) -> str:
 
 
 def _failure(child: Child, why: str) -> str:
-    last_lines = "\n".join(f"    {line}" for line in logs.tail(child.log_path, 12))
+    last_lines = "\n".join(f"    {line}" for line in logs.tail(child.log_path, LAST_WORDS_LINES))
     return f"{child.spec.name} {why}. It last wrote ({child.log_path}):\n{last_lines}"

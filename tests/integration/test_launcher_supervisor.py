@@ -111,13 +111,20 @@ async def test_a_failed_start_says_which_and_why(tmp_path: Path, program: str, r
     assert reason in str(failure.value)
 
 
-async def test_a_late_child_is_named(tmp_path: Path) -> None:
-    """A child that lives but never becomes ready fails the start by its name when the time is over."""
+async def test_late_children_are_named(tmp_path: Path) -> None:
+    """Children that live but never become ready fail the start when the time is over, each by its name."""
     supervisor = Supervisor(tmp_path / "logs", lambda _: None)
-    supervisor.start([stand_in("slow", tmp_path, "import time; print('still busy', flush=True); time.sleep(60)")])
-    with pytest.raises(StartError, match="slow was not ready"):
-        await supervisor.wait_ready(["slow"], 1.0)
+    busy = "import time; print('still busy', flush=True); time.sleep(60)"
+    supervisor.start([stand_in("fast", tmp_path), stand_in("slow", tmp_path, busy), stand_in("slower", tmp_path, busy)])
+    await supervisor.wait_ready(["fast"], READY_TIMEOUT_S)
+    with pytest.raises(StartError) as failure:
+        await supervisor.wait_ready(["fast", "slow", "slower"], 2.0)
     await supervisor.stop([])
+    assert [line.split()[0] for line in str(failure.value).splitlines() if "was not ready" in line] == [
+        "slow",
+        "slower",
+    ]
+    assert "still busy" in str(failure.value)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel does this on Linux only")
