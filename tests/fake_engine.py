@@ -36,7 +36,6 @@ class FakeEngine:
 
     def __init__(self) -> None:
         self.books: dict[str, BookState] = {}
-        self.book_queries = 0
 
     def create_app(self, settings: ServiceSettings) -> FastAPI:
         """For `tests.services.running`."""
@@ -49,7 +48,6 @@ class FakeEngine:
         return [InstrumentList(instruments=(AAPL, MSFT)) for _ in items]
 
     async def book(self, items: Sequence[BookQuery], _spans: Sequence[Span]) -> list[BookState]:
-        self.book_queries += len(items)
         # One clock for all symbols, as the real engine has it.
         position = max((book.position for book in self.books.values()), default=0)
         return [

@@ -56,7 +56,7 @@ class Market:
         async with self._lock:
             if not self._known:
                 raise Unavailable("market data", "it waits for the engine's books")
-            missing = {event.symbol for event in events} - self.books.keys()
+            missing = {event.symbol for event in events if event.reports} - self.books.keys()
             await self._take_books(missing | self._faulty)
             touched = set()
             for event in events:

@@ -292,3 +292,11 @@ async def test_events_that_come_again_change_nothing(database_url: DatabaseUrl, 
         assert ticker.volume == 6
         assert await connection.fetchval("SELECT sum(volume) FROM market_data.candles WHERE interval_s = 60") == 6
         await connection.close()
+
+
+async def test_events_without_reports_only_move_the_position(database_url: DatabaseUrl, redis_url: str) -> None:
+    """An event that tells of no order, such as a barred id, belongs to no symbol and stops nothing."""
+    async with market_data(FakeEngine(), database_url(MARKET), redis_url) as service:
+        barred = EngineEvent(seq=1, time_us=1, traceparent="", symbol="", order_id=7, reports=())
+        await service.send(EXECUTIONS, [barred, event(2, accepted(1, ANNA, BUY, P150, 10))])
+        assert (await view(service, position=2)).bids == levels((P150, 10, 1))

@@ -1,0 +1,131 @@
+"""What market-data and the risk-manager make of the real engine's events is what the engine itself holds."""
+
+from collections import Counter
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.market_data.book import MarketBook
+from services.matching_engine.commands import Cancel, Command, Place
+from services.matching_engine.engine import Engine
+from services.risk_manager.effects import effects_of
+from shared.contracts.codes import OrderType, Side, TimeInForce
+from shared.contracts.engine import BookState
+from shared.contracts.events import EngineEvent, Trade
+from shared.ids import COUNTER_BITS, EPOCH_MS, NODE_BITS
+from tests.fake_engine import AAPL
+
+START_US = EPOCH_MS * 1000 + 10**12
+FIRST_ID = 10**9 << (NODE_BITS + COUNTER_BITS)
+
+orders = st.tuples(
+    st.integers(1, 4),
+    st.sampled_from(Side),
+    st.sampled_from([OrderType.LIMIT, OrderType.LIMIT, OrderType.MARKET]),
+    st.sampled_from([TimeInForce.GTC, TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK]),
+    st.integers(95, 105),
+    st.integers(1, 20),
+)
+cancels = st.integers(0, 60)
+mornings = st.lists(st.one_of(orders, orders, cancels), max_size=60)
+Morning = list[tuple[int, Side, OrderType, TimeInForce, int, int] | int]
+
+
+def command(
+    number: int, wish: tuple[int, Side, OrderType, TimeInForce, int, int] | int, placed: list[Place]
+) -> Command:
+    """The command of a wish: a new order, or (a number) the cancel of one placed before."""
+    if isinstance(wish, int):
+        order = placed[wish % len(placed)] if placed else None
+        order_id, user_id = (order.order_id, order.user_id) if order else (1, 1)
+        return Cancel(time_us=START_US, order_id=order_id, user_id=user_id, symbol="AAPL", traceparent="")
+    user_id, side, order_type, time_in_force, price, quantity = wish
+    placed.append(
+        Place(
+            time_us=START_US,
+            order_id=FIRST_ID + number,
+            user_id=user_id,
+            symbol="AAPL",
+            side=side,
+            order_type=order_type,
+            time_in_force=time_in_force,
+            price=price * 100,
+            quantity=quantity,
+            traceparent="",
+        )
+    )
+    return placed[-1]
+
+
+def run(wishes: Morning) -> tuple[Engine, list[EngineEvent]]:
+    """An engine after these commands, and all that it told."""
+    engine, placed = Engine([AAPL]), list[Place]()
+    told = [engine.apply(command(number, wish, placed))[1] for number, wish in enumerate(wishes)]
+    return engine, [event for event in told if event is not None]
+
+
+def state_of(engine: Engine) -> BookState:
+    return BookState(symbol="AAPL", position=engine.seq, last_price=0, orders=engine.resting("AAPL"))
+
+
+@settings(deadline=None)
+@given(mornings)
+def test_the_market_view_is_the_engines_book(wishes: Morning) -> None:
+    """After every event the view has the levels of the engine's book, and is never crossed."""
+    engine, placed, view = Engine([AAPL]), list[Place](), MarketBook("AAPL", 0, 0)
+    for number, wish in enumerate(wishes):
+        _, event = engine.apply(command(number, wish, placed))
+        if event is not None:
+            view.apply(event)
+            view.check()
+            assert view.depth(100) == MarketBook.of_state(state_of(engine), 0).depth(100)
+
+
+@settings(deadline=None)
+@given(mornings, st.integers(1, 9))
+def test_deltas_add_up_to_the_book(wishes: Morning, every: int) -> None:
+    """Whoever applies every delta has the book, and each delta's numbers follow on the one before."""
+    _, events = run(wishes)
+    view = MarketBook("AAPL", 0, 100)
+    sides: tuple[dict[int, int], dict[int, int]] = ({}, {})
+    sequence = 100
+    for number, event in enumerate(events, 1):
+        view.apply(event)
+        if number % every and number < len(events):
+            continue
+        if (delta := view.take_delta()) is not None:
+            assert delta.first_sequence == sequence + 1
+            sequence = delta.sequence
+            sides[0].update(delta.bids)
+            sides[1].update(delta.asks)
+    seen = [{price: quantity for price, quantity in side.items() if quantity} for side in sides]
+    assert seen == [{level.price: level.quantity for level in side} for side in view.depth(100)]
+    assert sequence == view.sequence
+
+
+@settings(deadline=None)
+@given(mornings, st.integers(0, 60))
+def test_exposures_are_the_orders_that_rest(wishes: Morning, cut: int) -> None:
+    """However events are cut into batches, what they leave open at risk is exactly what rests on the engine's book."""
+    engine, events = run(wishes)
+    exposures: dict[int, tuple[int, int, int, int]] = {}
+    positions: Counter[int] = Counter()
+    for batch in (events[:cut], events[cut:]):
+        effects = effects_of(batch)
+        for order in effects.orders.values():
+            if not order.open_quantity:
+                exposures.pop(order.order_id, None)
+            elif order.price:
+                exposures[order.order_id] = (order.user_id, order.side, order.price, order.open_quantity)
+            else:
+                exposures[order.order_id] = (*exposures[order.order_id][:3], order.open_quantity)
+        positions.update({user_id: change for (user_id, _), change in effects.positions.items()})
+    assert exposures == {o.order_id: (o.user_id, o.side, o.price, o.open_quantity) for o in engine.resting("AAPL")}
+    bought: Counter[int] = Counter()
+    for event in events:
+        for report in event.reports:
+            if isinstance(report, Trade):
+                bought[report.buyer_id] += report.quantity
+                bought[report.seller_id] -= report.quantity
+    assert +positions == +bought
+    assert -positions == -bought
