@@ -32,6 +32,7 @@ class Client:
         self._url = url.rstrip("/")
         self._login = {"username": username, "password": password}
         self._token = ""
+        self._registered = False
         self.username = username
 
     async def look(self, path: str) -> dict[str, Any]:
@@ -51,14 +52,15 @@ class Client:
         return await self._as_user("DELETE", path, {}, None)
 
     async def register(self) -> None:
-        """Makes the user; one that exists already is fine. Raises Refused, Away."""
+        """Makes the user, once; one that exists already is fine. Raises Refused, Away."""
+        if self._registered:
+            return
         try:
-            answer = await self._request("POST", "/auth/register", {}, self._login)
+            self._token = (await self._request("POST", "/auth/register", {}, self._login))["token"]
         except Refused as refused:
             if refused.code != "username_taken":
                 raise
-            return
-        self._token = answer["token"]
+        self._registered = True
 
     async def _as_user(
         self, method: str, path: str, query: dict[str, Any], body: dict[str, Any] | None

@@ -83,10 +83,10 @@ async def _live(bot: Bot, name: str, draw: random.Random, rate_per_s: float) -> 
     while True:
         try:
             await bot.arrive()
-            back_off_s = BACK_OFF_FIRST_S
             while True:
                 await asyncio.sleep(draw.expovariate(rate_per_s))
                 await bot.turn()
+                back_off_s = BACK_OFF_FIRST_S
         except Away as away:
             wait_s = max(back_off_s, away.retry_after_s) * draw.uniform(0.5, 1.5)
             back_off_s = min(back_off_s * 2, BACK_OFF_MAX_S)
