@@ -154,7 +154,7 @@ def test_a_token_signed_by_somebody_else_is_refused(exchange: Exchange) -> None:
 
 def test_another_users_order_is_not_there(exchange: Exchange) -> None:
     """Somebody else's order can be neither seen nor cancelled: it is a 404 like any unknown one."""
-    order = exchange.user(cash=1000).placed(symbol="TSLA", quantity=1, price=50)
+    order = exchange.user(cash=1000).placed(symbol="TSLA", quantity=1, price=200)
     stranger = exchange.user()
     for method in ("GET", "DELETE"):
         assert_problem(stranger.http.request(method, f"/v1/order/{order['order_id']}"), 404, "order_not_found")
@@ -163,7 +163,7 @@ def test_another_users_order_is_not_there(exchange: Exchange) -> None:
 def test_a_cancelled_order_can_not_be_cancelled_again(exchange: Exchange) -> None:
     """The second cancel is told what the order is."""
     user = exchange.user(cash=1000)
-    order = user.placed(symbol="TSLA", quantity=1, price=50)
+    order = user.placed(symbol="TSLA", quantity=1, price=200)
     assert user.http.delete(f"/v1/order/{order['order_id']}").status_code == 200
     assert_problem(user.http.delete(f"/v1/order/{order['order_id']}"), 409, "order_not_open")
 

@@ -27,9 +27,9 @@ def test_a_better_fill_returns_the_difference(exchange: Exchange) -> None:
 def test_a_resting_order_holds_and_a_cancel_releases(exchange: Exchange) -> None:
     """A resting buy holds its cost; cancelled, all of it is there again."""
     buyer = exchange.user(cash=1000)
-    order = buyer.placed(symbol="TSLA", quantity=3, price=100)
+    order = buyer.placed(symbol="TSLA", quantity=3, price=200)
     assert order["status"] == "OPEN"
-    assert buyer.balances()["USD"] == ("1000.00", "300.00")
+    assert buyer.balances()["USD"] == ("1000.00", "600.00")
     cancelled = buyer.http.delete(f"/v1/order/{order['order_id']}").json()
     assert (cancelled["status"], cancelled["reason"]) == ("CANCELLED", "cancelled")
     assert buyer.balances()["USD"] == ("1000.00", "0.00")
@@ -69,8 +69,8 @@ def test_a_market_order_takes_what_is_there(exchange: Exchange) -> None:
 def test_nobody_spends_what_they_do_not_have(exchange: Exchange) -> None:
     """A second order that the rest can't pay for is refused with the figures, and the first one's hold stands."""
     buyer = exchange.user(cash=1000)
-    buyer.placed(symbol="TSLA", quantity=9, price=100)
-    refused = buyer.order(symbol="TSLA", quantity=2, price=100)
+    buyer.placed(symbol="TSLA", quantity=4, price=225)
+    refused = buyer.order(symbol="TSLA", quantity=1, price=200)
     assert refused.status_code == 422
     assert refused.json()["code"] == "insufficient_funds"
     assert refused.json()["figures"] == {"required": "200.00", "available": "100.00"}
@@ -95,12 +95,12 @@ def test_a_refusal_by_risk_leaves_no_hold(exchange: Exchange) -> None:
 def test_a_client_order_id_counts_once(exchange: Exchange) -> None:
     """The same order sent twice is one order; another one under the same id is refused."""
     buyer = exchange.user(cash=1000)
-    first = buyer.order(symbol="TSLA", quantity=9, price=100, client_order_id="mine-1")
-    again = buyer.order(symbol="TSLA", quantity=9, price=100, client_order_id="mine-1")
+    first = buyer.order(symbol="TSLA", quantity=4, price=225, client_order_id="mine-1")
+    again = buyer.order(symbol="TSLA", quantity=4, price=225, client_order_id="mine-1")
     assert (first.status_code, again.status_code) == (201, 200)
     assert again.json()["order_id"] == first.json()["order_id"]
     assert again.headers["Idempotent-Replay"] == "true"
-    other = buyer.order(symbol="TSLA", quantity=1, price=100, client_order_id="mine-1")
+    other = buyer.order(symbol="TSLA", quantity=1, price=225, client_order_id="mine-1")
     assert (other.status_code, other.json()["code"]) == (409, "client_order_id_reused")
     assert buyer.balances()["USD"] == ("1000.00", "900.00")
     assert buyer.get("/v1/order", client_order_id="mine-1")["order_id"] == first.json()["order_id"]
@@ -135,14 +135,14 @@ def test_reports_follow_the_trades(exchange: Exchange) -> None:
 def test_a_batch_gives_each_order_its_own_answer(exchange: Exchange) -> None:
     """One bad order in a batch is refused by itself; the others are placed."""
     buyer = exchange.user(cash=1000)
-    good = {"symbol": "TSLA", "side": "BUY", "quantity": 1, "price": 100}
+    good = {"symbol": "TSLA", "side": "BUY", "quantity": 1, "price": 200}
     answer = buyer.http.post("/v1/orders", json={"orders": [good, good | {"side": "UP"}, {"wrong": 1}, good]})
     assert answer.status_code == 200, answer.text
     results = answer.json()["results"]
     assert [result["status"] for result in results] == [201, 422, 422, 201]
     assert results[1]["problem"]["code"] == "invalid_side"
     assert results[2]["problem"]["code"] == "invalid_field"
-    assert buyer.balances()["USD"] == ("1000.00", "200.00")
+    assert buyer.balances()["USD"] == ("1000.00", "400.00")
 
 
 def test_the_audit_holds_after_all_this(exchange: Exchange) -> None:

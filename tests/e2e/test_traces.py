@@ -23,7 +23,7 @@ def order_tree(*after: Tree) -> Tree:
             "order-manager create_order",
             tree("database INSERT order"),
             tree("redis publish_event"),
-            tree("reporting record_order", tree("database UPDATE statistics")),
+            tree("reporting record_order", tree("database INSERT statistics")),
         ),
         tree("matching-engine match_order", tree("database INSERT journal"), tree("redis publish_event"), *after),
     )
@@ -33,7 +33,7 @@ RESTS = (
     tree("order-manager apply_execution", tree("database UPDATE order")),
     tree("risk-manager update_position", tree("database UPDATE exposures"), tree("redis apply_events")),
     tree("market-data update_book"),
-    tree("notification notify_user", tree("database INSERT notification"), tree("redis PUBLISH notification")),
+    tree("notification notify_user", tree("database INSERT notification")),
 )
 
 
@@ -54,7 +54,7 @@ def test_a_login_is_one_whole_trace(exchange: Exchange) -> None:
 def test_a_resting_order_is_one_whole_trace(exchange: Exchange) -> None:
     """An order that rests shows every service on its way, and those that its event reached."""
     buyer = exchange.user(cash=1000)
-    order = buyer.placed(symbol="TSLA", quantity=1, price=50)
+    order = buyer.placed(symbol="TSLA", quantity=1, price=200)
     whole(exchange, order["trace_id"], order_tree(*RESTS))
 
 
@@ -101,7 +101,7 @@ def test_no_span_of_a_trade_is_an_orphan(exchange: Exchange) -> None:
 def test_order_spans_carry_the_orders_details(exchange: Exchange) -> None:
     """Symbol, side, type, quantity, price and user stand on the spans, as the guide lists them."""
     buyer = exchange.user(cash=1000)
-    order = buyer.placed(symbol="TSLA", quantity=2, price=50)
+    order = buyer.placed(symbol="TSLA", quantity=2, price=200)
     spans = eventually(lambda: exchange.spans(order["trace_id"]), lambda found: len(found) >= 15)
     wanted = {
         "order.id": order["order_id"],
@@ -109,7 +109,7 @@ def test_order_spans_carry_the_orders_details(exchange: Exchange) -> None:
         "order.side": "BUY",
         "order.type": "LIMIT",
         "order.quantity": 2,
-        "order.price": "50.00",
+        "order.price": "200.00",
         "user.id": str(buyer.user_id),
     }
     for operation in ("POST /v1/order", "create_order", "match_order"):
@@ -135,7 +135,7 @@ def test_errors_name_their_trace(exchange: Exchange) -> None:
 @pytest.mark.parametrize("path", ["/api/services", "/api/services/client-gateway/operations", "/api/dependencies"])
 def test_the_backend_knows_the_exchange(exchange: Exchange, path: str) -> None:
     """Services, operations and dependencies can be asked for as in Jaeger."""
-    exchange.user(cash=1000).placed(symbol="TSLA", quantity=1, price=50)
+    exchange.user(cash=1000).placed(symbol="TSLA", quantity=1, price=200)
     query = {"endTs": 4_000_000_000_000, "lookback": 4_000_000_000_000} if "dependencies" in path else {}
 
     def data() -> list[object]:
