@@ -1,16 +1,22 @@
 """Reporting's HTTP face."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from fastapi import FastAPI
+from opentelemetry.trace import Span
+from redis.asyncio import Redis
+from redis.exceptions import RedisError, ResponseError
 
 from services.reporting.consumer import Recorder
 from services.reporting.store import ReportStore
 from shared.contracts import reports
-from shared.contracts.events import EXECUTIONS, FUNDS, ORDER_EVENTS
+from shared.contracts.events import EXECUTIONS, FUNDS, ORDER_EVENTS, Stream
 from shared.contracts.operations import REPORTING
+from shared.errors import Unavailable
 from shared.service import Service
 from shared.settings import ServiceSettings
+from shared.tracing import statement_spans
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -22,11 +28,29 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     recorder = Recorder(store)
     executions = service.follow(EXECUTIONS, recorder.apply_executions)
     service.follow(ORDER_EVENTS, recorder.apply_orders)
-    service.follow(FUNDS, recorder.apply_funds)
+    funds = service.follow(FUNDS, recorder.apply_funds)
+
+    async def positions(items: Sequence[reports.ReportQuery], spans: Sequence[Span]) -> list[reports.Positions]:
+        """Waits for deposits that are on their way: a query names the engine's events, and no deposit is among them."""
+        await funds.reached(await _newest(service.redis, FUNDS, spans))
+        return await store.positions(items, spans)
+
     service.serve(reports.GET_USER_TRADES, store.trades, _attributes, fresh=executions)
-    service.serve(reports.GET_POSITIONS, store.positions, _attributes, fresh=executions)
+    service.serve(reports.GET_POSITIONS, positions, _attributes, fresh=executions)
     service.serve(reports.GET_STATISTICS, store.statistics, _attributes, fresh=executions)
     return service.app
+
+
+async def _newest(redis: Redis, stream: Stream, spans: Sequence[Span]) -> int:
+    """The last event that Valkey has of a stream, 0 when it has none."""
+    with statement_spans(spans, "newest_event", {"db.system.name": "redis", "peer.service": "redis"}):
+        try:
+            info = await redis.xinfo_stream(stream.name)
+        except ResponseError:  # no such stream: nothing was published yet, or Valkey lost it and gets it again
+            return 0
+        except (RedisError, OSError) as error:
+            raise Unavailable("redis", type(error).__name__) from error
+    return int(info["last-generated-id"].split(b"-")[0])
 
 
 def _attributes(query: reports.ReportQuery) -> dict[str, str]:

@@ -78,11 +78,11 @@ async def test_a_trade_moves_both_positions(settings: ServiceSettings) -> None:
     assert bob == [Position(symbol="AAPL", quantity=5, cost=500, realised=260, last_price=160)]
 
 
-async def test_a_position_without_a_trade_has_no_last_price(settings: ServiceSettings) -> None:
-    """Until somebody trades a symbol its last price is 0."""
+async def test_a_deposit_shows_at_once(settings: ServiceSettings) -> None:
+    """Positions wait for deposits that are under way; until somebody trades a symbol its last price is 0."""
     async with running(create_app, settings) as service:
+        assert await positions(service, ANN, 0) == []
         await service.send(FUNDS, [deposit(ANN, 10, 100), deposit(ANN, -3, 0)])
-        await service.reached(FUNDS, 2)
         assert await positions(service, ANN, 0) == [
             Position(symbol="AAPL", quantity=7, cost=700, realised=0, last_price=0)
         ]
@@ -207,7 +207,6 @@ async def test_sums_may_grow_beyond_64_bits(settings: ServiceSettings) -> None:
     """Absurdly expensive shares are added up exactly; they don't stop the stream for everybody."""
     async with running(create_app, settings) as service:
         await service.send(FUNDS, [deposit(ANN, 10**9, 10**15), deposit(ANN, 10**9, 10**15)])
-        await service.reached(FUNDS, 2)
         (position,) = await positions(service, ANN, 0)
     assert (position.quantity, position.cost) == (2 * 10**9, 2 * 10**24)
 
