@@ -31,8 +31,8 @@ class Exporter(Protocol):
 
     name: str
 
-    def encode(self, spans: Sequence[Span]) -> list[bytes]:
-        """Payloads that hold the spans; usually one."""
+    def encode(self, spans: Sequence[Span]) -> list[tuple[int, bytes]]:
+        """Payloads with the number of spans in each; spans too large for the protocol are left out."""
 
     def send(self, payload: bytes) -> None:
         """Deliver one payload. Raises `Rejected` if it never will be taken, OSError or HTTPException if later
@@ -53,15 +53,14 @@ class Outlet:
         self.retry_at_s = 0.0
         self.pause_s = 0.0
         self.exported = 0
-        self.dropped: dict[str, int] = {"backlog_full": 0, "rejected": 0, "shutdown": 0, "encoding": 0}
+        self.dropped: dict[str, int] = {"backlog_full": 0, "rejected": 0, "shutdown": 0, "encoding": 0, "too_large": 0}
 
     def put(self, spans: Sequence[Span]) -> None:
         """Encode spans into the backlog; drops the oldest payloads beyond the byte limit."""
         payloads = self.exporter.encode(spans)
-        for index, payload in enumerate(payloads):
-            # A protocol that splits a batch counts its spans with the first payload.
-            self.backlog.append((len(spans) if index == 0 else 0, payload))
-            self.backlog_bytes += len(payload)
+        self.backlog.extend(payloads)
+        self.backlog_bytes += sum(len(payload) for _, payload in payloads)
+        self.dropped["too_large"] += len(spans) - sum(count for count, _ in payloads)
         while self.backlog_bytes > self.backlog_bytes_max:
             self._drop_oldest("backlog_full")
 

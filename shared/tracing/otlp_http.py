@@ -79,9 +79,9 @@ class OtlpHttpExporter:
         self.name = destination.url
         self.sender = HttpSender(destination, "application/x-protobuf")
 
-    def encode(self, spans: Sequence[Span]) -> list[bytes]:
+    def encode(self, spans: Sequence[Span]) -> list[tuple[int, bytes]]:
         """One ExportTraceServiceRequest."""
-        return [encode_request(spans[0].resource, spans)]
+        return [(len(spans), encode_request(spans[0].resource, spans))]
 
     def send(self, payload: bytes) -> None:
         """Post it."""

@@ -11,7 +11,7 @@ import inspect
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import cython
 from opentelemetry import context as context_api
@@ -26,6 +26,8 @@ from shared.tracing.settings import Limits
 from shared.tracing.sources import monotonic_ns, next_id, wall_ns
 from shared.tracing.span import Resource, Scope, Span, SpanBuffer
 from shared.tracing.w3c import MASK_64, parse_traceparent
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 logger = logging.getLogger(__name__)
 
@@ -199,7 +201,7 @@ class CurrentSpan:
         if self.end_on_exit:
             span.end()
 
-    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def __call__(self, function: Function) -> Function:
         if inspect.iscoroutinefunction(function):
 
             @functools.wraps(function)
@@ -207,14 +209,14 @@ class CurrentSpan:
                 with self.again():
                     return await function(*args, **kwargs)
 
-            return traced_async
+            return traced_async  # type: ignore[return-value]
 
         @functools.wraps(function)
         def traced(*args: Any, **kwargs: Any) -> Any:
             with self.again():
                 return function(*args, **kwargs)
 
-        return traced
+        return traced  # type: ignore[return-value]
 
     def again(self) -> "CurrentSpan":
         """The same once more: a decorated function makes a span per call."""
@@ -327,13 +329,13 @@ class TracerProvider(trace.TracerProvider):
         self.flusher: Callable[[float], bool] | None = None
         self.stopper: Callable[[], None] | None = None
 
-    def get_tracer(
+    def get_tracer(  # type: ignore[override]  # our Tracer is registered as the API's, which mypy cannot see
         self,
         instrumenting_module_name: str,
         instrumenting_library_version: str | None = None,
         schema_url: str | None = None,
         attributes: Mapping[str, Any] | None = None,
-    ) -> Any:
+    ) -> Tracer:
         """The tracer of one instrumentation scope; the same one again where the scope has no attributes."""
         key = (instrumenting_module_name or "", instrumenting_library_version or "", schema_url or "")
         if attributes:

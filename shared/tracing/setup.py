@@ -5,14 +5,24 @@ import logging
 import os
 import signal
 import threading
+from collections.abc import Iterator, Sequence
 from types import FrameType
 
 from opentelemetry import trace
 
 from shared.tracing.export import Exporter, ExportWorker, Outlet
+from shared.tracing.jaeger_thrift import JaegerHttpExporter, JaegerUdpExporter
 from shared.tracing.otlp_http import OtlpHttpExporter
 from shared.tracing.recorder import TracerProvider
-from shared.tracing.settings import OTLP_HTTP, Destination, TracingSettings, process_attributes, read_settings
+from shared.tracing.settings import (
+    OTLP_GRPC,
+    THRIFT_HTTP,
+    THRIFT_UDP,
+    Destination,
+    TracingSettings,
+    process_attributes,
+    read_settings,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -80,11 +90,27 @@ def span_count() -> int:
     return _Process.provider.buffer.recorded if _Process.provider is not None else 0
 
 
+def exporters(destinations: Sequence[Destination]) -> Iterator[Exporter]:
+    """The exporters of all destinations; one that cannot be used is reported, and tracing goes on without it."""
+    for destination in destinations:
+        try:
+            yield exporter_for(destination)
+        except ImportError as error:
+            logger.error("Spans do not go to %s: %s. Install grpcio, or use OTLP over HTTP.", destination.url, error)
+
+
 def exporter_for(destination: Destination) -> Exporter:
     """The exporter that speaks a destination's protocol."""
-    if destination.protocol == OTLP_HTTP:
-        return OtlpHttpExporter(destination)
-    raise ValueError(f"No exporter speaks {destination.protocol}.")
+    if destination.protocol == THRIFT_UDP:
+        return JaegerUdpExporter(destination)
+    if destination.protocol == THRIFT_HTTP:
+        return JaegerHttpExporter(destination)
+    if destination.protocol == OTLP_GRPC:
+        # gRPC brings a large library, which only those load who ask for it.
+        from shared.tracing.otlp_grpc import OtlpGrpcExporter
+
+        return OtlpGrpcExporter(destination)
+    return OtlpHttpExporter(destination)
 
 
 def _install(settings: TracingSettings) -> None:
@@ -95,7 +121,7 @@ def _install(settings: TracingSettings) -> None:
         max_queue_size=settings.max_queue_size,
         wake_at=settings.max_batch_size,
     )
-    outlets = [Outlet(exporter_for(destination)) for destination in settings.destinations]
+    outlets = [Outlet(exporter) for exporter in exporters(settings.destinations)]
     worker = ExportWorker(provider.buffer, outlets, settings.schedule_delay_s, settings.max_batch_size)
     worker.start()
     provider.flusher, provider.stopper = worker.flush, shutdown_tracing

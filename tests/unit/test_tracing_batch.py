@@ -1,6 +1,5 @@
 """Spans for batched work, on our own recorder and on the reference SDK."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -30,7 +29,7 @@ class Backend:
 
 
 @pytest.fixture(params=["ours", "reference SDK"])
-def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Backend]:
+def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Backend:
     """A fresh global provider: ours, then the reference SDK's."""
     if request.param == "ours":
         made = Backend(make_provider(), None)

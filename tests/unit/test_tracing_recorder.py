@@ -31,8 +31,8 @@ def test_nested_spans_form_one_trace() -> None:
     tracer = make_provider().get_tracer("library")
     with tracer.start_as_current_span("outer") as outer:
         with tracer.start_as_current_span("inner") as inner:
-            assert trace.get_current_span() is inner
-        assert trace.get_current_span() is outer
+            assert current_traceparent() == traceparent_of(inner)
+        assert current_traceparent() == traceparent_of(outer)
     assert inner.parent == outer.get_span_context()
     assert not trace.get_current_span().get_span_context().is_valid
 
