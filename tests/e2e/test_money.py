@@ -73,7 +73,7 @@ def test_nobody_spends_what_they_do_not_have(exchange: Exchange) -> None:
     refused = buyer.order(symbol="TSLA", quantity=1, price=200)
     assert refused.status_code == 422
     assert refused.json()["code"] == "insufficient_funds"
-    assert refused.json()["figures"] == {"required": "200.00", "available": "100.00"}
+    assert refused.json()["figures"] == {"asset": "USD", "required": "200.00", "available": "100.00"}
     assert buyer.balances()["USD"] == ("1000.00", "900.00")
 
 
