@@ -1,4 +1,4 @@
-"""Random commands of all kinds, and a pair of books, the kernel's and the reference's, that must agree on each of them."""
+"""Random commands of all kinds, and a pair of books (kernel and reference) that must agree on each of them."""
 
 import random
 from dataclasses import dataclass

@@ -46,19 +46,23 @@ def _without_compiled() -> Iterator[None]:
             setattr(package, name.rpartition(".")[2], module)
 
 
-def load_plain() -> ModuleType:
-    """Return the book module as plain Python, whether or not it is compiled."""
+def load_plain(name: str) -> ModuleType:
+    """Return one of the kernel's modules as plain Python, whether or not it is compiled."""
     with _without_compiled():
-        return importlib.import_module(f"{PACKAGE}.book")
+        return importlib.import_module(f"{PACKAGE}.{name}")
 
 
-def load_compiled() -> ModuleType | None:
-    """Return the compiled book module, or None when this installation has none."""
-    book = importlib.import_module(f"{PACKAGE}.book")
-    compiled = (book.__file__ or "").endswith(tuple(EXTENSION_SUFFIXES))
-    return book if compiled else None
+def load_compiled(name: str) -> ModuleType | None:
+    """Return one of the kernel's modules compiled, or None when this installation has none."""
+    module = importlib.import_module(f"{PACKAGE}.{name}")
+    return module if (module.__file__ or "").endswith(tuple(EXTENSION_SUFFIXES)) else None
 
 
-PLAIN = load_plain()
-COMPILED = load_compiled()
+def load_builds(name: str) -> list[ModuleType]:
+    """Return one of the kernel's modules in every build there is, the compiled one first."""
+    return [module for module in (load_compiled(name), load_plain(name)) if module is not None]
+
+
+PLAIN = load_plain("book")
+COMPILED = load_compiled("book")
 BUILDS = [module for module in (COMPILED, PLAIN) if module is not None]

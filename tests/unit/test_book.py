@@ -365,6 +365,34 @@ def test_refusals(desk: Desk, figures: tuple[int, ...], reason: RejectReason) ->
     assert desk.book.order_count() == 0
 
 
+@pytest.mark.parametrize(
+    ("price", "quantity"),
+    [((2**30 - 1) * 100, 42_949_673), (100, 10**9), (2**62 // 10**9 // 100 * 100, 10**9)],
+)
+def test_largest_figures(desk: Desk, price: int, quantity: int) -> None:
+    """The largest price, quantity and notional there may be trade without a number overflowing."""
+    desk.book.configure(0, 1_000_000, -1_000_000)
+    assert desk.book.place(A, 1, SELL, 1, 1, price, quantity)[0].kind == ReportKind.ACCEPTED
+    trade = desk.book.place(B, 2, BUY, 1, 1, price, quantity)[0]
+    assert (trade.quantity, trade.maker_fee, trade.fee) == (quantity, price * quantity, -price * quantity)
+
+
+@pytest.mark.parametrize(
+    ("price", "quantity"), [((2**30 - 1) * 100, 42_949_674), (2**62 // 10**9 // 100 * 100 + 100, 10**9)]
+)
+def test_notional_is_bounded(desk: Desk, price: int, quantity: int) -> None:
+    """An order whose price times quantity would not fit is refused."""
+    assert told(desk.book.place(A, 1, SELL, 1, 1, price, quantity)) == [("REJECTED", "INVALID_QUANTITY")]
+
+
+def test_largest_trigger(desk: Desk) -> None:
+    """A trigger may be the highest price there is, and no higher."""
+    highest = 2**30 - 1
+    assert desk.place(A, BUY, 1, 1, kind=OrderType.STOP, trigger_cents=highest) == [("WAITING", A, 1)]
+    too_high = desk.place(B, BUY, 1, 1, kind=OrderType.STOP, trigger_cents=highest + 1)
+    assert too_high == [("REJECTED", "INVALID_TRIGGER")]
+
+
 def test_too_large_for_64_bits(desk: Desk) -> None:
     """A number beyond 64 bits never wraps around into another one."""
     try:
