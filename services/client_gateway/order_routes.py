@@ -103,7 +103,7 @@ class OrderRoutes:
         if price is None:
             quote = await self._listing.quote(wanted.instrument.symbol, wanted.side)
             price = protection_price(wanted, quote, self._settings.market_protection_percent)
-        way = steps(wanted, self._ids.next(), call.identity.user_id, price, current_traceparent())
+        way = steps(wanted, self._ids.next(), call.identity.user_id, price, current_traceparent(), call.position)
         trace.get_current_span().set_attributes(
             {
                 "order.id": str(way.order.order_id),

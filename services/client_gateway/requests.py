@@ -161,7 +161,7 @@ class Steps:
     order: NewOrder
 
 
-def steps(wanted: Wanted, order_id: int, user_id: int, price: Money, traceparent: str) -> Steps:
+def steps(wanted: Wanted, order_id: int, user_id: int, price: Money, traceparent: str, position: int = 0) -> Steps:
     """The questions of an order's way. ``price`` is its limit, or the protection price of a market order."""
     buys = wanted.side is Side.BUY
     symbol = wanted.instrument.symbol
@@ -172,6 +172,7 @@ def steps(wanted: Wanted, order_id: int, user_id: int, price: Money, traceparent
             asset=CASH if buys else symbol,
             unit_amount=price if buys else 1,
             quantity=wanted.quantity,
+            position=position,
             traceparent=traceparent,
         ),
         RiskCheck(

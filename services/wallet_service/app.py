@@ -21,9 +21,9 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 def create_app(settings: WalletSettings) -> FastAPI:
     """The app of one wallet-service."""
     service = Service(WALLET, settings, MIGRATIONS)
-    holds = Holds(service.database, durable=settings.holds_durable)
-    fundings = Fundings(service.database, service.publish(FUNDS))
     settled = service.follow(EXECUTIONS, Settlement().apply)
+    holds = Holds(service.database, settled, durable=settings.holds_durable)
+    fundings = Fundings(service.database, service.publish(FUNDS))
     service.serve(wallet.CHECK_BALANCE, holds.place, hold_attributes)
     service.serve(wallet.RELEASE_HOLD, holds.release, release_attributes)
     service.serve(wallet.OPEN_HOLDS, holds.open_between)

@@ -4,14 +4,19 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import asyncpg
+import structlog
 from opentelemetry.trace import Span
 
 from services.wallet_service import statements as sql
-from services.wallet_service.ledger import Account, AccountKey, Hold, HoldState, Ledger, no_wallet
+from services.wallet_service.ledger import LACKING, Account, AccountKey, Hold, HoldState, Ledger, no_wallet
 from services.wallet_service.store import lock_users, now_us, select_holds, write
+from shared.consumer import Consumer
 from shared.contracts.operations import Done, Refused
 from shared.contracts.wallet import HoldPlaced, HoldRequest, OrderIds, ReleaseRequest, UnconfirmedSince
+from shared.errors import Unavailable
 from shared.postgres import Connection, Database
+
+log = structlog.get_logger()
 
 ATTEMPTS_MAX = 5
 """How often a decision is made anew because somebody else was quicker. Each time somebody else got further."""
@@ -22,18 +27,35 @@ BUSY = Refused(code="wallet_busy", detail="Too much happens in this account at o
 class Holds:
     """Holds in PostgreSQL. Methods serve an operation: they take its batch and the open span of each item.
 
-    ``durable``: a hold is on disk before it is answered (see ``WalletSettings``). Releases always are.
+    ``settled`` tells how far trades are settled. ``durable``: a hold is on disk before it is answered (see
+    ``WalletSettings``). Releases always are.
     """
 
-    def __init__(self, database: Database, *, durable: bool) -> None:
+    def __init__(self, database: Database, settled: Consumer, *, durable: bool) -> None:
         self._database = database
+        self._settled = settled
         self._durable = durable
 
     async def place(self, items: Sequence[HoldRequest], spans: Sequence[Span]) -> list[HoldPlaced | Refused]:
         """Holds what each order can cost, in the order of arrival.
 
-        Read, decide, write, without a lock in between: the write takes only what is still there, and what it could not
-        take is decided anew. So an account is locked for the length of one statement, and a lone order waits for two.
+        Who was told of a trade may spend what it brought at once: an order that lacks money waits for its settlement.
+        """
+        answers = await self._place(items, spans)
+        early = [i for i, answer in enumerate(answers) if _lacks(answer) and items[i].position > self._settled.position]
+        if early:
+            try:
+                await self._settled.reached(max(items[i].position for i in early))
+            except Unavailable as error:
+                log.warning("settlement is late", error=str(error))
+            again = await self._place([items[i] for i in early], [spans[i] for i in early])
+            for i, answer in zip(early, again, strict=True):
+                answers[i] = answer
+        return answers
+
+    async def _place(self, items: Sequence[HoldRequest], spans: Sequence[Span]) -> list[HoldPlaced | Refused]:
+        """Reads, decides, writes, without a lock in between: the write takes only what is still there, and what it could
+        not take is decided anew. So an account is locked for the length of one statement, and a lone order waits for two.
         """
         answers: dict[int, HoldPlaced | Refused] = {}
         waiting = list(range(len(items)))
@@ -71,6 +93,10 @@ class Holds:
                 ids, users = tuple(row["order_id"] for row in rows), tuple(row["user_id"] for row in rows)
                 answers.append(OrderIds(order_ids=ids, user_ids=users))
         return answers
+
+
+def _lacks(answer: HoldPlaced | Refused) -> bool:
+    return isinstance(answer, Refused) and answer.code in LACKING
 
 
 async def _try(

@@ -25,6 +25,9 @@ EXCHANGE = 1
 WORLD_DEBT_MAX = 4 * 10**18
 """Units of one asset that may ever come in, so that no balance leaves an int64: 400 trillion dollars."""
 
+LACKING = ("insufficient_funds", "insufficient_shares")
+"""The codes of refusals for want of cash and for want of shares."""
+
 AccountKey = tuple[int, str]
 """User and asset. Rows are always locked in the order of these."""
 
@@ -220,6 +223,6 @@ def _insufficient(asset: str, required: int, available: int) -> Refused:
     figures = {"asset": asset, "required": amount_text(asset, required), "available": amount_text(asset, available)}
     if asset == CASH:
         detail = "You have not enough cash available. Deposit more, cancel an open order, or ask for less."
-        return Refused(code="insufficient_funds", detail=detail, figures=figures)
+        return Refused(code=LACKING[0], detail=detail, figures=figures)
     detail = f"You have not enough {asset} available. Cancel an open sell order, or ask for less."
-    return Refused(code="insufficient_shares", detail=detail, figures=figures)
+    return Refused(code=LACKING[1], detail=detail, figures=figures)

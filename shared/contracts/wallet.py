@@ -9,7 +9,8 @@ from shared.contracts.operations import WALLET, Answer, Done, Item, Operation
 class HoldRequest(Item, frozen=True, kw_only=True):
     """Set aside what an order can cost at most: ``unit_amount`` of ``asset`` for each share.
 
-    A buy holds cash at its limit price, a sell holds the shares themselves (``unit_amount`` 1).
+    A buy holds cash at its limit price, a sell holds the shares themselves (``unit_amount`` 1). ``position``: the
+    engine event without which it is not refused for want of money, since the user was told what that event brought.
     """
 
     order_id: int
@@ -17,6 +18,7 @@ class HoldRequest(Item, frozen=True, kw_only=True):
     asset: str
     unit_amount: Money
     quantity: Shares
+    position: int = 0
 
 
 class HoldPlaced(Answer, frozen=True, kw_only=True, tag=True):

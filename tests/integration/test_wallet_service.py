@@ -223,6 +223,20 @@ async def test_trade_settles_delivery_against_payment(bank: Bank) -> None:
     assert list(bank.service.spans.tree(cancelled.traceparent)) == ["release_hold"]
 
 
+async def test_what_a_trade_brought_can_be_spent_at_once(bank: Bank) -> None:
+    """A user who was told of a sale is not refused because it is still being settled."""
+    await bank.fund(ANNA, CASH, 100 * DOLLAR)
+    await bank.fund(BEN, "AAPL", 1)
+    await bank.hold(1, BEN, "AAPL", 1, 1)
+    await bank.hold(2, ANNA, CASH, 100 * DOLLAR, 1)
+    spend = HoldRequest(order_id=3, user_id=BEN, asset=CASH, unit_amount=100 * DOLLAR, quantity=1, position=1)
+    waiting = asyncio.create_task(bank.service.answer(CHECK_BALANCE, spend))
+    assert not (await asyncio.wait([waiting], timeout=0.3))[0]
+    met = trade(1, (2, ANNA, 0), (1, BEN, 0), 100 * DOLLAR, 1)
+    await bank.service.send(EXECUTIONS, [event(1, met, closed(2, ANNA, Side.BUY), closed(1, BEN, Side.SELL))])
+    assert isinstance(await waiting, HoldPlaced)
+
+
 async def test_event_takes_effect_once(database_url: DatabaseUrl, redis_url: str) -> None:
     """A service that starts again goes on after the last event it settled, though the stream still holds it."""
     url = database_url("wallet-service")
