@@ -23,8 +23,7 @@ class AccountRoutes:
 
     def __init__(self, listing: Listing, settings: GatewaySettings) -> None:
         self._listing = listing
-        burst = max(1, int(settings.login_attempts_per_minute))
-        self._attempts = RateLimit(settings.login_attempts_per_minute / 60, burst)
+        self._attempts = RateLimit(settings.login_attempts_per_minute / 60, settings.login_attempts_burst)
 
     def install(self, api: Api) -> None:
         api.route("POST", "/auth/register", self.register, body=RegisterRequest, public=True, tag="auth")

@@ -15,6 +15,6 @@ def exchange() -> Iterator[Exchange]:
     """The running exchange, with limits low enough that a test can reach them."""
     folder = Path(tempfile.mkdtemp(prefix="outcry-e2e-"))
     folder.chmod(0o755)
-    with running_exchange(folder / "home", USER_REQUESTS_PER_S="100", USER_REQUESTS_BURST="300") as running:
+    with running_exchange(folder / "home", USER_REQUESTS_PER_S="20", USER_REQUESTS_BURST="300") as running:
         yield running
     shutil.rmtree(folder)

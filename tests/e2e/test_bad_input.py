@@ -24,7 +24,8 @@ def assert_problem(answer: Any, status: int, code: str) -> None:
         ("{", 400, "malformed_json"),
         ("", 400, "malformed_json"),
         ('"text"', 422, "invalid_field"),
-        ("[" * 100_000, 400, "malformed_json"),
+        ("[" * 100_000, 422, "invalid_field"),
+        ('{"symbol": ' + "[" * 100_000, 422, "invalid_field"),
         ('{"symbol": "AAPL", "side": "BUY", "quantity": NaN, "price": 1}', 400, "malformed_json"),
         ('{"symbol": "AAPL", "side": "BUY", "quantity": 1e400, "price": 1}', 422, "invalid_quantity"),
         ('{"symbol": "\\ud800", "side": "BUY", "quantity": 1, "price": 1}', 400, "malformed_json"),
@@ -172,7 +173,10 @@ def test_a_wrong_password_is_refused_and_guessing_is_slowed(exchange: Exchange) 
     """Guessing a password meets 401, and soon 429 with the time to wait."""
     name = exchange.user().name
     wrong = {"username": name, "password": "wrong horse"}
-    answers = [exchange.http.post("/auth/login", json=wrong) for _ in range(31)]
+    answers = [exchange.http.post("/auth/login", json=wrong)]
+    while answers[-1].status_code == 401:
+        answers.append(exchange.http.post("/auth/login", json=wrong))
+        assert len(answers) < 100, "guessing is never slowed"
     assert_problem(answers[0], 401, "invalid_credentials")
     assert_problem(answers[-1], 429, "too_many_attempts")
     assert int(answers[-1].headers["Retry-After"]) >= 1
