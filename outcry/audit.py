@@ -183,7 +183,7 @@ def _show(report: Report) -> None:
     console = Console(highlight=False)
     for result in report.results:
         mark = "[yellow]?[/]" if not result.checked else "[red]✗[/]" if result.count else "[green]✓[/]"
-        console.print(f" {mark} {result.promise}")
+        console.print(f" {mark} {result.promise}", soft_wrap=True)
         for line in result.findings:
             console.print(f"     {escape(line)}", soft_wrap=True)
         if result.count > len(result.findings):

@@ -54,8 +54,10 @@ class Holds:
         return answers
 
     async def _place(self, items: Sequence[HoldRequest], spans: Sequence[Span]) -> list[HoldPlaced | Refused]:
-        """Reads, decides, writes, without a lock in between: the write takes only what is still there, and what it could
-        not take is decided anew. So an account is locked for the length of one statement, and a lone order waits for two.
+        """Reads, decides, writes, without a lock in between.
+
+        The write takes only what is still there, and what it could not take is decided anew. So an account is locked
+        for the length of one statement, and a lone order waits for two.
         """
         answers: dict[int, HoldPlaced | Refused] = {}
         waiting = list(range(len(items)))
