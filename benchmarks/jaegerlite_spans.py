@@ -10,6 +10,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 SERVICES = ("gateway", "users", "wallet", "risk", "orders", "engine", "market-data", "reporting", "notification")
 SYMBOLS = ("AAPL", "MSFT", "NVDA", "AMZN", "GOOG", "META", "TSLA", "ORCL")
 SPANS_PER_TRACE = 20
+# The first bytes of each trace id; a sender puts others in their place to get new traces out of an old request.
+MARK = b"\xfe\xed\xbe\xef"
 
 
 def _attributes(random_: random.Random, order: str, user: int) -> list[KeyValue]:
@@ -33,7 +35,7 @@ def requests(seed: int, spans_per_request: int, start_ns: int) -> Iterator[bytes
     waiting: dict[str, list[Span]] = {service: [] for service in SERVICES}
     now_ns = start_ns
     while True:
-        trace_id, order = random_.randbytes(16), f"{random_.getrandbits(96):024x}"
+        trace_id, order = MARK + random_.randbytes(12), f"{random_.getrandbits(96):024x}"
         user, now_ns = random_.randrange(1000), now_ns + 700_000
         spans: list[bytes] = []
         for number in range(SPANS_PER_TRACE):
@@ -64,4 +66,4 @@ def _request(service: str, spans: list[Span]) -> bytes:
     scope = resource.scope_spans.add()
     scope.scope.name = "exchange.tracing"
     scope.spans.extend(spans)
-    return request.SerializeToString()
+    return bytes(request.SerializeToString())

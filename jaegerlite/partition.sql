@@ -1,15 +1,16 @@
 -- The two tables of a partition; {number} is its number. A chunk's rows of the span table lie together and in order.
+-- The blobs are packed already: packed again by DuckDB, one of them could not be read without its neighbours.
 CREATE TABLE chunk_{number} (
     id           UINTEGER,
     spans        UINTEGER,
     arrived_ms   BIGINT,  -- since 1970
     start_ns_min BIGINT,
     start_ns_max BIGINT,
-    traces       BLOB,    -- uint32: low bits of the trace ids
-    tags         BLOB,    -- Bloom filter of the attributes
-    span_ids     BLOB,    -- uint64
-    parents      BLOB,    -- zstd, see chunk.py
-    rests        BLOB     -- zstd, see chunk.py
+    traces       BLOB USING COMPRESSION uncompressed, -- uint32: low bits of the trace ids
+    tags         BLOB USING COMPRESSION uncompressed, -- Bloom filter of the attributes
+    span_ids     BLOB USING COMPRESSION uncompressed, -- uint64
+    parents      BLOB USING COMPRESSION uncompressed, -- zstd, see chunk.py
+    rests        BLOB USING COMPRESSION uncompressed  -- zstd, see chunk.py
 );
 CREATE TABLE span_{number} (
     chunk       UINTEGER,

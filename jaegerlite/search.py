@@ -12,6 +12,7 @@ from typing import Final
 import duckdb
 import numpy as np
 
+from jaegerlite.columns import U8Array
 from jaegerlite.decode import rows_with_tag, tag_places
 from jaegerlite.otlp import read_rest
 from jaegerlite.partitions import Partition, Snapshot
@@ -26,6 +27,7 @@ CHUNKS_AT_FIRST: Final = 4
 CHUNKS_AT_ONCE: Final = 256
 # Spans to take at a time from chunks whose columns decide; a trace rarely has more than some tens of them.
 SPANS_BY_COLUMNS_MAX: Final = 50_000
+PLACES_LISTED_MAX: Final = 300
 
 Found = dict[TraceKey, int]
 """Traces found, each with the start of its newest fitting span in nanoseconds since 1970."""
@@ -196,15 +198,19 @@ def _find_in_chunks(
     found: Found,
 ) -> None:
     """Add the traces of spans that fit to `found`, with the start of the newest such span in nanoseconds."""
+    marks = [_marks(reader, chunks[0], condition) for condition in to_read]
     given = "".join(f" AND {condition.given_by_columns()}" for condition in conditions if condition not in to_read)
+    needed = [mark for condition, mark in zip(to_read, marks, strict=True) if not condition.has_columns]
+    if needed:
+        places = np.flatnonzero(np.logical_and.reduce(needed))
+        if not len(places):
+            return
+        given += f" AND place IN ({number_list(places.tolist())})" if len(places) < PLACES_LISTED_MAX else ""
     rows = cursor.execute(
         "SELECT chunk, place, trace_hi, trace_lo, series, status, start_ns"  # noqa: S608
         f" FROM {reader.partition.span_table} WHERE chunk IN ({number_list(chunks)}) AND {where}{given}"
         " ORDER BY start_ns DESC" + ("" if to_read else f" LIMIT {SPANS_BY_COLUMNS_MAX}")
     ).fetchall()
-    if not rows:
-        return
-    marks = [_marks(reader, chunks[0], condition) for condition in to_read]
     for chunk, place, trace_hi, trace_lo, series, status, start_ns in rows:
         if (trace_hi, trace_lo) not in found and all(
             series in condition.series
@@ -215,11 +221,12 @@ def _find_in_chunks(
             found[(trace_hi, trace_lo)] = start_ns
 
 
-def _marks(reader: ChunkReader, chunk: int, condition: _TagCondition) -> bytes:
+def _marks(reader: ChunkReader, chunk: int, condition: _TagCondition) -> U8Array:
+    """For each span of the chunk, 1 if it may have the tag among its attributes."""
     reader.open(chunk)
     spans = len(reader.borders) - 1
     if condition.key in UNFILTERED_KEYS:
-        return b"\x01" * spans
-    marks = np.zeros(spans, np.uint8)
+        return np.ones(spans, np.uint8)
+    marks: U8Array = np.zeros(spans, np.uint8)
     rows_with_tag(reader.rests, reader.borders, condition.key.encode(), condition.text.encode(), marks)
-    return marks.tobytes()
+    return marks
