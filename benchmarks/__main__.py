@@ -1,6 +1,7 @@
 """``python -m benchmarks``: drives the public API from outside, prints what it found, ends with the audit."""
 
 import asyncio
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,17 +11,18 @@ from rich.console import Console
 
 from benchmarks import report, tracing
 from benchmarks.connection import Address
-from benchmarks.exchange import Exchange, own_exchange, running_exchange
+from benchmarks.exchange import Exchange, StartFailed, own_exchange, running_exchange
 from benchmarks.processes import Processes
 from benchmarks.scenarios import Bench, Plan, Result, scenarios
 from benchmarks.soak import soak
-from benchmarks.users import USERS, make_traders
+from benchmarks.users import USERS, SetupError, make_traders
 
 NAMES = ("closed", "batch", "open", "overload", "tracing")
 DEFAULT = ("closed", "batch", "open", "overload")
 QUICK = Plan(warm_up_s=1.0, seconds=3.0, connections=(1, 64))
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-AUDIT_WORDS = {True: "[green]all is right[/]", False: "[red]something is wrong[/]", None: "[yellow]was not made[/]"}
+WIDTH_IN_FILES = 140
+AUDIT_WORDS = {True: "[green]all is right[/]", False: "[red]something is wrong[/]", None: "[yellow]not proven[/]"}
 
 
 @app.command()
@@ -43,11 +45,15 @@ def main(
         raise typer.BadParameter("tracing restarts the exchange: leave out --url")
     counts = tuple(int(count) for count in connections.split(",") if count.strip())
     plan = QUICK if quick else Plan(seconds=seconds, connections=counts)
-    if url:
-        right = uvloop.run(_run(running_exchange(url), chosen, plan, soak_s, json_file))
-    else:
-        with own_exchange(keep=keep) as exchange:
-            right = uvloop.run(_run(exchange, chosen, plan, soak_s, json_file, start=True))
+    try:
+        if url:
+            right = uvloop.run(_run(running_exchange(url), chosen, plan, soak_s, json_file))
+        else:
+            with own_exchange(keep=keep) as exchange:
+                right = uvloop.run(_run(exchange, chosen, plan, soak_s, json_file, start=True))
+    except (StartFailed, SetupError, OSError) as error:
+        print(f"The benchmark ends: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
     raise typer.Exit(0 if right else 1)
 
 
@@ -56,6 +62,8 @@ async def _run(
 ) -> bool:
     """Runs what was chosen. False when the audit found something wrong."""
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = WIDTH_IN_FILES
     machine = report.machine()
     console.print(f"{machine['cpus']} CPUs ({machine['model']}), load before {machine['load_before']}")
     console.print(f"Workload: {report.WORKLOAD}\n")

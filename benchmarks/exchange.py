@@ -20,7 +20,8 @@ PROJECT = Path(__file__).absolute().parent.parent
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 60.0
 AUDIT_TIMEOUT_S = 300.0
-NO_SUCH_COMMAND_STATUS = 2
+AUDIT_WAIT_S = 120
+AUDIT_VERDICTS = {0: True, 1: False}
 PORTS = (20_000, 30_000)
 
 
@@ -70,10 +71,10 @@ class Exchange:
             launcher.wait()
 
     def audit(self) -> tuple[bool | None, str]:
-        """Runs ``outcry audit``: True when all is right, False when not, None when it can't be run; and its words."""
+        """Runs ``outcry audit``: True when all is right, False when not, None when neither is proven; and its words."""
         if self.home is None:
             return None, "not on this machine"
-        command = [sys.executable, "-m", "outcry", "audit"]
+        command = [sys.executable, "-m", "outcry", "audit", "--wait", str(AUDIT_WAIT_S)]
         try:
             done = subprocess.run(
                 command,
@@ -87,9 +88,7 @@ class Exchange:
         except subprocess.TimeoutExpired:
             return None, f"no result within {AUDIT_TIMEOUT_S:.0f} s"
         said = (done.stdout + done.stderr).strip()
-        if done.returncode == NO_SUCH_COMMAND_STATUS and "No such command" in said:
-            return None, "this version has no audit"
-        return done.returncode == 0, said
+        return AUDIT_VERDICTS.get(done.returncode), said
 
 
 @contextmanager

@@ -37,7 +37,7 @@ def machine() -> dict[str, Any]:
 def show(console: Console, results: Sequence[Result]) -> None:
     """The tables: speed, then what it cost."""
     speed = Table(title="Speed", title_justify="left", box=None, pad_edge=False)
-    speed.add_column("scenario")
+    speed.add_column("scenario", no_wrap=True)
     for column in ("orders/s", "requests/s", "p50 ms", "p95 ms", "p99 ms", "max ms", "errors", "CPU ms/order"):
         speed.add_column(column, justify="right")
     for result in results:
@@ -64,7 +64,9 @@ def _costs(results: Sequence[Result]) -> Table:
     names.sort(key=lambda name: -max(result.cpu_ms_per_order.get(name, 0) for result in results))
     table.add_column("process")
     for result in results:
-        table.add_column(result.name.replace(", ", "\n").replace(" connections", " conn."), justify="right")
+        table.add_column(
+            result.name.replace(", ", "\n").replace(" connections", " conn."), justify="right", no_wrap=True
+        )
     table.add_column("RSS MB\nat the end", justify="right")
     for name in [*names, "total"]:
         cells = [f"{result.cpu_ms_per_order.get(name, 0):.3f}" for result in results]
