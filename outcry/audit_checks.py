@@ -10,8 +10,8 @@ from shared.contracts.events import EXECUTIONS, FUNDS, ORDER_EVENTS
 
 STREAMS = (EXECUTIONS, ORDER_EVENTS, FUNDS)
 
-IN_FLIGHT_S = 10
-"""How old a half-done order may be and still count as under way. Longer than any request lasts."""
+IN_FLIGHT_S = 20
+"""How old a half-done order may be and still count as under way: the gateway's sweeper has settled it by then."""
 
 
 @dataclass(frozen=True)

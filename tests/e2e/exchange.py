@@ -138,7 +138,7 @@ class Exchange:
 
     def audit(self) -> dict[str, Any]:
         """What ``outcry audit`` finds, once the events that are under way have taken effect."""
-        done = self.outcry("audit", "--json")
+        done = self.outcry("audit", "--json", "--wait", "40")
         assert done.stdout, done.stderr
         found: dict[str, Any] = json.loads(done.stdout)
         found["exit"] = done.returncode
