@@ -74,7 +74,7 @@ def reset(yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask")] =
 
 @app.command()
 def audit(
-    wait: Annotated[float, typer.Option(min=0, help="seconds to wait for a moment in which all have caught up")] = 15.0,
+    wait: Annotated[float, typer.Option(min=0, help="seconds to wait for a moment in which all have caught up")] = 25.0,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object instead of a list")] = False,
 ) -> None:
     """Prove that the money is right: 0 it is, 1 it is not, 2 it could not be proven."""
