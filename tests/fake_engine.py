@@ -21,6 +21,7 @@ from shared.contracts.engine import (
 )
 from shared.contracts.events import Accepted, Closed, EngineEvent, Trade
 from shared.contracts.operations import ENGINE
+from shared.errors import Unavailable
 from shared.service import Service
 from shared.settings import ServiceSettings
 from tests.services import new_traceparent
@@ -32,10 +33,11 @@ MSFT = Instrument(symbol="MSFT", name="Microsoft Corp.", tick_size=100, lot_size
 
 
 class FakeEngine:
-    """`books` may be changed while it runs; a symbol without one has an empty book."""
+    """`books` and `away` may be changed while it runs; a symbol without a book has an empty one."""
 
     def __init__(self) -> None:
         self.books: dict[str, BookState] = {}
+        self.away = False
 
     def create_app(self, settings: ServiceSettings) -> FastAPI:
         """For `tests.services.running`."""
@@ -45,6 +47,8 @@ class FakeEngine:
         return service.app
 
     async def instruments(self, items: Sequence[Instruments], _spans: Sequence[Span]) -> list[InstrumentList]:
+        if self.away:
+            raise Unavailable("matching-engine", "the test says so")
         return [InstrumentList(instruments=(AAPL, MSFT)) for _ in items]
 
     async def book(self, items: Sequence[BookQuery], _spans: Sequence[Span]) -> list[BookState]:

@@ -8,7 +8,6 @@ from opentelemetry.trace import SpanKind
 from redis.exceptions import RedisError
 
 from services.risk_manager import store
-from services.risk_manager.effects import effects_of
 from services.risk_manager.state import RiskState
 from shared.consumer import Consumer
 from shared.contracts.events import EXECUTIONS, EngineEvent
@@ -55,8 +54,8 @@ class Executions:
                 for event in told
             ],
         ) as spans:
-            await self._state.apply(connection, spans, events)
-            await store.record(connection, spans, effects_of(told))
+            effects = await self._state.apply(connection, spans, events)
+            await store.record(connection, spans, effects)
 
 
 class Watch:

@@ -90,22 +90,27 @@ class RiskState:
             held = await self._redis.get(POSITION_KEY)
         return -1 if held is None else int(held)
 
-    async def apply(self, connection: Connection, spans: Sequence[Span], events: Sequence[EngineEvent]) -> None:
-        """Brings the state to the last of the events, each of which follows on the one before.
+    async def apply(self, connection: Connection, spans: Sequence[Span], events: Sequence[EngineEvent]) -> Effects:
+        """Brings the state to the last of the events, each of which follows on the one before; answers their effects.
 
         ``connection`` is in a transaction that has not written these events yet: where the state turns out to be lost
         or behind, it is made again from there first. Events that the state holds already are passed over.
         """
+        effects = effects_of(events)
         async with self._changing:
-            while events:
-                before, last = events[0].seq - 1, events[-1].seq
+            missing, left = events, effects
+            while missing:
+                before, last = missing[0].seq - 1, missing[-1].seq
                 with _outages(), statement_spans(spans, "apply_events", CHECK):
-                    held = int(await self._apply(args=[before, last, effects_of(events).packed()]))
+                    held = int(await self._apply(args=[before, last, left.packed()]))
                 if held == last:
-                    return
+                    break
                 if held < before:
                     await self._rebuild(connection)
-                events = [event for event in events if event.seq > held]
+                else:
+                    missing = [event for event in missing if event.seq > held]
+                    left = effects_of(missing)
+        return effects
 
     async def rebuild(self, connection: Connection) -> None:
         """Makes the state again from PostgreSQL. ``connection`` sees one snapshot."""

@@ -30,6 +30,7 @@ from shared.contracts.market import (
     market_channel,
 )
 from shared.contracts.operations import MARKET, Refused
+from shared.errors import Unavailable
 from shared.settings import ServiceSettings
 from tests.fake_engine import FakeEngine, accepted, closed, event, trade
 from tests.services import SECRETS, RunningService, running, service_settings
@@ -48,7 +49,8 @@ async def market_data(engine: FakeEngine, url: str, redis_url: str) -> AsyncIter
             ServiceSettings, url, redis_url, matching_engine_url=engine_service.url, service_secret=SECRETS[MARKET]
         )
         async with running(create_app, settings) as service:
-            await is_ready(service)
+            if not engine.away:
+                await is_ready(service)
             yield service
 
 
@@ -300,3 +302,21 @@ async def test_events_without_reports_only_move_the_position(database_url: Datab
         barred = EngineEvent(seq=1, time_us=1, traceparent="", symbol="", order_id=7, reports=())
         await service.send(EXECUTIONS, [barred, event(2, accepted(1, ANNA, BUY, P150, 10))])
         assert (await view(service, position=2)).bids == levels((P150, 10, 1))
+
+
+async def test_without_an_engine_nothing_is_shown_and_nothing_is_lost(
+    database_url: DatabaseUrl, redis_url: str
+) -> None:
+    """Until the engine gives its books there is no book to see; events wait for it and then all take effect."""
+    engine = FakeEngine()
+    engine.away = True
+    async with market_data(engine, database_url(MARKET), redis_url) as service:
+        await service.send(EXECUTIONS, a_morning(time.time_ns() // 1000))
+        with pytest.raises(Unavailable):
+            await view(service)
+        assert '"ready":false' in await service.get("/ready")
+        engine.away = False
+        await is_ready(service)
+        await service.reached(EXECUTIONS, 5)
+        assert (await view(service, position=5)).bids == levels((P150 - 100, 7, 1))
+        assert len((await service.answer(GET_TRADES, MarketQuery(symbol="AAPL", position=5))).trades) == 1

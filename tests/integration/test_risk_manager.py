@@ -296,3 +296,39 @@ async def test_events_that_postgres_lost_come_again(database_url: DatabaseUrl, r
         await connection.close()
         assert [tuple(row) for row in rows] == [(ANNA, 6), (BEN, -6)]
         assert (await refused(service, order(quantity=1))).figures == {"limit": "10", "value": "11"}
+
+
+def test_an_outage_of_valkey_fails_cleanly_and_passes(
+    database_url: DatabaseUrl, redis_url: str, valkey_server: Any
+) -> None:
+    """While Valkey is away orders fail as unavailable; afterwards the limits hold as before."""
+
+    async def before_and_during(service: RunningService) -> None:
+        buy = order()
+        await service.answer(VALIDATE_ORDER, buy)
+        await service.send(EXECUTIONS, [event(1, accepted(buy.order_id, ANNA, Side.BUY, buy.price, 10))])
+        await service.reached(EXECUTIONS, 1)
+        valkey_server.running.kill()
+        with pytest.raises(Unavailable):
+            await judge(service, order(quantity=1))
+
+    async def afterwards(service: RunningService) -> RiskPassed | Refused:
+        async with asyncio.timeout(20):
+            while True:
+                try:
+                    return await judge(service, order(quantity=1))
+                except Unavailable:
+                    await asyncio.sleep(0.05)
+
+    # Valkey ends with the thread that started it, so it is started here, between two runs of the loop.
+    with asyncio.Runner() as runner:
+        manager = risk_manager(database_url(RISK), redis_url, position_limit=10)
+        service = runner.run(manager.__aenter__())
+        try:
+            runner.run(before_and_during(service))
+            valkey_server.running.start()
+            answer = runner.run(afterwards(service))
+        finally:
+            runner.run(manager.__aexit__(None, None, None))
+    assert isinstance(answer, Refused)
+    assert answer.figures == {"limit": "10", "value": "11"}
