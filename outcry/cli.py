@@ -84,6 +84,14 @@ def audit(
 
 
 @app.command()
+def trace(trace_id: Annotated[str, typer.Argument(help="what X-Trace-Id said")]) -> None:
+    """Show one trace as a tree."""
+    from outcry import trace as tracing
+
+    raise typer.Exit(tracing.show(configuration.load(), trace_id))
+
+
+@app.command()
 def bots(
     count: Annotated[int, typer.Option(min=1, max=configuration.BOTS_MAX, help="every fourth is a taker")] = 4,
     seed: Annotated[int, typer.Option(help="the same seed makes the same decisions")] = 1,
