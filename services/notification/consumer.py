@@ -14,7 +14,7 @@ from services.notification.store import NotificationStore
 from shared.consumer import AfterCommit
 from shared.contracts.events import EXECUTIONS, EngineEvent, user_channel
 from shared.postgres import Connection
-from shared.tracing import item_spans, statement_spans
+from shared.tracing import item_spans, traceparent_of
 
 PROCESS = {
     "messaging.system": "redis",
@@ -76,7 +76,12 @@ class Notifier:
         for notice, _ in told:
             for message in notice.messages:
                 pipeline.publish(user_channel(notice.user_id), self._encode(message))
-        with statement_spans([span for _, span in told], "publish_notification", PUBLISH, kind=SpanKind.PRODUCER):
+        with item_spans(
+            "publish_notification",
+            [traceparent_of(span) for _, span in told],
+            kind=SpanKind.PRODUCER,
+            attributes=[PUBLISH] * len(told),
+        ):
             await pipeline.execute()
 
     async def _listening(self, channels: set[str]) -> set[str]:

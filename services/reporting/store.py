@@ -1,7 +1,7 @@
 """Reporting's tables: holdings that change with each event, trades that stay, and the reports made from both."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import astuple
+from typing import Any
 
 from asyncpg import Record
 from opentelemetry.trace import Span
@@ -31,8 +31,8 @@ class ReportStore:
     ) -> dict[Key, Holding]:
         """These holdings, kept from the other streams until the transaction ends. New ones are made first."""
         if not self._known.issuperset(keys):
-            await sql.ENSURE_HOLDINGS.fetch(connection, spans, *_columns(keys, 2))
-        rows = await sql.LOCK_HOLDINGS.fetch(connection, spans, *_columns(keys, 2))
+            await sql.ENSURE_HOLDINGS.fetch(connection, spans, *_key_columns(keys))
+        rows = await sql.LOCK_HOLDINGS.fetch(connection, spans, *_key_columns(keys))
         return {
             (row["user_id"], row["symbol"]): Holding(
                 row["quantity"], int(row["cost"]), int(row["realised"]), row["owed"]
@@ -79,10 +79,19 @@ class ReportStore:
 
     async def add_counts(self, connection: Connection, spans: Sequence[Span], counts: Mapping[int, Counts]) -> None:
         """Adds to the statistics of each user."""
-        rows = [(user_id, *astuple(counted)) for user_id, counted in counts.items()]
-        columns = _columns(rows, 9)
-        columns[5:7] = [[str(value) for value in column] for column in columns[5:7]]
-        await sql.ADD_STATISTICS.fetch(connection, spans, *columns)
+        await sql.ADD_STATISTICS.fetch(
+            connection,
+            spans,
+            list(counts),
+            [counted.orders for counted in counts.values()],
+            [counted.rejected for counted in counts.values()],
+            [counted.trades for counted in counts.values()],
+            [counted.maker_trades for counted in counts.values()],
+            [str(counted.bought_value) for counted in counts.values()],
+            [str(counted.sold_value) for counted in counts.values()],
+            [counted.bought_quantity for counted in counts.values()],
+            [counted.sold_quantity for counted in counts.values()],
+        )
 
     # What users ask for
 
@@ -133,14 +142,18 @@ NOTHING_YET = Statistics(
 )
 
 
-def _columns(rows: Collection[tuple[object, ...]], width: int) -> list[list[object]]:
-    """Rows as the columns that ``unnest`` takes, also where there are none."""
-    return [[row[number] for row in rows] for number in range(width)]
+def _key_columns(keys: Collection[Key]) -> tuple[list[int], list[str]]:
+    return [user_id for user_id, _ in keys], [symbol for _, symbol in keys]
 
 
-def _holding_columns(holdings: Mapping[Key, Holding]) -> list[list[object]]:
-    rows = [(*key, h.quantity, str(h.cost), str(h.realised), h.owed) for key, h in holdings.items()]
-    return _columns(rows, 6)
+def _holding_columns(holdings: Mapping[Key, Holding]) -> tuple[list[Any], ...]:
+    return (
+        *_key_columns(holdings),
+        [holding.quantity for holding in holdings.values()],
+        [str(holding.cost) for holding in holdings.values()],
+        [str(holding.realised) for holding in holdings.values()],
+        [holding.owed for holding in holdings.values()],
+    )
 
 
 def _user_trade(row: Record) -> UserTrade:

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import msgspec
 import pytest
@@ -64,6 +65,17 @@ def crosses(seq: int) -> EngineEvent:
     return event(seq, trade, *closed)
 
 
+@asynccontextmanager
+async def listening(redis_url: str, channel: str) -> AsyncIterator[PubSub]:
+    """A listener on the channel (or pattern, where it ends in a star) whom Valkey surely knows."""
+    async with Redis.from_url(redis_url) as redis, redis.pubsub() as listener:
+        await (listener.psubscribe(channel) if channel.endswith("*") else listener.subscribe(channel))
+        confirmed = await listener.get_message(timeout=10)
+        assert confirmed is not None
+        assert confirmed["type"] in ("subscribe", "psubscribe")
+        yield listener
+
+
 async def next_message(listener: PubSub) -> OrderMessage | TradeMessage:
     """The next message on the channel, decoded as a client would."""
     async with asyncio.timeout(10):
@@ -75,8 +87,7 @@ async def next_message(listener: PubSub) -> OrderMessage | TradeMessage:
 
 async def test_a_connected_user_hears_at_once(settings: Callable[..., Settings], redis_url: str) -> None:
     """Who listens on their channel gets each of their messages, ready encoded and in order, and nobody else's."""
-    async with running(create_app, settings()) as service, Redis.from_url(redis_url).pubsub() as listener:
-        await listener.subscribe(user_channel(BOB))
+    async with running(create_app, settings()) as service, listening(redis_url, user_channel(BOB)) as listener:
         await service.send(EXECUTIONS, [event(1, rests(1, BOB)), event(2, rests(2, ANN)), crosses(3)])
         heard = [await next_message(listener) for _ in range(3)]
     assert [(message.seq, message.order_id, type(message)) for message in heard] == [
@@ -88,8 +99,7 @@ async def test_a_connected_user_hears_at_once(settings: Callable[..., Settings],
 
 async def test_a_listener_by_pattern_hears_too(settings: Callable[..., Settings], redis_url: str) -> None:
     """Messages also reach those who listen to all users' channels at once."""
-    async with running(create_app, settings()) as service, Redis.from_url(redis_url).pubsub() as listener:
-        await listener.psubscribe("notification:*")
+    async with running(create_app, settings()) as service, listening(redis_url, "notification:*") as listener:
         await service.send(EXECUTIONS, [event(1, rests(1, BOB))])
         async with asyncio.timeout(10):
             async for message in listener.listen():
@@ -127,8 +137,7 @@ async def test_each_touched_user_has_a_span_in_the_takers_trace(
 ) -> None:
     """A trade's trace shows one ``notify_user`` per user it touched; publishing shows for who is connected."""
     crossing = crosses(2)
-    async with running(create_app, settings()) as service, Redis.from_url(redis_url).pubsub() as listener:
-        await listener.subscribe(user_channel(BOB))
+    async with running(create_app, settings()) as service, listening(redis_url, user_channel(BOB)) as listener:
         await service.send(EXECUTIONS, [event(1, rests(1, BOB)), crossing])
         for _ in range(3):
             await next_message(listener)
@@ -147,13 +156,14 @@ async def test_each_touched_user_has_a_span_in_the_takers_trace(
     ]
 
 
-async def test_old_messages_go(settings: Callable[..., Settings]) -> None:
-    """What is older than the settings allow is forgotten, whatever else is kept."""
+@pytest.mark.parametrize("kept", [{"notifications_kept_s": 50}, {"notifications_kept_max": 1}])
+async def test_old_messages_go(settings: Callable[..., Settings], kept: dict[str, int]) -> None:
+    """What is older, or more, than the settings allow is forgotten, whatever else is kept."""
     events = [event(1, rests(1, BOB), age_s=100), event(2, rests(2, BOB))]
     async with running(create_app, settings()) as service:
         await service.send(EXECUTIONS, events)
         assert len((await service.answer(GET_NOTIFICATIONS, NotificationsQuery(user_id=BOB, position=2))).messages) == 2
-    async with running(create_app, settings(notifications_kept_s=50)) as service, asyncio.timeout(10):
+    async with running(create_app, settings(**kept)) as service, asyncio.timeout(10):
         while True:
             answer = await service.answer(GET_NOTIFICATIONS, NotificationsQuery(user_id=BOB))
             if [message.seq for message in answer.messages] == [2]:

@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
+import asyncpg
 import pytest
+from argon2 import PasswordHasher
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pydantic import ValidationError
@@ -119,6 +121,22 @@ async def test_revoked_token_is_known_to_other_instances(settings: MakeSettings)
             while isinstance(answer := await other.call(VERIFY_TOKEN, token), Identity):  # noqa: ASYNC110
                 await asyncio.sleep(0.2)
     assert code(answer) == "token_revoked"
+
+
+async def test_old_hash_is_made_anew_at_login(settings: MakeSettings) -> None:
+    """A password kept with weaker parameters still opens the door, and is kept with today's from then on."""
+    weak = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash("demo123")
+    async with running(create_app, settings()) as service:
+        await service.answer(REGISTER, Registration(username="karl", password="demo123"))
+        database = await asyncpg.connect(settings().database_url.get_secret_value())
+        try:
+            await database.execute("UPDATE user_service.users SET password_hash = $1", weak)
+            for _ in range(2):
+                await service.answer(AUTHENTICATE, Credentials(username="karl", password="demo123"))
+            kept = await database.fetchval("SELECT password_hash FROM user_service.users")
+        finally:
+            await database.close()
+    assert kept.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
 
 
 async def test_login_is_one_whole_trace(settings: MakeSettings) -> None:

@@ -1,5 +1,6 @@
 """Who may be a user, and which tokens are good: the rules without a server."""
 
+import asyncio
 import time
 import uuid
 
@@ -10,12 +11,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.user_service import passwords as passwords_module
 from services.user_service import tokens as tokens_module
 from services.user_service.passwords import Passwords
 from services.user_service.tokens import ALGORITHM, AUDIENCE, ISSUER, Tokens
 from services.user_service.users import email_fault, key_of, password_fault, username_fault
 from shared.contracts.operations import Refused
 from shared.contracts.users import Identity
+from shared.errors import Unavailable
 
 DAY_S = 86_400
 KEY = Ed25519PrivateKey.generate()
@@ -92,6 +95,18 @@ async def test_nobody_has_a_password() -> None:
             samples.append(time.perf_counter() - started)
         times[name] = min(samples)
     assert 0.5 < times["nobody"] / times["somebody"] < 2
+
+
+async def test_a_flood_of_logins_is_shed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When too many passwords wait, further ones are turned away at once, and those that wait are still served."""
+    monkeypatch.setattr(passwords_module, "WAITING_MAX", 2)
+    passwords = Passwords()
+    kept = await passwords.hash("demo123")
+    asked = [passwords.matches(kept, "demo123") for _ in range(5)]
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert answers[:2] == [True, True]
+    assert [type(answer) for answer in answers[2:]] == [Unavailable] * 3
+    assert await passwords.matches(kept, "demo123")
 
 
 def test_token_says_who_it_stands_for() -> None:
