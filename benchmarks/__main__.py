@@ -12,7 +12,6 @@ from rich.console import Console
 from benchmarks import report, tracing
 from benchmarks.connection import Address
 from benchmarks.exchange import Exchange, StartFailed, own_exchange, running_exchange
-from benchmarks.processes import Processes
 from benchmarks.scenarios import Bench, Plan, Result, scenarios
 from benchmarks.soak import soak
 from benchmarks.users import USERS, SetupError, make_traders
@@ -90,7 +89,7 @@ async def _measure(
 ) -> None:
     address = Address(exchange.url)
     with console.status(f"registering {USERS} users"):
-        bench = Bench(address, await make_traders(address), Processes(exchange.home), plan)
+        bench = Bench(address, await make_traders(address), exchange.home, plan)
     results: list[Result] = []
     for name in names:
         for scenario in scenarios(bench)[name]:
@@ -102,7 +101,7 @@ async def _measure(
     content["results"] = [result.as_json() for result in results]
     if soak_s:
         console.print(f"\nSoak, {soak_s:.0f} s")
-        content["soak"] = await soak(bench, exchange.home, soak_s, console)
+        content["soak"] = await soak(bench, soak_s, console)
 
 
 if __name__ == "__main__":

@@ -80,6 +80,9 @@ def _details(console: Console, result: Result) -> None:
     console.print(f"\n[bold]{result.name}[/]  " + "  ".join(f"{outcome}: {count}" for outcome, count in outcomes))
     if result.note:
         console.print(f"  {result.note}")
+    if result.items_per_batch:
+        shown = sorted(result.items_per_batch.items(), key=lambda item: -item[1])
+        console.print("  items per batch: " + "  ".join(f"{name} {mean:.1f}" for name, mean in shown), style="dim")
     if result.figures["not_sent"]:
         console.print(f"  {result.figures['not_sent']} requests found no free connection before the end")
     if result.figures["slowest_trace"]:

@@ -8,9 +8,11 @@ from typing import Any
 
 from benchmarks.connection import Address
 from benchmarks.loops import closed_loop, open_loop
+from benchmarks.metrics import mean_batches, read_batches
 from benchmarks.processes import Processes, Usage
 from benchmarks.tally import Tally
 from benchmarks.workload import Trader
+from outcry.home import Home
 
 CONNECTIONS = (1, 8, 32, 64)
 BATCH_SIZE = 100
@@ -44,6 +46,7 @@ class Result:
     figures: dict[str, Any]
     cpu_ms_per_order: dict[str, float] = field(default_factory=dict)
     resident_mb: dict[str, float] = field(default_factory=dict)
+    items_per_batch: dict[str, float] = field(default_factory=dict)
     note: str = ""
 
     def as_json(self) -> dict[str, Any]:
@@ -56,19 +59,25 @@ class Bench:
 
     address: Address
     traders: list[Trader]
-    processes: Processes
+    home: Home | None
+    """Where the exchange tells of its processes; None: it is not on this machine."""
+
     plan: Plan
+
+    @property
+    def processes(self) -> Processes:
+        return Processes(self.home)
 
     async def measure(self, name: str, run: Awaitable[Tally], warm_up_s: float) -> Result:
         """Runs a load and reads the processes at the beginning and the end of its measured part."""
         task = asyncio.ensure_future(run)
         await asyncio.sleep(warm_up_s)
-        before = self.processes.read()
-        began_s = time.perf_counter()
+        batches = await read_batches(self.home)
+        before, began_s = self.processes.read(), time.perf_counter()
         tally = await task
-        after = self.processes.read()
-        figures = tally.figures()
-        return Result(name, figures, *_costs(before, after, tally, time.perf_counter() - began_s))
+        after, elapsed_s = self.processes.read(), time.perf_counter() - began_s
+        means = mean_batches(batches, await read_batches(self.home))
+        return Result(name, tally.figures(), *_costs(before, after, tally, elapsed_s), means)
 
     async def closed(self, connections: int) -> Result:
         """``POST /v1/order`` and cancels, as fast as so many connections go."""

@@ -13,7 +13,6 @@ from rich.table import Table
 
 from benchmarks.connection import Address
 from benchmarks.exchange import Exchange
-from benchmarks.processes import Processes
 from benchmarks.scenarios import Bench, Plan, Result
 from benchmarks.users import make_traders
 
@@ -62,7 +61,7 @@ async def compare(exchange: Exchange, plan: Plan, console: Console) -> Compariso
             try:
                 address = Address(exchange.url)
                 traders = traders or await make_traders(address)
-                bench = Bench(address, traders, Processes(exchange.home), plan)
+                bench = Bench(address, traders, exchange.home, plan)
                 comparison.busy[side].append(await bench.closed(CONNECTIONS))
                 comparison.alone[side].append(await bench.closed(1))
             finally:
