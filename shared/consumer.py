@@ -23,6 +23,10 @@ log = structlog.get_logger()
 
 CHUNK = 500
 BLOCK_MS = 1000
+GATHER_S = 0.01
+"""How long events gather after a batch, unless somebody waits for one. Each batch costs half a dozen round trips:
+without the pause six consumers would spend the machine on batches of two, and the orders would wait for it."""
+
 RETRY_S = 0.3
 REPORT_S = 1.0
 SAFE_AFTER_S = 3.0
@@ -40,9 +44,7 @@ class Handler(Protocol):
 class Consumer:
     """Follows one stream for one service. ``run`` is to be kept running next to the service."""
 
-    def __init__(
-        self, database: Database, redis: "Redis[bytes]", stream: Stream, service: str, handle: Handler
-    ) -> None:
+    def __init__(self, database: Database, redis: Redis, stream: Stream, service: str, handle: Handler) -> None:
         self._database = database
         self._redis = redis
         self._stream = stream
@@ -50,6 +52,7 @@ class Consumer:
         self._handle = handle
         self._decode = msgspec.json.Decoder(stream.event).decode
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
+        self._gathered = asyncio.Event()
         self._unsafe: deque[tuple[float, int]] = deque()
         self._safe = -1
         self._report_due_s = 0.0
@@ -78,6 +81,7 @@ class Consumer:
             return
         future = asyncio.get_running_loop().create_future()
         self._waiting.append((position, future))
+        self._gathered.set()
         try:
             await asyncio.wait_for(future, timeout_s)
         except TimeoutError as error:
@@ -130,6 +134,19 @@ class Consumer:
         self._tell()
         if after is not None:
             await after()
+        if len(events) < CHUNK:
+            await self._gather()
+
+    async def _gather(self) -> None:
+        """Pauses, so that the next batch is worth its cost. A first event after a while is never kept waiting."""
+        self._gathered.clear()
+        if self._waiting:
+            return
+        ring = asyncio.get_running_loop().call_later(GATHER_S, self._gathered.set)
+        try:
+            await self._gathered.wait()
+        finally:
+            ring.cancel()
 
     def _tell(self) -> None:
         still = []
