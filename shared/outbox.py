@@ -57,7 +57,7 @@ def rewind_key(stream: Stream) -> str:
 class Outbox:
     """Writes the events of one stream and relays them. ``run`` is to be kept running next to the service."""
 
-    def __init__(self, database: Database, redis: "Redis[bytes]", stream: Stream) -> None:
+    def __init__(self, database: Database, redis: Redis, stream: Stream) -> None:
         self._database = database
         self._redis = redis
         self._stream = stream
@@ -178,9 +178,10 @@ class Outbox:
             await self._redis.delete(self._stream.name, rewind_key(self._stream))
             return
         self._published = min(self._published, await self._last_in_stream())
-        stored = await self._redis.hgetall(positions_key(self._stream))
-        if self._stream.consumers <= {name.decode() for name in stored}:
-            safe = min(int(stored[name.encode()]) for name in self._stream.consumers)
+        stored: dict[bytes, bytes] = await self._redis.hgetall(positions_key(self._stream))
+        consumers = {name.encode() for name in self._stream.consumers}
+        if consumers <= stored.keys():
+            safe = min(int(stored[name]) for name in consumers)
             async with self._database.connection(durable=False) as connection:
                 await connection.execute("DELETE FROM outbox WHERE seq <= $1", safe)
             await self._redis.xtrim(self._stream.name, minid=f"{safe + 1}-0", approximate=True)

@@ -5,7 +5,7 @@ A service's ``app.py`` makes one, registers what it serves, follows and publishe
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,7 @@ class Service:
         self.settings = settings
         self.schema = name.replace("-", "_")
         self.database = Database(settings.database_url.get_secret_value(), self.schema, settings.database_pool_max)
-        self.redis: Redis[bytes] = Redis.from_url(
+        self.redis: Redis = Redis.from_url(
             settings.redis_url.get_secret_value(), socket_connect_timeout=2, health_check_interval=0
         )
         self.clients = Clients(settings.service_secret.get_secret_value(), settings.url_of)
@@ -64,7 +64,7 @@ class Service:
         self._migrations = migrations
         self._outboxes: list[Outbox] = []
         self._starts: list[Callable[[], Awaitable[None]]] = []
-        self._loops: list[Callable[[], Awaitable[None]]] = []
+        self._loops: list[Callable[[], Coroutine[Any, Any, None]]] = []
         self._checks: dict[str, Callable[[], Awaitable[Any]]] = {}
         self.app = FastAPI(title=f"Outcry {name}", lifespan=self._lifespan)
         install_problems(self.app)
@@ -107,7 +107,7 @@ class Service:
         """Runs once connections are open, before streams are followed and requests are taken."""
         self._starts.append(start)
 
-    def keep_running(self, loop: Callable[[], Awaitable[None]]) -> None:
+    def keep_running(self, loop: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Runs beside the service until it stops."""
         self._loops.append(loop)
 
@@ -134,7 +134,8 @@ class Service:
                 await _patiently(start)
             for consumer in self.consumers:
                 await consumer.start()
-            loops = [part.run for part in (*self._outboxes, *self.consumers)] + self._loops
+            loops = [outbox.run for outbox in self._outboxes] + [consumer.run for consumer in self.consumers]
+            loops += self._loops
             tasks = [asyncio.create_task(loop()) for loop in loops]
             for task in tasks:
                 task.add_done_callback(_shout)
@@ -216,7 +217,7 @@ class _Endpoint:
             if len(items) == 1:
                 raise
             log.exception("batch failed, trying its items one by one", operation=self._operation.name)
-        answers = []
+        answers: list[Any] = []
         for item in items:
             try:
                 answers += await self._once([item])

@@ -27,7 +27,7 @@ QUOTE_ATTRIBUTES = {"db.system.name": "redis", "db.operation.name": "HGET", "pee
 class Listing:
     """The instruments, kept fresh, and their quotes."""
 
-    def __init__(self, clients: Clients, redis: "Redis[bytes]") -> None:
+    def __init__(self, clients: Clients, redis: Redis) -> None:
         self._clients = clients
         self._redis = redis
         self._decode = msgspec.json.Decoder(Ticker).decode

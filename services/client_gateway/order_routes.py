@@ -78,8 +78,8 @@ class OrderRoutes:
                 return {"status": problem.status, "problem": problem_body(problem)}
             except Unavailable as error:
                 log.warning("order failed", error=str(error))
-                problem = Problem(503, "service_unavailable", f"The {error.what} does not answer right now.")
-                return {"status": 503, "problem": problem_body(problem)}
+                silent = Problem(503, "service_unavailable", f"The {error.what} does not answer right now.")
+                return {"status": 503, "problem": problem_body(silent)}
             return {"status": status, "order": view}
 
     async def _place(self, call: Call, request: OrderRequest) -> tuple[int, dict[str, Any]]:

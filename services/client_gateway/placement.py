@@ -7,7 +7,6 @@ asked to bar the order, which it does unless it has it. What can't be cleared up
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
 
@@ -145,7 +144,7 @@ class Placement:
         """Gives back the hold and the reservation of an order that is dead; remembers it where that does not work."""
         item = wallet.ReleaseRequest(order_id=order_id, user_id=user_id, traceparent=traceparent)
         self.unreleased[order_id] = user_id
-        answers: list[Any] = await asyncio.gather(
+        answers = await asyncio.gather(
             self._clients.call(wallet.RELEASE_HOLD, item),
             self._clients.call(risk.RELEASE_RISK, item),
             return_exceptions=True,
@@ -159,5 +158,5 @@ def _failure(*answers: Answer | BaseException) -> Refused | BaseException | None
     for kind in (Refused, BaseException):
         for answer in answers:
             if isinstance(answer, kind):
-                return answer  # type: ignore[return-value]
+                return answer
     return None

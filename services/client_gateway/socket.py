@@ -80,7 +80,7 @@ class Reader:
 class Sockets:
     """All connected clients, and the one subscription to Valkey that feeds them."""
 
-    def __init__(self, api: Api, clients: Clients, redis: "Redis[bytes]", listing: Listing) -> None:
+    def __init__(self, api: Api, clients: Clients, redis: Redis, listing: Listing) -> None:
         self._api = api
         self._clients = clients
         self._redis = redis

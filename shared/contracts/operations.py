@@ -48,10 +48,11 @@ class Done(Answer, frozen=True, kw_only=True, tag=True):
 
 I = TypeVar("I", bound=Item)  # noqa: E741 - item
 A = TypeVar("A", bound=Answer)
+A_co = TypeVar("A_co", bound=Answer, covariant=True)
 
 
 @dataclass(frozen=True)
-class Operation(Generic[I, A]):
+class Operation(Generic[I, A_co]):
     """An internal call: ``POST {service}/internal/{name}``, a JSON list of ``item``, answered by a list of ``answer``.
 
     ``callers`` are the services whose credential opens it. ``traced`` is False for house-keeping that belongs to no
@@ -61,7 +62,7 @@ class Operation(Generic[I, A]):
     service: str
     name: str
     item: type[I]
-    answer: type[A]
+    answer: type[A_co]
     callers: frozenset[str] = field(default=frozenset({GATEWAY}))
     traced: bool = True
     lanes: int = 1

@@ -76,7 +76,8 @@ def assert_nothing_is_lost(exchange: Exchange, load: Load) -> None:
     """Every acknowledged order can be read back by its owner, with at least the fills that it was told."""
     by_user: dict[int, dict[str, dict[str, Any]]] = {}
     for user in load.users:
-        cursor, orders = "0", {}
+        cursor = "0"
+        orders: dict[str, dict[str, Any]] = {}
         while cursor:
             page = user.get("/v1/orders", cursor=cursor, limit=500)
             orders |= {order["order_id"]: order for order in page["orders"]}

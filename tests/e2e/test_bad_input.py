@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.e2e.exchange import Exchange
@@ -185,7 +186,7 @@ def test_a_wrong_password_is_refused_and_guessing_is_slowed(exchange: Exchange) 
 def test_the_rate_limit_fires_and_says_when_to_come_back(exchange: Exchange) -> None:
     """A user who asks for too much gets 429 with Retry-After; the headers count down before."""
     user = exchange.user()
-    seen = []
+    seen: list[httpx.Response] = []
     while not seen or seen[-1].status_code == 200:
         seen.append(user.http.get("/auth/me"))
         assert len(seen) < 2000, "the limit never fired"

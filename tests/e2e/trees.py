@@ -2,7 +2,7 @@
 
 from typing import Any
 
-Tree = tuple[str, tuple["Tree", ...]]  # type: ignore[misc]
+Tree = tuple[str, tuple["Tree", ...]]
 
 
 def tree(name: str, *below: Tree) -> Tree:
