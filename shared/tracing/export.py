@@ -1,4 +1,4 @@
-"""The export thread: takes ended spans out of the buffer, encodes them and sends the bytes.
+"""The export thread: takes ended spans out of the buffer, redacts and encodes them and sends the bytes.
 
 Requests never wait for it. While a backend is away its payloads are kept up to a number of bytes, the oldest are
 dropped and counted, and it is tried again with growing pauses; one warning is logged per outage.
@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from shared.tracing.redact import redact_spans
 from shared.tracing.span import Span, SpanBuffer
 
 logger = logging.getLogger(__name__)
@@ -171,6 +172,7 @@ class ExportWorker:
 
     def _export(self, ignore_pause: bool) -> None:
         while batch := self._take_batch():
+            redact_spans(batch)
             for outlet in self.outlets:
                 try:
                     outlet.put(batch)

@@ -1,0 +1,18 @@
+# C types for the compiled form of redact.py.
+
+cimport cython
+from shared.tracing.span cimport Span
+
+cdef int CARD_DIGITS_MIN, TEXT_LENGTH_MIN, _PLAIN, _SENSITIVE, _STATEMENT, _URL
+cdef dict _key_kinds
+
+@cython.locals(span=Span, attributes=dict)
+cpdef redact_spans(object spans)
+
+@cython.locals(kind=cython.int)
+cpdef redact_attributes(dict attributes)
+
+cpdef redact_text(str text)
+
+@cython.locals(digits=cython.int, before=cython.Py_UCS4, character=cython.Py_UCS4)
+cpdef bint is_suspect(str text) except -1

@@ -1,0 +1,135 @@
+"""Nothing sensitive leaves the process, and what is harmless leaves as it is."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.tracing import record_error
+from shared.tracing.otlp import encode_request
+from shared.tracing.redact import (
+    CARD_NUMBER,
+    PATTERNS,
+    is_suspect,
+    redact_attributes,
+    redact_spans,
+    redact_text,
+)
+from tests.tracing_kit import make_provider
+
+JWT = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJkZW1vIn0.c2lnbmF0dXJlLWhlcmU"
+SECRETS = ["hunter2-secret", JWT, "jane.doe@example.com", "4111 1111 1111 1111", "4111111111111111", "c2VjcmV0LWJhc2lj"]
+
+
+def redacted(attributes: dict[str, Any]) -> dict[str, Any]:
+    """The mapping after redaction."""
+    redact_attributes(attributes)
+    return attributes
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "password",
+        "user.password",
+        "http.request.header.authorization",
+        "http.request.header.cookie",
+        "access_token",
+        "api-key",
+        "client_secret",
+        "card.number",
+        "user.email",
+        "session_id",
+    ],
+)
+def test_sensitive_keys_hide_their_values(key: str) -> None:
+    """Whatever stands under a key that speaks of secrets is hidden, lists and bytes too."""
+    assert redacted({key: "short"}) == {key: "REDACTED"}
+    assert redacted({key: ("a", "b")}) == {key: "REDACTED"}
+    assert redacted({key: b"raw"}) == {key: "REDACTED"}
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("mail to jane.doe@example.com now", "mail to REDACTED now"),
+        (f"token is {JWT}!", "token is REDACTED!"),
+        ("Authorization: Bearer abc.def-123456", "Authorization: Bearer REDACTED"),
+        ("paid with 4111 1111 1111 1111.", "paid with REDACTED."),
+        ("postgresql://user:pa55@host/db", "postgresql://REDACTED@host/db"),
+        ('{"password": "hunter2"}', '{"password": REDACTED"}'),
+        ("password=hunter2&x=1", "password=REDACTED&x=1"),
+    ],
+)
+def test_patterns_are_hidden_in_any_text(text: str, clean: str) -> None:
+    """Credentials and personal data inside a longer text are cut out of it."""
+    assert redact_text(text) == clean
+
+
+def test_statements_lose_their_literals() -> None:
+    """Quoted texts and numbers in SQL become question marks; placeholders and names stay."""
+    statement = "SELECT * FROM t1 WHERE name = 'O''Hara' AND n > 42.5 AND id = $1"
+    expected = "SELECT * FROM t1 WHERE name = ? AND n > ? AND id = $1"
+    assert redacted({"db.query.text": statement}) == {"db.query.text": expected}
+
+
+def test_urls_lose_their_query_values() -> None:
+    """The names of query parameters stay, their values go."""
+    assert redacted({"url.full": "http://h/p?q=abc&key=1#top", "url.query": "q=abc&key=1"}) == {
+        "url.full": "http://h/p?q=REDACTED&key=REDACTED#top",
+        "url.query": "q=REDACTED&key=REDACTED",
+    }
+
+
+def test_what_is_harmless_is_left_alone() -> None:
+    """Ids, counts, prices, templates and ordinary names pass unchanged."""
+    harmless = {
+        "order.id": "0192f3c1-7b7e-7cc3-98a4-dc0c0c07398f",
+        "user.id": "user-42",
+        "order.quantity": 4111111111111111,
+        "batch.size": 3,
+        "http.route": "/v1/order/{order_id}",
+        "trace": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        "number": "1234 5678 9012 3456",
+        "service.instance.id": "0192f3c1",
+        "nested": (1, "two", True),
+    }
+    assert redacted(dict(harmless)) == harmless
+
+
+@given(st.text(max_size=200))
+def test_redacting_twice_changes_nothing_more(text: str) -> None:
+    """A redacted text is clean: a second pass leaves it as it is."""
+    once = redact_text(text)
+    assert redact_text(once) == once
+
+
+def test_secrets_leave_no_byte_in_what_is_sent() -> None:
+    """Secrets planted in every place a span has are in none of the bytes that go out."""
+    provider = make_provider()
+    tracer = provider.get_tracer("library")
+    for secret in SECRETS:
+        loud = f"password={secret}" if secret == SECRETS[0] else secret
+        loud = f"Basic {secret}" if secret == SECRETS[-1] else loud
+        span = tracer.start_span(f"GET {loud}", attributes={"token": secret, "note": f"see {loud}"})
+        span.set_attribute("list", [loud, "other"])
+        span.set_attribute("map", {"inner": loud, "secret": secret})
+        span.set_attribute("raw", loud.encode())
+        span.add_event(f"event {loud}", {"cookie": secret, "text": loud})
+        span.add_link(span.get_span_context(), {"why": loud, "authorization": secret})
+        record_error(span, ValueError(f"failed for {loud}"))
+        span.end()
+    spans = list(provider.buffer.ended)
+    redact_spans(spans)
+    sent = encode_request(provider.resource, spans)
+    assert [secret for secret in SECRETS if secret.encode() in sent] == []
+
+
+@given(st.text(st.sampled_from("eyJrcBb -@:=0123456789\tx"), max_size=40))
+def test_the_first_look_never_misses_what_the_patterns_find(text: str) -> None:
+    """A text that the quick check passes is one that no pattern would have changed."""
+    if not is_suspect(text):
+        for pattern, replacement in PATTERNS:
+            assert pattern.sub(replacement, text) == text
+        assert CARD_NUMBER.search(text) is None
