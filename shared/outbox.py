@@ -178,8 +178,8 @@ class Outbox:
             await self._redis.delete(self._stream.name, rewind_key(self._stream))
             return
         self._published = min(self._published, await self._last_in_stream())
-        stored: dict[bytes, bytes] = await self._redis.hgetall(positions_key(self._stream))
-        consumers = {name.encode() for name in self._stream.consumers}
+        stored = await self._redis.hgetall(positions_key(self._stream))
+        consumers: set[bytes | str] = {name.encode() for name in self._stream.consumers}
         if consumers <= stored.keys():
             safe = min(int(stored[name]) for name in consumers)
             async with self._database.connection(durable=False) as connection:

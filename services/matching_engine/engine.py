@@ -1,4 +1,4 @@
-"""All books of one engine, and what a command does to them. No I/O, no clock: same commands, same state, same events."""
+"""All books of one engine, and what a command does to them. No I/O, no clock: same commands, same events."""
 
 import zlib
 from collections.abc import Sequence
