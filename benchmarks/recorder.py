@@ -23,6 +23,7 @@ from opentelemetry.trace import SpanKind
 from shared.tracing import current_traceparent, span, statement_spans
 from shared.tracing.otlp import encode_request
 from shared.tracing.recorder import TracerProvider
+from shared.tracing.redact import redact_spans
 from shared.tracing.sampling import Sampler
 from shared.tracing.settings import Limits
 
@@ -90,6 +91,12 @@ def measure_ours(batches: Sequence[Batch]) -> dict[str, float]:
         encode_request(resource, ended)
         ended.clear()
 
+    def made_redacted_and_encoded(batch: Batch) -> None:
+        make(tracer, batch)
+        redact_spans(ended)
+        encode_request(resource, ended)
+        ended.clear()
+
     def statements(batch: Batch) -> None:
         for _ in range(len(batch) // len(parents)):
             with statement_spans(parents, "INSERT order", {"db.system.name": "postgresql"}):
@@ -99,6 +106,7 @@ def measure_ours(batches: Sequence[Batch]) -> dict[str, float]:
     costs = {
         "make": cost_us(made, batches),
         "make_and_encode": cost_us(made_and_encoded, batches),
+        "make_redact_and_encode": cost_us(made_redacted_and_encoded, batches),
         "sampled_out": cost_us(lambda batch: make(out, batch), batches),
         "sampled_out_not_current": cost_us(lambda batch: [out.start_span("match_order") for _ in batch], batches),
         "statement_span_in_batch_of_64": cost_us(statements, batches),
