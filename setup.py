@@ -40,10 +40,13 @@ def extensions() -> list[Extension]:
     except ImportError:
         return []
     modules = [
-        Extension(".".join(path.with_suffix("").parts), [str(path)], optional=True, extra_compile_args=["-O3", "-g0"])
+        Extension(".".join(path.with_suffix("").parts), [str(path)], extra_compile_args=["-O3", "-g0"])
         for path in hot_modules()
     ]
-    return cythonize(modules, nthreads=WORKERS) if modules else []
+    compiled = cythonize(modules, nthreads=WORKERS) if modules else []
+    for extension in compiled:
+        extension.optional = True  # only now: cythonize makes new ones and forgets it
+    return list(compiled)
 
 
 setup(ext_modules=extensions(), options={"build_ext": {"parallel": WORKERS}})
