@@ -2,7 +2,7 @@
 
 A client sends ``{"type": "subscribe", "channel": "book", "symbol": "AAPL"}`` (or "trades"), and ``{"type": "auth",
 "token": "..."}`` to get its own orders and trades. A book begins with a snapshot; deltas follow without a gap in their
-sequence numbers. Messages come ready encoded from Valkey and go out as they are, once encoded for all.
+sequence numbers; after a ``book_reset`` the client subscribes again for a fresh snapshot. Messages come ready encoded from Valkey and go out as they are, once encoded for all.
 """
 
 import asyncio
@@ -196,7 +196,8 @@ class Sockets:
         if isinstance(view, BookView):
             reader.send(_text({"type": "book_snapshot", **book_view(view)}))
             for text in waiting:
-                if self._decode_delta(text).first_sequence > view.sequence:
+                delta = self._decode_delta(text)
+                if (delta.first_sequence or delta.sequence) > view.sequence:
                     reader.send(text)
 
     async def _unsubscribe(self, reader: Reader, said: Said) -> None:
@@ -237,7 +238,10 @@ class Sockets:
 
 
 class _Delta(msgspec.Struct):
-    first_sequence: int
+    """A book message, as far as it tells its place. A reset has no ``first_sequence``."""
+
+    first_sequence: int = 0
+    sequence: int = 0
 
 
 def _text(message: dict[str, Any]) -> str:
