@@ -24,7 +24,8 @@ def hot_modules() -> list[Path]:
 def forget_outdated(*, pure: bool) -> None:
     """Delete what was compiled from an older source, or all of it in a pure installation: Python would prefer it."""
     for source in hot_modules():
-        for compiled in source.parent.glob(f"{source.stem}.*.so"):
+        name = f"{source.stem}.*.so"
+        for compiled in (*source.parent.glob(name), *Path("build").glob(f"lib*/{source.parent}/{name}")):
             if pure or compiled.stat().st_mtime < source.stat().st_mtime:
                 compiled.unlink()
 
