@@ -15,7 +15,7 @@ import numpy.typing as npt
 import zstandard
 
 from jaegerlite.columns import I64Array, SpanColumns, U8Array, U64Array
-from jaegerlite.decode import fill_tag_filter
+from jaegerlite.tagfilter import fill_tag_filter
 
 CHUNK_SPANS: Final = 4096
 FILTER_BYTES_PER_SPAN: Final = 2

@@ -13,11 +13,11 @@ import duckdb
 import numpy as np
 
 from jaegerlite.columns import U8Array
-from jaegerlite.decode import rows_with_tag, tag_places
 from jaegerlite.otlp import read_rest
 from jaegerlite.partitions import Partition, Snapshot
 from jaegerlite.sql import number_list
 from jaegerlite.store import Store
+from jaegerlite.tagfilter import rows_with_tag, tag_places
 from jaegerlite.tags import rest_has, series_has, status_having
 from jaegerlite.traces import ChunkReader, TraceKey
 

@@ -1,8 +1,10 @@
 """The decoder of OTLP, compiled and as plain Python, against messages that the official protobuf library built."""
 
 import importlib.util
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -13,25 +15,44 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValue, KeyValueList
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from jaegerlite import decode as installed
 from jaegerlite.columns import SpanColumns
+from jaegerlite.decode import MalformedError, decode_request
 from jaegerlite.otlp import Value, read_rest, value_text
 from jaegerlite.series import SeriesRegistry
+from jaegerlite.tagfilter import fill_tag_filter, rows_with_tag, tag_places
 
 
-def _plain() -> ModuleType:
-    """The decoder's source run by the interpreter, whether or not a compiled one is installed."""
-    source = Path(installed.__file__).with_name("decode.py")
-    spec = importlib.util.spec_from_file_location("jaegerlite_decode_plain", source)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@dataclass(frozen=True)
+class Hot:
+    """The hot functions in one of their two forms."""
+
+    decode_request: Callable[[bytes, SpanColumns, SeriesRegistry], tuple[int, int]]
+    malformed_error: type[Exception]
+    fill_tag_filter: Callable[[bytes, Any, Any], None]
 
 
+def _plain() -> Hot:
+    """The hot modules' sources run by the interpreter, whether or not compiled ones are installed."""
+    installed = {name: sys.modules[name] for name in ("jaegerlite.wire", "jaegerlite.decode", "jaegerlite.tagfilter")}
+    plain: dict[str, Any] = {}
+    try:
+        for name, module in installed.items():
+            source = Path(str(module.__file__)).with_name(name.removeprefix("jaegerlite.") + ".py")
+            spec = importlib.util.spec_from_file_location(name, source)
+            assert spec is not None
+            assert spec.loader is not None
+            # In the place of the installed one meanwhile, so that the others import this one.
+            plain[name] = sys.modules[name] = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(sys.modules[name])
+    finally:
+        sys.modules.update(installed)
+    decode = plain["jaegerlite.decode"]
+    return Hot(decode.decode_request, decode.MalformedError, plain["jaegerlite.tagfilter"].fill_tag_filter)
+
+
+INSTALLED = Hot(decode_request, MalformedError, fill_tag_filter)
 PLAIN = _plain()
-BOTH = pytest.mark.parametrize("decode", [installed, PLAIN], ids=["installed", "plain"])
+BOTH = pytest.mark.parametrize("decode", [INSTALLED, PLAIN], ids=["installed", "plain"])
 SOME_TIME = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 texts = st.text(max_size=12)
@@ -125,7 +146,7 @@ def _python_attributes(given: Any) -> tuple[tuple[str, Value], ...]:
     return tuple((item.key, _python_value(item.value)) for item in given)
 
 
-def _taken(decode: ModuleType, body: bytes) -> tuple[SpanColumns, SeriesRegistry, int]:
+def _taken(decode: Hot, body: bytes) -> tuple[SpanColumns, SeriesRegistry, int]:
     columns, registry = SpanColumns(), SeriesRegistry()
     _, refused = decode.decode_request(body, columns, registry)
     return columns, registry, refused
@@ -141,7 +162,7 @@ def _one_span(**fields: Any) -> bytes:
 @BOTH
 @SOME_TIME
 @given(request=export_requests())
-def test_every_field_arrives(decode: ModuleType, request: ExportTraceServiceRequest) -> None:
+def test_every_field_arrives(decode: Hot, request: ExportTraceServiceRequest) -> None:
     """Whatever the protobuf library writes, the columns and the kept rest say the same of every span."""
     columns, registry, refused = _taken(decode, request.SerializeToString())
     expected = [
@@ -176,9 +197,7 @@ def test_every_field_arrives(decode: ModuleType, request: ExportTraceServiceRequ
 @BOTH
 @SOME_TIME
 @given(request=export_requests(), data=st.data())
-def test_damage_is_refused_or_survived(
-    decode: ModuleType, request: ExportTraceServiceRequest, data: st.DataObject
-) -> None:
+def test_damage_is_refused_or_survived(decode: Hot, request: ExportTraceServiceRequest, data: st.DataObject) -> None:
     """A request cut short or with bytes changed is taken or refused with a reason, and never crashes or half-counts."""
     body = bytearray(request.SerializeToString())
     for _ in range(data.draw(st.integers(0, 3))):
@@ -188,7 +207,7 @@ def test_damage_is_refused_or_survived(
     columns = SpanColumns()
     try:
         taken, _ = decode.decode_request(bytes(body), columns, SeriesRegistry())
-    except decode.MalformedError as error:
+    except decode.malformed_error as error:
         reason, taken = str(error), 0
     else:
         reason = ""
@@ -210,19 +229,19 @@ def test_damage_is_refused_or_survived(
         (b"\x02\x00", "is zero"),
     ],
 )
-def test_malformed_requests_are_told_why(decode: ModuleType, body: bytes, reason: str) -> None:
+def test_malformed_requests_are_told_why(decode: Hot, body: bytes, reason: str) -> None:
     """A malformed request is refused with words for what is wrong."""
-    with pytest.raises(decode.MalformedError, match=reason):
+    with pytest.raises(decode.malformed_error, match=reason):
         _taken(decode, body)
 
 
 @BOTH
-def test_values_nested_without_end_are_refused(decode: ModuleType) -> None:
+def test_values_nested_without_end_are_refused(decode: Hot) -> None:
     """A value nested forty deep is refused, instead of exhausting the stack now or a reader later."""
     value = AnyValue(string_value="x")
     for _ in range(40):
         value = AnyValue(array_value=ArrayValue(values=[value]))
-    with pytest.raises(decode.MalformedError, match="nested deeper"):
+    with pytest.raises(decode.malformed_error, match="nested deeper"):
         _taken(decode, _one_span(attributes=[KeyValue(key="deep", value=value)]))
 
 
@@ -238,21 +257,21 @@ def test_values_nested_without_end_are_refused(decode: ModuleType) -> None:
         {"start_time_unix_nano": 2**63},
     ],
 )
-def test_unusable_spans_are_counted_out(decode: ModuleType, fields: dict[str, Any]) -> None:
+def test_unusable_spans_are_counted_out(decode: Hot, fields: dict[str, Any]) -> None:
     """A span without usable ids or time is refused by itself, and counted."""
     columns, _, refused = _taken(decode, _one_span(**fields))
     assert (columns.count, refused) == (0, 1)
 
 
 @BOTH
-def test_a_span_that_ends_before_it_starts_lasts_nothing(decode: ModuleType) -> None:
+def test_a_span_that_ends_before_it_starts_lasts_nothing(decode: Hot) -> None:
     """Clock skew within a span shows as no duration, never as a negative one."""
     columns, _, _ = _taken(decode, _one_span(start_time_unix_nano=2000, end_time_unix_nano=1000))
     assert (columns.start_ns[0], columns.duration_ns[0]) == (2000, 0)
 
 
 @BOTH
-def test_fields_in_any_order_are_understood(decode: ModuleType) -> None:
+def test_fields_in_any_order_are_understood(decode: Hot) -> None:
     """A sender that writes the ids after the attributes, as protobuf allows, is understood all the same."""
     attribute = KeyValue(key="k", value=AnyValue(string_value="v")).SerializeToString()
     span = (
@@ -266,7 +285,7 @@ def test_fields_in_any_order_are_understood(decode: ModuleType) -> None:
     assert rest.attributes == (("k", "v"),)
 
 
-def _filter(decode: ModuleType, request: ExportTraceServiceRequest) -> tuple[Any, bytes, Any]:
+def _filter(decode: Hot, request: ExportTraceServiceRequest) -> tuple[Any, bytes, Any]:
     columns, _, _ = _taken(decode, request.SerializeToString())
     lengths = (columns.rest_stop - columns.rest_start)[: columns.count]
     pairs = zip(columns.rest_start[: columns.count], columns.rest_stop[: columns.count], strict=True)
@@ -280,17 +299,17 @@ def _filter(decode: ModuleType, request: ExportTraceServiceRequest) -> tuple[Any
 @given(request=export_requests())
 def test_the_tag_filter_never_misses(request: ExportTraceServiceRequest) -> None:
     """Every attribute of every span, event and link is found by its text, and its span is marked."""
-    bits, rests, lengths = _filter(installed, request)
+    bits, rests, lengths = _filter(INSTALLED, request)
     borders = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     all_spans = [span for resource in request.resource_spans for scope in resource.scope_spans for span in scope.spans]
     for row, span in enumerate(all_spans):
         given = [span.attributes, *(e.attributes for e in span.events), *(li.attributes for li in span.links)]
         for key, value in (pair for each in given for pair in _python_attributes(each)):
             name, text = key.encode(), value_text(value).encode()
-            places = installed.tag_places(name, text, len(bits))
+            places = tag_places(name, text, len(bits))
             assert any(all(bits[place >> 3] >> (place & 7) & 1 for place in some) for some in places)
             found = np.zeros(len(lengths), np.uint8)
-            installed.rows_with_tag(rests, borders, name, text, found)
+            rows_with_tag(rests, borders, name, text, found)
             assert found[row]
 
 
@@ -298,4 +317,4 @@ def test_the_tag_filter_never_misses(request: ExportTraceServiceRequest) -> None
 @given(request=export_requests())
 def test_compiled_and_plain_hash_alike(request: ExportTraceServiceRequest) -> None:
     """A store written by the compiled code is searched the same by plain Python."""
-    assert (_filter(installed, request)[0] == _filter(PLAIN, request)[0]).all()
+    assert (_filter(INSTALLED, request)[0] == _filter(PLAIN, request)[0]).all()

@@ -1,0 +1,44 @@
+# C types for the compiled form of tagfilter.py.
+
+cimport cython
+
+from jaegerlite.wire cimport FieldReader
+
+cdef unsigned long long fnv(const unsigned char* buf, Py_ssize_t pos, Py_ssize_t end, unsigned long long state) noexcept
+
+cdef unsigned long long mix(unsigned long long state) noexcept
+
+cdef long long from_twos_complement(unsigned long long value) noexcept
+
+@cython.final
+cdef class TagWalk:
+    cdef FieldReader reader
+    cdef unsigned char[::1] bits
+    cdef unsigned long long mask
+    cdef bint filling
+    cdef unsigned long long pair
+    cdef unsigned long long bare
+    cdef bint hit
+
+    @cython.locals(mixed=cython.ulonglong, place=cython.ulonglong, slice_=cython.int)
+    cdef int see(self, unsigned long long state) except -1
+
+    @cython.locals(separated=cython.ulonglong, state=cython.ulonglong, text=bytes, reader=FieldReader)
+    cdef unsigned long long value_hash(self, Py_ssize_t pos, Py_ssize_t end, unsigned long long key) except? 0
+
+    @cython.locals(
+        key=cython.ulonglong, value_start=cython.Py_ssize_t, value_stop=cython.Py_ssize_t, reader=FieldReader
+    )
+    cdef int attribute(self, Py_ssize_t pos, Py_ssize_t end) except -1
+
+    @cython.locals(key=cython.ulonglong, reader=FieldReader)
+    cdef int nested(self, Py_ssize_t pos, Py_ssize_t end, int kind) except -1
+
+    @cython.locals(reader=FieldReader)
+    cdef int span(self, Py_ssize_t pos, Py_ssize_t end) except -1
+
+@cython.locals(walk=TagWalk, sizes="long long[::1]", pos=cython.Py_ssize_t, row=cython.Py_ssize_t)
+cpdef fill_tag_filter(bytes rests, object lengths, object bits)
+
+@cython.locals(walk=TagWalk, places="long long[::1]", hits="unsigned char[::1]", row=cython.Py_ssize_t)
+cpdef rows_with_tag(bytes rests, object borders, bytes key, bytes value, object found)

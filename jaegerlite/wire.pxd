@@ -1,0 +1,30 @@
+# C types for the compiled form of wire.py.
+
+cimport cython
+
+@cython.final
+cdef class FieldReader:
+    cdef bytes data
+    cdef const unsigned char* buf
+    cdef int number
+    cdef int wire
+    cdef Py_ssize_t start
+    cdef Py_ssize_t stop
+    cdef unsigned long long value
+
+    @cython.locals(value=cython.ulonglong, byte=cython.ulonglong, shift=cython.int)
+    cdef Py_ssize_t varint(self, Py_ssize_t pos, Py_ssize_t end) except -1
+
+    @cython.locals(value=cython.ulonglong, byte=cython.ulonglong, place=cython.int)
+    cdef unsigned long long little_endian(self, Py_ssize_t pos, int width) noexcept
+
+    @cython.locals(value=cython.ulonglong, byte=cython.ulonglong, place=cython.int)
+    cdef unsigned long long big_endian(self, Py_ssize_t pos) noexcept
+
+    @cython.locals(width=cython.int)
+    cdef Py_ssize_t read(self, Py_ssize_t pos, Py_ssize_t end) except -1
+
+    cdef int child_kind(self, int kind, int number) noexcept
+
+    @cython.locals(child=cython.int)
+    cdef int check(self, Py_ssize_t pos, Py_ssize_t end, int kind, int depth) except -1

@@ -1,0 +1,140 @@
+# cython: language_level=3, annotation_typing=False
+# mypy: disable-error-code="no-any-return"
+"""Reading protobuf's wire format without making objects: one reader, which holds the field that it read last.
+
+Compiled, it works on C pointers and numbers (`wire.pxd` has the types); the same source runs as plain Python.
+https://protobuf.dev/programming-guides/encoding/
+"""
+
+import cython
+
+VARINT = cython.declare(cython.int, 0)
+FIXED64 = cython.declare(cython.int, 1)
+BYTES = cython.declare(cython.int, 2)
+FIXED32 = cython.declare(cython.int, 5)
+
+U64_MASK = cython.declare(cython.ulonglong, 0xFFFFFFFFFFFFFFFF)
+
+# The kinds of message that `check` walks, named by what they are in OTLP.
+LEAF = cython.declare(cython.int, 0)
+KEY_VALUE = cython.declare(cython.int, 1)
+ANY_VALUE = cython.declare(cython.int, 2)
+ARRAY = cython.declare(cython.int, 3)
+KEY_VALUE_LIST = cython.declare(cython.int, 4)
+EVENT = cython.declare(cython.int, 5)
+LINK = cython.declare(cython.int, 6)
+
+# An attribute value may hold values; no sender of good will goes deeper.
+DEPTH_MAX = cython.declare(cython.int, 32)
+
+
+class MalformedError(ValueError):
+    """The bytes are no OTLP trace request; the text says where and why."""
+
+
+class FieldReader:
+    """Reads fields out of `data`. After `read`: the field's `number` and `wire` type, and its `value` or its borders.
+
+    The borders `start` and `stop` belong to wire type 2, `value` to all others, as the unsigned number on the wire.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.buf = data
+        self.number = 0
+        self.wire = 0
+        self.start = 0
+        self.stop = 0
+        self.value = 0
+
+    def varint(self, pos: int, end: int) -> int:
+        """Read a varint into `value`; return the position behind it."""
+        value = 0
+        shift = 0
+        while pos < end:
+            byte = self.buf[pos]
+            pos += 1
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                self.value = value & U64_MASK
+                return pos
+            shift += 7
+            if shift > 63:
+                raise MalformedError(f"a number at byte {pos} is longer than ten bytes")
+        raise MalformedError(f"the message ends within a number at byte {pos}")
+
+    def little_endian(self, pos: int, width: int) -> int:
+        """The unsigned number in `width` bytes; the caller has made sure that they are there."""
+        value = 0
+        for place in range(width):
+            byte = self.buf[pos + place]
+            value |= byte << (8 * place)
+        return value
+
+    def big_endian(self, pos: int) -> int:
+        """The unsigned number in eight bytes, such as a span id; the caller has made sure that they are there."""
+        value = 0
+        for place in range(8):
+            byte = self.buf[pos + place]
+            value = (value << 8) | byte
+        return value & U64_MASK
+
+    def read(self, pos: int, end: int) -> int:
+        """Read the field at `pos`, which is before `end`; return the position behind it.
+
+        Raises MalformedError where it is none, or runs past `end`. Groups, which protobuf gave up, count as malformed.
+        """
+        pos = self.varint(pos, end)
+        if self.value >> 32:
+            raise MalformedError(f"a field number before byte {pos} is out of range")
+        self.number = self.value >> 3
+        self.wire = self.value & 7
+        if self.number == 0:
+            raise MalformedError(f"a field number before byte {pos} is zero")
+        if self.wire == BYTES:
+            pos = self.varint(pos, end)
+            if self.value > cython.cast(cython.ulonglong, end - pos):
+                raise MalformedError(f"a field of {self.value} bytes at byte {pos} runs past its message")
+            self.start = pos
+            self.stop = pos + cython.cast(cython.Py_ssize_t, self.value)
+            return self.stop
+        if self.wire == VARINT:
+            return self.varint(pos, end)
+        if self.wire == FIXED64 or self.wire == FIXED32:
+            width = 8 if self.wire == FIXED64 else 4
+            if end - pos < width:
+                raise MalformedError(f"the message ends within a number at byte {pos}")
+            self.value = self.little_endian(pos, width)
+            return pos + width
+        raise MalformedError(f"wire type {self.wire} before byte {pos} is not used by OTLP")
+
+    def child_kind(self, kind: int, number: int) -> int:
+        """The kind of message that a field of a message of this kind holds; LEAF (0) where it holds none."""
+        if kind == KEY_VALUE:
+            return ANY_VALUE if number == 2 else LEAF
+        if kind == ANY_VALUE:
+            return ARRAY if number == 5 else KEY_VALUE_LIST if number == 6 else LEAF
+        if kind == ARRAY:
+            return ANY_VALUE if number == 1 else LEAF
+        if kind == KEY_VALUE_LIST:
+            return KEY_VALUE if number == 1 else LEAF
+        if kind == EVENT:
+            return KEY_VALUE if number == 3 else LEAF
+        if kind == LINK:
+            return KEY_VALUE if number == 4 else LEAF
+        return LEAF
+
+    def check(self, pos: int, end: int, kind: int, depth: int) -> int:
+        """Walk a nested message to its leaves, so that whoever reads it later need not fear it.
+
+        Raises MalformedError where it is broken, or nested deeper than anybody means it.
+        """
+        if depth > DEPTH_MAX:
+            raise MalformedError(f"a value at byte {pos} is nested deeper than {DEPTH_MAX} levels")
+        while pos < end:
+            pos = self.read(pos, end)
+            if self.wire == BYTES:
+                child = self.child_kind(kind, self.number)
+                if child != LEAF:
+                    self.check(self.start, self.stop, child, depth + 1)
+        return 0
