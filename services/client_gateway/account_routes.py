@@ -1,4 +1,4 @@
-"""``/auth`` and ``/wallet``: who you are and what you own."""
+"""``/auth``, ``/wallet`` and ``/notifications``: who you are, what you own, what you were told."""
 
 import time
 import uuid
@@ -8,10 +8,17 @@ from fastapi import Response
 from services.client_gateway.api import Api, Call, Nothing
 from services.client_gateway.instruments import Listing
 from services.client_gateway.limits import RateLimit
-from services.client_gateway.requests import FundingRequest, LoginRequest, PageQuery, RegisterRequest, funding_amount
+from services.client_gateway.requests import (
+    FundingRequest,
+    LoginRequest,
+    NotificationsQuery,
+    PageQuery,
+    RegisterRequest,
+    funding_amount,
+)
 from services.client_gateway.settings import GatewaySettings
 from services.client_gateway.views import time_text, transaction_view, wallet_view
-from shared.contracts import users, wallet
+from shared.contracts import notifications, users, wallet
 from shared.contracts.codes import Side
 from shared.contracts.money import CASH
 from shared.errors import Problem
@@ -29,6 +36,8 @@ class AccountRoutes:
         api.route("POST", "/auth/register", self.register, body=RegisterRequest, public=True, tag="auth")
         api.route("POST", "/auth/login", self.login, body=LoginRequest, public=True, tag="auth")
         api.route("GET", "/auth/me", self.me, tag="auth")
+        api.route("POST", "/auth/logout", self.logout, tag="auth")
+        api.route("GET", "/notifications", self.notifications, query=NotificationsQuery, tag="notifications")
         api.route("GET", "/wallet/balance", self.balance, tag="wallet")
         api.route("POST", "/wallet/create", self.create, tag="wallet")
         api.route("POST", "/wallet/add-funds", self.add_funds, body=FundingRequest, tag="wallet")
@@ -67,6 +76,26 @@ class AccountRoutes:
                 "expires_at": time_text(identity.expires_at_s * 1_000_000),
             }
         )
+
+    async def logout(self, call: Call, _query: Nothing) -> Response:
+        """Revokes the token that this request shows."""
+        _, _, token = call.request.headers["authorization"].partition(" ")
+        await call.ask(users.REVOKE_TOKEN, users.Token(token=token, traceparent=call.traceparent))
+        return json_response({"status": "logged out"})
+
+    async def notifications(self, call: Call, query: NotificationsQuery) -> Response:
+        """What the socket told you after engine event ``after``, oldest first; ask on from ``up_to``."""
+        told = await call.ask(
+            notifications.GET_NOTIFICATIONS,
+            notifications.NotificationsQuery(
+                user_id=call.identity.user_id,
+                position=call.position,
+                after=query.after,
+                limit=query.limit,
+                traceparent=call.traceparent,
+            ),
+        )
+        return json_response({"messages": told.messages, "up_to": str(told.up_to)})
 
     async def balance(self, call: Call, _query: Nothing) -> Response:
         """All you own: total, held by open orders, available."""

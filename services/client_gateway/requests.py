@@ -102,6 +102,11 @@ class PageQuery(Body, frozen=True, kw_only=True):
     limit: Limit = 50
 
 
+class NotificationsQuery(Body, frozen=True, kw_only=True):
+    after: Cursor = 0
+    limit: Limit = 100
+
+
 class ReportTradesQuery(Body, frozen=True, kw_only=True):
     """``format=csv`` gives a file for a spreadsheet."""
 

@@ -2,7 +2,8 @@
 
 A client sends ``{"type": "subscribe", "channel": "book", "symbol": "AAPL"}`` (or "trades"), and ``{"type": "auth",
 "token": "..."}`` to get its own orders and trades. A book begins with a snapshot; deltas follow without a gap in their
-sequence numbers; after a ``book_reset`` the client subscribes again for a fresh snapshot. Messages come ready encoded from Valkey and go out as they are, once encoded for all.
+sequence numbers; after a ``book_reset`` the client subscribes again for a fresh snapshot. Messages come ready encoded
+from Valkey and go out as they are, once encoded for all.
 """
 
 import asyncio

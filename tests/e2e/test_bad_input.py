@@ -154,6 +154,13 @@ def test_a_token_signed_by_somebody_else_is_refused(exchange: Exchange) -> None:
     assert_problem(exchange.http.get("/auth/me", headers={"Authorization": f"Bearer {changed}"}), 401, "invalid_token")
 
 
+def test_a_token_is_worth_nothing_after_logging_out(exchange: Exchange) -> None:
+    """Logging out revokes the token at once."""
+    user = exchange.user()
+    assert user.http.post("/auth/logout").status_code == 200
+    assert_problem(user.http.get("/auth/me"), 401, "token_revoked")
+
+
 def test_another_users_order_is_not_there(exchange: Exchange) -> None:
     """Somebody else's order can be neither seen nor cancelled: it is a 404 like any unknown one."""
     order = exchange.user(cash=1000).placed(symbol="TSLA", quantity=1, price=200)

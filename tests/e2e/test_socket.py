@@ -71,6 +71,15 @@ async def test_a_user_hears_of_own_orders_and_trades(exchange: Exchange, listene
     assert (trade["order_id"], trade["role"], trade["price"]) == (order["order_id"], "maker", "440.00")
 
 
+async def test_who_was_away_reads_what_was_missed(exchange: Exchange) -> None:
+    """What the socket would have told can be read afterwards, from the event on that was seen last."""
+    user = await asyncio.to_thread(exchange.user, 1000)
+    order = await asyncio.to_thread(user.placed, symbol="TSLA", quantity=1, price=200)
+    told = await asyncio.to_thread(user.get, "/notifications")
+    assert [(m["type"], m["order_id"], m["status"]) for m in told["messages"]] == [("order", order["order_id"], "OPEN")]
+    assert (await asyncio.to_thread(user.get, "/notifications", after=told["up_to"]))["messages"] == []
+
+
 @pytest.mark.parametrize(
     ("message", "code"),
     [
