@@ -1,5 +1,6 @@
 """What one run of the generator counted and timed, and the figures made of it."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ PLACED = b'{"status":201,'
 
 def percentile(ordered: Sequence[float], percent: float) -> float:
     """The nearest-rank percentile of sorted values; 0 where there are none."""
-    return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))] if ordered else 0.0
+    return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)] if ordered else 0.0
 
 
 def code_of(reply: Reply) -> str:
