@@ -50,6 +50,7 @@ class Outlet:
         self.exporter = exporter
         self.backlog: deque[tuple[int, bytes]] = deque()
         self.backlog_bytes = 0
+        self.backlog_spans = 0
         self.backlog_bytes_max = backlog_bytes_max
         self.retry_at_s = 0.0
         self.pause_s = 0.0
@@ -61,7 +62,9 @@ class Outlet:
         payloads = self.exporter.encode(spans)
         self.backlog.extend(payloads)
         self.backlog_bytes += sum(len(payload) for _, payload in payloads)
-        self.dropped["too_large"] += len(spans) - sum(count for count, _ in payloads)
+        fitting = sum(count for count, _ in payloads)
+        self.backlog_spans += fitting
+        self.dropped["too_large"] += len(spans) - fitting
         while self.backlog_bytes > self.backlog_bytes_max:
             self._drop_oldest("backlog_full")
 
@@ -80,8 +83,7 @@ class Outlet:
             except (OSError, http.client.HTTPException) as error:
                 self._pause(error)
                 return
-            self.backlog.popleft()
-            self.backlog_bytes -= len(payload)
+            self._pop()
             self.exported += count
             if self.pause_s:
                 logger.info("Trace backend %s is back.", self.exporter.name)
@@ -102,9 +104,14 @@ class Outlet:
         self.exporter.close()
 
     def _drop_oldest(self, reason: str) -> None:
+        self.dropped[reason] += self._pop()
+
+    def _pop(self) -> int:
+        """Take the oldest payload out; answers its number of spans."""
         count, payload = self.backlog.popleft()
         self.backlog_bytes -= len(payload)
-        self.dropped[reason] += count
+        self.backlog_spans -= count
+        return count
 
 
 class ExportWorker:
@@ -152,7 +159,7 @@ class ExportWorker:
         self.requests = queue.SimpleQueue()
         for outlet in self.outlets:
             outlet.backlog.clear()
-            outlet.backlog_bytes = 0
+            outlet.backlog_bytes = outlet.backlog_spans = 0
             outlet.exporter.close()
         self.start()
 

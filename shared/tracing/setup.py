@@ -73,7 +73,7 @@ def tracing_stats() -> dict[str, int | dict[str, int]]:
     exported = waiting = 0
     for outlet in worker.outlets if worker is not None else ():
         exported += outlet.exported
-        waiting += sum(count for count, _ in tuple(outlet.backlog))
+        waiting += outlet.backlog_spans
         for reason, count in outlet.dropped.items():
             dropped[reason] = dropped.get(reason, 0) + count
     return {

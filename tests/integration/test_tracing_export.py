@@ -121,7 +121,8 @@ def test_memory_is_bounded_during_an_outage() -> None:
         end_spans(provider, 100)
         worker.flush(2.0)
         assert outlet.backlog_bytes <= 50_000
-    kept = sum(count for count, _ in outlet.backlog)
+    kept = outlet.backlog_spans
+    assert kept == sum(count for count, _ in outlet.backlog)
     assert outlet.dropped["backlog_full"] > 0
     assert kept + outlet.dropped["backlog_full"] == 2_000
     worker.stop(2.0)
