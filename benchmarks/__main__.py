@@ -90,6 +90,11 @@ async def _measure(
     address = Address(exchange.url)
     with console.status(f"registering {USERS} users"):
         bench = Bench(address, await make_traders(address), exchange.home, plan)
+    if exchange.home is not None:
+        content["idle"] = idle = await bench.idle()
+        console.print(
+            f"idle: {idle['cpu_percent']['total']:.1f} % of a core, {idle['resident_mb']['total']:.0f} MB resident"
+        )
     results: list[Result] = []
     for name in names:
         for scenario in scenarios(bench)[name]:

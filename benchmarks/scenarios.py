@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks.connection import Address
 from benchmarks.loops import closed_loop, open_loop
 from benchmarks.metrics import mean_batches, read_batches
-from benchmarks.processes import Processes, Usage
+from benchmarks.processes import GENERATOR, Processes, Usage
 from benchmarks.tally import Tally
 from benchmarks.workload import Trader
 from outcry.home import Home
@@ -25,6 +25,7 @@ OVERLOAD_CONNECTIONS = 3000
 """More than the gateway lets in at once, so that it has to shed."""
 
 OVERLOAD_FACTOR = 2.0
+IDLE_S = 5.0
 PROBE_CONNECTIONS = 64
 PROBE_S = 3.0
 
@@ -79,6 +80,18 @@ class Bench:
         means = mean_batches(batches, await read_batches(self.home))
         return Result(name, tally.figures(), *_costs(before, after, tally, elapsed_s), means)
 
+    async def idle(self) -> dict[str, dict[str, float]]:
+        """What the exchange takes when nobody asks anything of it: per cent of one core, MB resident."""
+        before, began_s = self.processes.read(), time.perf_counter()
+        await asyncio.sleep(IDLE_S)
+        after, elapsed_s = self.processes.read(), time.perf_counter() - began_s
+        cpu = {
+            name: seconds / elapsed_s * 100 for name, seconds in after.cpu_since(before).items() if name != GENERATOR
+        }
+        resident = {name: size / 1e6 for name, size in after.resident.items() if name != GENERATOR}
+        cpu["total"], resident["total"] = sum(cpu.values()), sum(resident.values())
+        return {"cpu_percent": _rounded(cpu, 2), "resident_mb": _rounded(resident, 1)}
+
     async def closed(self, connections: int) -> Result:
         """``POST /v1/order`` and cancels, as fast as so many connections go."""
         plan = self.plan
@@ -120,7 +133,7 @@ def _costs(before: Usage, after: Usage, tally: Tally, elapsed_s: float) -> tuple
     cpu = {name: seconds * 1000 / orders for name, seconds in after.cpu_since(before).items()}
     cpu["total"] = sum(cpu.values())
     resident = {name: size / 1e6 for name, size in after.resident.items()}
-    resident["total"] = sum(size for name, size in resident.items() if name != "(generator)")
+    resident["total"] = sum(size for name, size in resident.items() if name != GENERATOR)
     return _rounded(cpu, 4), _rounded(resident, 1)
 
 

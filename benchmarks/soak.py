@@ -7,6 +7,7 @@ from rich.console import Console
 
 from benchmarks.loops import open_loop
 from benchmarks.metrics import backlog
+from benchmarks.processes import GENERATOR
 from benchmarks.scenarios import OPEN_CONNECTIONS, OPEN_RATE_PER_S, Bench
 
 WINDOW_S = 60.0
@@ -30,7 +31,7 @@ async def soak(bench: Bench, seconds: float, console: Console) -> list[dict[str,
             "backlog": await backlog(bench.home),
             "resident_mb": {name: round(size / 1e6, 1) for name, size in usage.resident.items()},
         }
-        total = sum(size for name, size in usage.resident.items() if name != "(generator)") / 1e6
+        total = sum(size for name, size in usage.resident.items() if name != GENERATOR) / 1e6
         latency = figures["latency_ms"]
         console.print(
             f"{window['at_s']:5} s  {figures['orders_per_s']:7.0f} orders/s  p50 {latency['p50']:6.1f} ms  "
