@@ -59,8 +59,12 @@ class Housekeeping:
         bytes_max = min(PARTITION_BYTES_MAX, self._disk_bytes_max * SHARE_OF_SIZE)
         if current.spans >= SPANS_MAX or current.live_bytes >= bytes_max:
             self._roll_over()
-        if time.monotonic() >= self._due_s:
+        if self.is_due():
             self.look_at_age_and_size()
+
+    def is_due(self) -> bool:
+        """Whether it is time to look at age and size again, whether or not spans came."""
+        return time.monotonic() >= self._due_s
 
     def _merge(self, small: list[int]) -> None:
         # Readers may have been at the chunks that the last merge replaced; by now they are through with them.

@@ -66,11 +66,13 @@ class Flusher:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._full.wait(), self._interval_s)
             self._full.clear()
-            if self._store.waiting_spans:
+            came = self._store.waiting_spans > 0
+            if came:
                 await loop.run_in_executor(self._thread, self._store.flush, self._store.swap())
             metrics.WAITING_SPANS.set(self._store.waiting_spans)
             metrics.WAITING_BYTES.set(self._store.waiting_bytes)
-            await loop.run_in_executor(self._thread, self._keep_house)
+            if came or self._store.housekeeping.is_due():
+                await loop.run_in_executor(self._thread, self._keep_house)
         await loop.run_in_executor(self._thread, self._store.flush, self._store.swap())
         self._thread.shutdown()
 

@@ -1,6 +1,7 @@
 """Reading whole traces out of the store."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -55,7 +56,7 @@ def _read_spans(
     for chunk, place, trace_hi, trace_lo, series, start_ns, duration_ns, status in rows:
         if (trace_hi, trace_lo) not in wanted:
             continue
-        span_id, parent_id, rest = reader.read(chunk, place)
+        span_id, parent_id = reader.ids(chunk, place)
         spans = traces.setdefault((trace_hi, trace_lo), {})
         if span_id not in spans:
             spans[span_id] = Span(
@@ -66,7 +67,7 @@ def _read_spans(
                 duration_ns,
                 status,
                 store.registry.all[series],
-                read_rest(rest),
+                read_rest(reader.rest(chunk, place)),
             )
 
 
@@ -74,36 +75,35 @@ class ChunkReader:
     """Reads single spans of a partition's chunks; keeps the chunk it read last, since spans of a trace lie together."""
 
     def __init__(self, cursor: duckdb.DuckDBPyConnection, partition: Partition) -> None:
-        self._cursor = cursor
-        self._table = partition.chunk_table
         self.partition = partition
+        self._cursor = cursor
         self._chunk = -1
-
-    def _load(self, chunk: int) -> None:
-        row = self._cursor.execute(
-            f"SELECT spans, span_ids, parents, rests FROM {self._table} WHERE id = ?",  # noqa: S608
-            [chunk],
-        ).fetchone()
-        if row is None:
-            raise LookupError(f"{self._table} has spans of chunk {chunk} but not the chunk")
-        spans, span_ids, parents, rests = row
-        ids = np.frombuffer(span_ids, np.uint64)
-        self._ids = ids.tolist()
-        self._parents = unpack_parents(ids, parents).tolist()
-        self.rests, self.borders = unpack_rests(rests, spans)
-        self._chunk = chunk
+        self._chunk_of_ids = -1
 
     def open(self, chunk: int) -> None:
-        """Load a chunk, unless it is there; `rests` and `borders` are its afterwards."""
+        """Load the kept parts of a chunk's spans, unless they are there: `rests`, cut by `borders`."""
         if chunk != self._chunk:
-            self._load(chunk)
+            spans, rests = self._fetch(chunk, "spans, rests")
+            self.rests, self.borders = unpack_rests(rests, spans)
+            self._chunk = chunk
+
+    def _fetch(self, chunk: int, names: str) -> tuple[Any, ...]:
+        table = self.partition.chunk_table
+        row = self._cursor.execute(f"SELECT {names} FROM {table} WHERE id = ?", [chunk]).fetchone()  # noqa: S608
+        if row is None:
+            raise LookupError(f"{self.partition.span_table} has spans of chunk {chunk}, which is not in {table}")
+        return row
 
     def rest(self, chunk: int, place: int) -> bytes:
         """The kept part of the span at a place of a chunk."""
         self.open(chunk)
         return self.rests[self.borders[place] : self.borders[place + 1]]
 
-    def read(self, chunk: int, place: int) -> tuple[int, int, bytes]:
-        """Span id, parent id (0 for none) and kept part of the span at a place of a chunk."""
-        rest = self.rest(chunk, place)
-        return self._ids[place], self._parents[place], rest
+    def ids(self, chunk: int, place: int) -> tuple[int, int]:
+        """Span id and parent id (0 for none) of the span at a place of a chunk."""
+        if chunk != self._chunk_of_ids:
+            span_ids, parents = self._fetch(chunk, "span_ids, parents")
+            self._span_ids = np.frombuffer(span_ids, np.uint64)
+            self._parent_ids = unpack_parents(self._span_ids, parents)
+            self._chunk_of_ids = chunk
+        return int(self._span_ids[place]), int(self._parent_ids[place])
