@@ -15,7 +15,7 @@ from opentelemetry.propagators.textmap import Getter
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from shared.tracing.context import record_error, traceparent_of
-from shared.tracing.recorder import Tracer, start_remote_child
+from shared.tracing.recorder import Tracer, context_with, start_remote_child
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -138,18 +138,20 @@ class TracingMiddleware:
 
     def _start(self, scope: Scope, name: str) -> tuple[trace.Span, Context]:
         """The server span, and the context that has it as its current one."""
+        attributes = request_attributes(scope)
         traceparent, plain = "", self.plain_propagation
         for header, value in scope["headers"]:
-            if header == b"traceparent":
+            if header == b"user-agent":
+                attributes["user_agent.original"] = value.decode("latin-1")
+            elif header == b"traceparent":
                 plain = plain and not traceparent
                 traceparent = value.decode("latin-1")
             elif header == b"tracestate" or header == b"baggage":
                 plain = False
-        attributes = request_attributes(scope)
         if plain and isinstance(self.tracer, Tracer):
             tracer = self.tracer
             span = start_remote_child(traceparent, tracer.buffer, tracer.scope, name, SpanKind.SERVER, attributes, None)
-            return span, trace.set_span_in_context(span, EMPTY)
+            return span, context_with(EMPTY, span)
         parent = propagate.extract(scope["headers"], EMPTY, HEADERS)
         started = self.tracer.start_span(name, parent, SpanKind.SERVER, attributes)
         return started, trace.set_span_in_context(started, parent)
@@ -175,7 +177,7 @@ HEADERS = _Headers()
 
 
 def request_attributes(scope: Scope) -> dict[str, str | int]:
-    """What is known of a request before it is served. The query string stays out: it may hold secrets."""
+    """What the request line and the connection tell. The query string stays out: it may hold secrets."""
     method = scope.get("method", "GET")
     attributes: dict[str, str | int] = {
         "http.request.method": method if method in METHODS else "_OTHER",
@@ -194,9 +196,6 @@ def request_attributes(scope: Scope) -> dict[str, str | int]:
         attributes["server.address"] = server[0]
         if server[1]:
             attributes["server.port"] = server[1]
-    for name, value in scope["headers"]:
-        if name == b"user-agent":
-            attributes["user_agent.original"] = value.decode("latin-1")
     return attributes
 
 

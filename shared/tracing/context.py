@@ -1,3 +1,4 @@
+# cython: language_level=3, annotation_typing=False
 """Carrying a trace over a boundary by hand: W3C `traceparent` strings in, out, and as an OpenTelemetry context."""
 
 from opentelemetry import trace

@@ -35,7 +35,7 @@ cdef begin(Span span, Span parent, object attributes, object start_ns)
 cdef add_links(Span span, object links)
 
 
-cdef context_with(object outer, object span)
+cpdef context_with(object outer, object span)
 
 
 cdef class CurrentSpan
