@@ -165,6 +165,7 @@ class Book(Commands):
         end: cython.longlong = len(words)
         try:
             while at < end:
+                self._warm(at, end)
                 self._apply(at)
                 at += COMMAND_WORDS
         finally:

@@ -10,6 +10,7 @@ cdef class Commands(Matching):
     cdef long long[::1] single
 
     cdef Py_ssize_t _apply(self, long long at) except -1
+    cdef void _warm(self, long long at, long long end) noexcept
     cdef Py_ssize_t _reject(self, long long at, long long side, long long reason) except -1
     cdef Py_ssize_t _place(self, long long at) except -1
     cdef Py_ssize_t _new_order(self, long long at, long long side, long long order_type) except -1

@@ -139,6 +139,22 @@ class Commands(Matching):
             self._reject(at, 0, REJECT_INVALID_COMMAND)
         return self._settle_stops()
 
+    def _warm(self, at: cython.longlong, end: cython.longlong) -> None:
+        """Ask ahead for the memory that the next commands of a batch will touch, in steps that each prepare the next.
+
+        A large book lies outside the near caches; asked for in time, its records arrive while other commands are
+        applied.
+        """
+        ahead: cython.longlong = at + 6 * COMMAND_WORDS
+        if ahead < end:
+            self.pool.places.warm(self.commands[ahead + C_ORDER])
+        ahead = at + 4 * COMMAND_WORDS
+        if ahead < end:
+            self.pool.warm(self.commands[ahead + C_ORDER])
+        ahead = at + 2 * COMMAND_WORDS
+        if ahead < end:
+            self.pool.warm_neighbours(self.commands[ahead + C_ORDER], self.commands[ahead + C_ACCOUNT])
+
     def _reject(self, at: cython.longlong, side: cython.longlong, reason: cython.longlong) -> cython.Py_ssize_t:
         return self.log.add(
             REJECTED | side << 8 | reason << 16,

@@ -6,9 +6,12 @@ mostly used together. A removal shifts the following entries back, so there are 
 with age. The table doubles when it is half full; give the capacity you expect to avoid that pause.
 """
 
-from array import array
-
 import cython
+
+from services.matching_engine.kernel_memory import room
+
+if not cython.compiled:
+    from services.matching_engine.kernel_layout import prefetch
 
 GOLDEN = cython.declare(cython.ulonglong, 0x9E3779B97F4A7C15)
 WORD_MASK = cython.declare(cython.ulonglong, 0xFFFFFFFFFFFFFFFF)
@@ -26,7 +29,7 @@ class IdMap:
         self.count = 0
         self.shift = 64 - bits
         self.mask = (1 << bits) - 1
-        self.table = array("q", bytes(16 << bits))
+        self.table = room("q", 2 << bits)
 
     def _home(self, key: cython.ulonglong) -> cython.longlong:
         block: cython.ulonglong = (((key >> 3) * GOLDEN) & WORD_MASK) >> self.shift
@@ -40,6 +43,11 @@ class IdMap:
                 return self.table[2 * place + 1]
             place = (place + 1) & self.mask
         return 0
+
+    def warm(self, key: cython.longlong) -> None:
+        """Ask for the memory that the next call with `key` will read."""
+        if cython.compiled:
+            prefetch(cython.address(self.table[2 * self._home(key)]))
 
     def put(self, key: cython.longlong, value: cython.longlong) -> cython.Py_ssize_t:
         """Add `key`, which must not be there yet."""

@@ -1,7 +1,6 @@
 from services.matching_engine.kernel_layout cimport COUNT, HEAD, HIDDEN_QUANTITY, KEY, LEVEL_WORDS, QUANTITY, TAIL
 
 cdef long long lowest_bit(unsigned long long bitmap) noexcept
-cpdef doubled(words)
 
 cdef class Ladder:
     cdef public long long best

@@ -9,9 +9,10 @@ fall empty are used again.
 """
 
 from array import array
-from typing import Any
 
 import cython
+
+from services.matching_engine.kernel_memory import doubled
 
 if not cython.compiled:
     from services.matching_engine.kernel_layout import COUNT, HEAD, HIDDEN_QUANTITY, KEY, LEVEL_WORDS, QUANTITY, TAIL
@@ -38,14 +39,6 @@ def lowest_bit(bitmap: cython.ulonglong) -> cython.longlong:
     if bitmap & 0x1 == 0:
         place += 1
     return place
-
-
-def doubled(words: Any) -> Any:
-    """Return an array of twice the length that begins with `words`."""
-    before = memoryview(words)
-    larger = array(before.format, bytes(2 * before.nbytes))
-    memoryview(larger)[: len(before)] = before
-    return larger
 
 
 class Ladder:

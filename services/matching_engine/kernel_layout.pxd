@@ -64,3 +64,13 @@ cdef enum:
     MAX_QUANTITY = 1000000000
     EXPIRY_STEPS = 6
     MAX_TRAILING = 100
+
+cdef extern from *:
+    """
+    #if defined(__GNUC__) || defined(__clang__)
+    #define prefetch(address) __builtin_prefetch((const void *)(address), 1)
+    #else
+    #define prefetch(address) ((void)(address))
+    #endif
+    """
+    void prefetch(const void *address) nogil

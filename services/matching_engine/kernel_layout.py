@@ -85,3 +85,7 @@ MAX_QUANTITY = 1000000000
 # Expiries are kept in the same kind of tree, by second. Key 0 holds the day orders.
 EXPIRY_STEPS = 6
 MAX_TRAILING = 100
+
+
+def prefetch(address: object) -> None:
+    """Stand for the compiler's request to fetch memory ahead; plain Python has nothing to ask for."""

@@ -1,6 +1,5 @@
 cimport cython
 from services.matching_engine.kernel_ids cimport IdMap
-from services.matching_engine.kernel_ladder cimport doubled
 from services.matching_engine.kernel_layout cimport *
 
 @cython.final
@@ -15,5 +14,7 @@ cdef class OrderPool:
     cdef Py_ssize_t new(self) except -1
     cdef void free(self, long long order) noexcept
     cdef long long find(self, long long order_id) noexcept
+    cdef void warm(self, long long order_id) noexcept
+    cdef void warm_neighbours(self, long long order_id, long long account) noexcept
     cdef Py_ssize_t register(self, long long order, long long entry) except -1
     cdef void _unregister(self, long long order) noexcept

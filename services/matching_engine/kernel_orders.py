@@ -6,12 +6,10 @@ in its account's list) only when the order comes to rest or to wait. Records are
 so that a taker's record is mostly in the cache.
 """
 
-from array import array
-
 import cython
 
 from services.matching_engine.kernel_ids import IdMap
-from services.matching_engine.kernel_ladder import doubled
+from services.matching_engine.kernel_memory import doubled, room
 
 if not cython.compiled:
     from services.matching_engine.kernel_layout import (
@@ -23,6 +21,9 @@ if not cython.compiled:
         OPEN,
         ORDER_ID,
         ORDER_WORDS,
+        PREVIOUS,
+        TOTAL,
+        prefetch,
     )
 
 
@@ -32,7 +33,7 @@ class OrderPool:
     __slots__ = ("accounts", "entries", "free_order", "next_order", "places", "words")
 
     def __init__(self, capacity: cython.longlong) -> None:
-        self.words = array("q", bytes(8 * ORDER_WORDS * (capacity + 1)))
+        self.words = room("q", ORDER_WORDS * (capacity + 1))
         self.next_order = ORDER_WORDS
         self.free_order = 0
         self.entries = 0
@@ -64,6 +65,24 @@ class OrderPool:
     def find(self, order_id: cython.longlong) -> cython.longlong:
         """Return the registered order with this id, or 0."""
         return self.places.get(order_id) if order_id > 0 else 0
+
+    def warm(self, order_id: cython.longlong) -> None:
+        """Ask for the record of an order that is about to change."""
+        order: cython.longlong = self.find(order_id)
+        if cython.compiled and order != 0:
+            prefetch(cython.address(self.words[order]))
+            prefetch(cython.address(self.words[order + TOTAL]))
+
+    def warm_neighbours(self, order_id: cython.longlong, account: cython.longlong) -> None:
+        """Ask for the records that an order about to change is linked with, or that a new one will be."""
+        order: cython.longlong = self.find(order_id)
+        if cython.compiled and order != 0:
+            prefetch(cython.address(self.words[self.words[order + NEXT]]))
+            prefetch(cython.address(self.words[self.words[order + PREVIOUS]]))
+            prefetch(cython.address(self.words[self.words[order + ACCOUNT_NEXT] + ACCOUNT_PREVIOUS]))
+            prefetch(cython.address(self.words[self.words[order + ACCOUNT_PREVIOUS] + ACCOUNT_NEXT]))
+        elif cython.compiled and account > 0:
+            prefetch(cython.address(self.words[self.accounts.get(account) + ACCOUNT_PREVIOUS]))
 
     def register(self, order: cython.longlong, entry: cython.longlong) -> cython.Py_ssize_t:
         """Make an order known by its id and first in its account's list. Entry numbers only ever rise."""

@@ -1,5 +1,4 @@
 cimport cython
-from services.matching_engine.kernel_ladder cimport doubled
 from services.matching_engine.kernel_layout cimport *
 
 @cython.final

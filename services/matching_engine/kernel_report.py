@@ -8,7 +8,7 @@ from array import array
 
 import cython
 
-from services.matching_engine.kernel_ladder import doubled
+from services.matching_engine.kernel_memory import doubled
 from shared.contracts.codes import ReportKind
 
 if not cython.compiled:
