@@ -1,12 +1,14 @@
 """Jaeger's HTTP query API, the pages, and jaegerlite's own health and metrics: everything on the query port."""
 
 import asyncio
+import logging
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
+import duckdb
 import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
@@ -27,6 +29,7 @@ READERS: Final = 2
 NOT_FOUND: Final = "trace not found"
 P = ParamSpec("P")
 T = TypeVar("T")
+log = logging.getLogger("jaegerlite")
 
 
 def _envelope(data: object, *, total: int = 0, errors: list[Json] | None = None, status: int = 200) -> Response:
@@ -71,6 +74,9 @@ def _answering_errors(handler: Handler) -> Handler:
             return await handler(request)
         except ParameterError as error:
             return _error(400, str(error))
+        except duckdb.Error as error:
+            log.exception("a query failed")
+            return _error(500, f"the store could not answer: {error}")
 
     return handle
 

@@ -109,7 +109,7 @@ def _duration_param(params: QueryParams, name: str) -> int | None:
     if not text:
         return None
     try:
-        return duration_ns(text) or None
+        return min(duration_ns(text), I64_MAX) or None
     except ParameterError as error:
         raise _named(name, error) from error
 
@@ -153,7 +153,7 @@ def search_params(params: QueryParams) -> SearchParams:
     if shortest is not None and longest is not None and longest < shortest:
         raise ParameterError("'maxDuration' should be greater than 'minDuration'")
     query = TraceQuery(
-        start_ns_min=max(start_ns, 0),
+        start_ns_min=min(max(start_ns, 0), I64_MAX),
         start_ns_max=min(max(end_ns, 0), I64_MAX),
         service=params.get("service", ""),
         operation=params.get("operation", ""),

@@ -114,6 +114,8 @@ class _TagCondition:
 
     def __init__(self, store: Store, key: str, text: str) -> None:
         self.key, self.text = key, text
+        # JSON can carry half a surrogate pair, which UTF-8 cannot; no span has it either.
+        self.key_bytes, self.text_bytes = key.encode("utf-8", "replace"), text.encode("utf-8", "replace")
         self.series = {series.number for series in store.registry.all if series_has(series, key, text)}
         self.statuses = status_having(key, text)
         self.has_columns = bool(self.series or self.statuses)
@@ -128,7 +130,7 @@ class _TagCondition:
             return True
         return any(
             all(tag_filter[place >> 3] >> (place & 7) & 1 for place in places)
-            for places in tag_places(self.key.encode(), self.text.encode(), len(tag_filter))
+            for places in tag_places(self.key_bytes, self.text_bytes, len(tag_filter))
         )
 
     def fits(self, reader: ChunkReader, chunk: int, place: int) -> bool:
@@ -228,5 +230,5 @@ def _marks(reader: ChunkReader, chunk: int, condition: _TagCondition) -> U8Array
     if condition.key in UNFILTERED_KEYS:
         return np.ones(spans, np.uint8)
     marks: U8Array = np.zeros(spans, np.uint8)
-    rows_with_tag(reader.rests, reader.borders, condition.key.encode(), condition.text.encode(), marks)
+    rows_with_tag(reader.rests, reader.borders, condition.key_bytes, condition.text_bytes, marks)
     return marks

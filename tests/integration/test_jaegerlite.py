@@ -255,6 +255,25 @@ def test_searches_in_jaegers_words(shared: Jaegerlite) -> None:
 
 
 @pytest.mark.parametrize(
+    "query",
+    [
+        "start=9223372036854775807",
+        "end=-9223372036854775808",
+        "minDuration=9999999999999999999999999999h",
+        "limit=-1",
+        "tags=%7B%22a%22%3A%22%5Cud800%22%7D",
+        "tag=%00:%ff",
+        "operation=%F0%9F%A6%86'%3B--",
+    ],
+)
+def test_odd_queries_find_nothing(shared: Jaegerlite, query: str) -> None:
+    """Extreme numbers and odd texts in a search are answered with no traces, never with a failure."""
+    shared.post(_spans("odd", 0xE1))
+    answer = shared.get(f"/api/traces?service=odd&{query}")
+    assert (answer.status, answer.json["data"]) == (200, [])
+
+
+@pytest.mark.parametrize(
     ("path", "status", "text"),
     [
         ("/api/traces/abc123", 404, "trace not found"),
