@@ -90,7 +90,6 @@ def run(settings: Settings, *, wait_s: float, as_json: bool) -> int:
 
 async def _audit_running(database_url: str, settings: Settings, secret: str, wait_s: float) -> Report:
     clients = Clients(secret, lambda service: catalogue.service_url(settings, service))
-    await clients.open()
     connection = await asyncpg.connect(database_url, command_timeout=STATEMENT_TIMEOUT_S)
 
     async def read_books(symbols: Iterable[str]) -> list[BookState | Refused]:
@@ -101,7 +100,7 @@ async def _audit_running(database_url: str, settings: Settings, secret: str, wai
         return await audit(connection, read_books, wait_s=wait_s)
     finally:
         await connection.close()
-        await clients.close()
+        clients.close()
 
 
 async def audit(connection: Connection, read_books: ReadBooks, *, wait_s: float) -> Report:

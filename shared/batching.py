@@ -7,9 +7,9 @@ statement and one commit serve many orders. There is no timer and nothing to tun
 import asyncio
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Generic
 
-import aiohttp
 import msgspec
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind
@@ -18,6 +18,7 @@ from shared import auth
 from shared.contracts.operations import A, I, Operation, Refused
 from shared.errors import Unavailable
 from shared.tracing import context_from, record_error
+from shared.transport import NotSent, Transport
 
 BATCH_MAX = 256
 """Items in one request: enough to spread its cost thin, few enough to keep its answer quick."""
@@ -31,9 +32,8 @@ TIMEOUT_S = 5.0
 class Caller(Generic[I, A]):
     """Calls one operation of one service. Awaiting it gives the answer to that item."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: str, operation: Operation[I, A]) -> None:
-        self._session = session
-        self._url = url + operation.path
+    def __init__(self, transport: Transport, operation: Operation[I, A]) -> None:
+        self._transport = transport
         self._operation = operation
         self._encode = msgspec.json.Encoder().encode
         self._decode = msgspec.json.Decoder(list[operation.answer | Refused]).decode  # type: ignore[name-defined]
@@ -71,8 +71,9 @@ class Caller(Generic[I, A]):
     async def _send(self, batch: list[tuple[I, "asyncio.Future[Any]", int]]) -> None:
         try:
             answers = await self._post([item for item, _, _ in batch])
-        except (aiohttp.ClientError, TimeoutError, OSError, msgspec.DecodeError, Unavailable) as error:
-            failure = Unavailable(self._operation.service, str(error) or type(error).__name__)
+        except (TimeoutError, OSError, msgspec.DecodeError, Unavailable) as error:
+            reason = str(error) or type(error).__name__
+            failure = Unavailable(self._operation.service, reason, sent=not isinstance(error, NotSent))
             for item, future, since_ns in batch:
                 self._record_failure(item, since_ns, failure, error)
                 if not future.done():
@@ -83,10 +84,9 @@ class Caller(Generic[I, A]):
                 future.set_result(answer)
 
     async def _post(self, items: list[I]) -> list[A | Refused]:
-        async with self._session.post(self._url, data=self._encode(items)) as response:
-            body = await response.read()
-            if response.status != 200:
-                raise Unavailable(self._operation.service, f"answered {response.status}")
+        status, body = await self._transport.request("POST", self._operation.path, self._encode(items), TIMEOUT_S)
+        if status != 200:
+            raise Unavailable(self._operation.service, f"answered {status}")
         answers: list[A | Refused] = self._decode(body)
         if len(answers) != len(items):
             raise Unavailable(self._operation.service, "answered another number of items")
@@ -108,34 +108,26 @@ class Caller(Generic[I, A]):
 
 
 class Clients:
-    """A service's connections to the others: one HTTP session, one ``Caller`` per operation."""
+    """A service's connections to the others: one transport per service, one ``Caller`` per operation."""
 
-    def __init__(self, secret: str, url_of: Any) -> None:
-        self._secret = secret
+    def __init__(self, secret: str, url_of: Callable[[str], str]) -> None:
+        self._headers = {"Authorization": auth.header(secret)}
         self._url_of = url_of
-        self._session: aiohttp.ClientSession | None = None
+        self._transports: dict[str, Transport] = {}
         self._callers: dict[tuple[str, str], Caller[Any, Any]] = {}
 
-    async def open(self) -> None:
-        """Must run inside the event loop that will make the calls."""
-        self._session = aiohttp.ClientSession(
-            headers={"Authorization": auth.header(self._secret), "Content-Type": "application/json"},
-            timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
-            auto_decompress=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
-
-    async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
+    def close(self) -> None:
+        """Closes idle connections."""
+        for transport in self._transports.values():
+            transport.close()
 
     def caller(self, operation: Operation[I, A]) -> Caller[I, A]:
         """The one caller of this operation in this process; more would split the batches."""
-        assert self._session is not None, "open() first"
         key = (operation.service, operation.name)
         if key not in self._callers:
-            self._callers[key] = Caller(self._session, self._url_of(operation.service), operation)
+            if operation.service not in self._transports:
+                self._transports[operation.service] = Transport(self._url_of(operation.service), self._headers)
+            self._callers[key] = Caller(self._transports[operation.service], operation)
         return self._callers[key]
 
     async def call(self, operation: Operation[I, A], item: I) -> A | Refused:

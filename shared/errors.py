@@ -4,11 +4,15 @@ from collections.abc import Mapping
 
 
 class Unavailable(Exception):
-    """Something this service needs does not answer now: a database, Valkey, another service. Worth trying again."""
+    """Something this service needs does not answer now: a database, Valkey, another service. Worth trying again.
 
-    def __init__(self, what: str, why: str = "") -> None:
+    ``sent`` is False where it is certain that the request never got there.
+    """
+
+    def __init__(self, what: str, why: str = "", *, sent: bool = True) -> None:
         super().__init__(f"{what} is unavailable" + (f": {why}" if why else ""))
         self.what = what
+        self.sent = sent
 
 
 class Problem(Exception):

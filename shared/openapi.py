@@ -6,6 +6,8 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
+from shared.contracts.operations import Operation, Refused
+
 TEMPLATE = "#/components/schemas/{name}"
 
 
@@ -33,6 +35,21 @@ def describe(
             route.openapi_extra = extra
 
 
+def describe_operation(app: FastAPI, operation: Operation[Any, Any]) -> None:
+    """Describes an internal call, which no route of FastAPI's serves."""
+    kinds = (list[operation.item], list[operation.answer | Refused])  # type: ignore[name-defined]
+    schemas, components = msgspec.json.schema_components(kinds, ref_template=TEMPLATE)
+    _known_schemas(app).update(components)
+    app.state.operations[operation.path] = {
+        "post": {
+            "tags": ["internal"],
+            "summary": f"Callers: {', '.join(sorted(operation.callers))}",
+            "requestBody": {"required": True, "content": {"application/json": {"schema": schemas[0]}}},
+            "responses": {"200": {"description": "OK", "content": {"application/json": {"schema": schemas[1]}}}},
+        }
+    }
+
+
 def _parameters(query: type[msgspec.Struct]) -> list[dict[str, Any]]:
     """A query string's struct as OpenAPI parameters."""
     _, components = msgspec.json.schema_components([query], ref_template=TEMPLATE)
@@ -51,11 +68,13 @@ def _known_schemas(app: FastAPI) -> dict[str, Any]:
         return known
     schemas: dict[str, Any] = {}
     app.state.schemas = schemas
+    app.state.operations = {}
     make = app.openapi
 
     def openapi() -> dict[str, Any]:
         document = make()
         document.setdefault("components", {}).setdefault("schemas", {}).update(schemas)
+        document["paths"].update(app.state.operations)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]

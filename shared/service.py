@@ -5,16 +5,14 @@ A service's ``app.py`` makes one, registers what it serves, follows and publishe
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import structlog
-from fastapi import FastAPI, Request, Response
-from opentelemetry.trace import Span
-from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
+from fastapi import FastAPI, Response
+from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -22,26 +20,19 @@ from shared.auth import ServiceCredentials
 from shared.batching import Clients
 from shared.consumer import Consumer, Handler
 from shared.contracts.events import Stream
-from shared.contracts.operations import A, I, Operation, Refused
-from shared.errors import Problem, Unavailable
+from shared.contracts.operations import A, I, Operation
+from shared.errors import Unavailable
+from shared.internal import Attributes, Endpoint, InternalCalls, Serve
 from shared.logs import setup_logs
-from shared.openapi import describe
+from shared.openapi import describe_operation
 from shared.outbox import Outbox
 from shared.postgres import Database, migrate
 from shared.settings import DEFAULT_PORTS, ServiceSettings
-from shared.tracing import instrument_fastapi, item_spans, setup_tracing, shutdown_tracing
+from shared.tracing import instrument_fastapi, setup_tracing, shutdown_tracing
 from shared.web import install_problems, json_response
 
 log = structlog.get_logger()
 
-Serve = Callable[[Sequence[I], Sequence[Span]], Awaitable[Sequence[A | Refused]]]
-Attributes = Callable[[I], Mapping[str, Any]]
-
-CALLS = Counter("outcry_calls_total", "Items of internal calls by outcome", ["operation", "outcome"])
-CALL_SECONDS = Histogram("outcry_call_seconds", "Time to serve one batch", ["operation"])
-BATCH_ITEMS = Histogram(
-    "outcry_batch_items", "Items in a batch", ["operation"], buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256)
-)
 POSITION = Gauge("outcry_stream_position", "Last event that has taken effect here", ["stream"])
 
 
@@ -60,7 +51,7 @@ class Service:
         )
         self.clients = Clients(settings.service_secret.get_secret_value(), settings.url_of)
         self.consumers: list[Consumer] = []
-        self._credentials = ServiceCredentials(settings.service_keys)
+        self._endpoints: dict[str, Endpoint] = {}
         self._migrations = migrations
         self._outboxes: list[Outbox] = []
         self._starts: list[Callable[[], Awaitable[None]]] = []
@@ -69,6 +60,8 @@ class Service:
         self.app = FastAPI(title=f"Outcry {name}", lifespan=self._lifespan)
         install_problems(self.app)
         instrument_fastapi(self.app)
+        credentials = ServiceCredentials(settings.service_keys)
+        self.app.add_middleware(InternalCalls, endpoints=self._endpoints, credentials=credentials)
         self._add_health()
 
     # What a service says of itself, in its app.py
@@ -85,9 +78,8 @@ class Service:
         ``fresh``: items name an event in ``position``; the answer waits until this consumer has it.
         """
         assert operation.service == self.name, f"{operation.name} belongs to {operation.service}"
-        endpoint = _Endpoint(self._credentials, operation, handle, attributes, fresh)
-        self.app.add_api_route(operation.path, endpoint, methods=["POST"], name=operation.name, tags=["internal"])
-        describe(self.app, operation.path, list[operation.item], list[operation.answer | Refused])  # type: ignore[name-defined]
+        self._endpoints[operation.path] = Endpoint(operation, handle, attributes, fresh)
+        describe_operation(self.app, operation)
 
     def follow(self, stream: Stream, handle: Handler) -> Consumer:
         """Follows a stream for as long as the service runs."""
@@ -128,8 +120,7 @@ class Service:
                 await migrate(self.database, self._migrations)
                 self._checks.setdefault("database", self.database.ping)
             self._checks.setdefault("redis", self.redis.ping)
-            await self.clients.open()
-            stack.push_async_callback(self.clients.close)
+            stack.callback(self.clients.close)
             for start in self._starts:
                 await _patiently(start)
             for consumer in self.consumers:
@@ -163,85 +154,6 @@ class Service:
             for consumer in self.consumers:
                 POSITION.labels(consumer.stream.name).set(consumer.position)
             return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
-
-
-class _Endpoint:
-    """The HTTP face of one operation: who calls, what they say, one span per item, the answers."""
-
-    def __init__(
-        self,
-        credentials: ServiceCredentials,
-        operation: Operation[Any, Any],
-        handle: Serve[Any, Any],
-        attributes: Attributes[Any] | None,
-        fresh: Consumer | None,
-    ) -> None:
-        self._credentials = credentials
-        self._operation = operation
-        self._handle = handle
-        self._attributes = attributes
-        self._fresh = fresh
-        self._decode = msgspec.json.Decoder(list[operation.item]).decode  # type: ignore[name-defined]
-        self._seconds = CALL_SECONDS.labels(operation.name)
-        self._items = BATCH_ITEMS.labels(operation.name)
-        self._ok = CALLS.labels(operation.name, "ok")
-        self._refused = CALLS.labels(operation.name, "refused")
-
-    async def __call__(self, request: Request) -> Response:
-        operation = self._operation
-        caller = self._credentials.caller(request.headers.get("authorization", ""))
-        if caller is None:
-            raise Problem(401, "service_credential_required", "Only the exchange's own services are served here.")
-        if caller not in operation.callers:
-            raise Problem(403, "caller_not_allowed", f"{caller} may not call {operation.name}.")
-        try:
-            items = self._decode(await request.body())
-        except msgspec.DecodeError as error:
-            raise Problem(400, "invalid_items", f"Send a JSON list of {operation.item.__name__}: {error}") from error
-        started = time.perf_counter()
-        answers = await self._answer(items) if items else []
-        self._seconds.observe(time.perf_counter() - started)
-        self._items.observe(len(items))
-        refused = sum(1 for answer in answers if type(answer) is Refused)
-        self._refused.inc(refused)
-        self._ok.inc(len(answers) - refused)
-        return json_response(answers)
-
-    async def _answer(self, items: Sequence[Any]) -> Sequence[Any]:
-        """All at once; where that fails, but for an outage, one by one, so that a bad item fails alone."""
-        try:
-            return await self._once(items)
-        except Unavailable:
-            raise
-        except Exception:
-            if len(items) == 1:
-                raise
-            log.exception("batch failed, trying its items one by one", operation=self._operation.name)
-        answers: list[Any] = []
-        for item in items:
-            try:
-                answers += await self._once([item])
-            except Unavailable:
-                raise
-            except Exception:
-                log.exception("item failed", operation=self._operation.name)
-                answers.append(Refused(code="internal_error", detail="Something went wrong on our side."))
-        return answers
-
-    async def _once(self, items: Sequence[Any]) -> Sequence[Any]:
-        if self._fresh is not None:
-            await self._fresh.reached(max(item.position for item in items))
-        if not self._operation.traced:
-            answers: Sequence[Any] = await self._handle(items, ())
-            return answers
-        described = [self._attributes(item) for item in items] if self._attributes else None
-        traceparents = [item.traceparent for item in items]
-        with item_spans(self._operation.name, traceparents, attributes=described) as spans:
-            answers = await self._handle(items, spans)
-            for span, answer in zip(spans, answers, strict=True):
-                if type(answer) is Refused:
-                    span.set_attribute("refusal.code", answer.code)
-        return answers
 
 
 async def _patiently(step: Callable[[], Awaitable[Any]], limit_s: float = 30.0) -> None:

@@ -50,6 +50,19 @@ def problem_response(problem: Problem) -> Response:
     return Response(_encode(problem_body(problem)), problem.status, problem.headers, "application/problem+json")
 
 
+def unavailable_problem(error: Unavailable) -> Problem:
+    """An outage, as the caller is told of it."""
+    detail = f"The {error.what} does not answer right now. Try again in a moment."
+    return Problem(503, "service_unavailable", detail, headers={"Retry-After": "1"})
+
+
+def bug_problem(error: Exception) -> Problem:
+    """A bug: the log has all of it, the caller nothing but where to look."""
+    log.error("unexpected error", exc_info=error)
+    detail = "Something went wrong on our side. Quote the trace_id when you report it."
+    return Problem(500, "internal_error", detail)
+
+
 def install_problems(app: FastAPI) -> None:
     """Makes every error of an app a problem: ours, the framework's, and bugs (which tell nothing but their trace)."""
 
@@ -62,8 +75,7 @@ def install_problems(app: FastAPI) -> None:
     @app.exception_handler(Unavailable)
     async def on_unavailable(_request: Request, error: Unavailable) -> Response:
         record_error(trace.get_current_span(), error)
-        detail = f"The {error.what} does not answer right now. Nothing was changed; try again in a moment."
-        return problem_response(Problem(503, "service_unavailable", detail, headers={"Retry-After": "1"}))
+        return problem_response(unavailable_problem(error))
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(_request: Request, error: RequestValidationError) -> Response:
@@ -81,6 +93,4 @@ def install_problems(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def on_bug(_request: Request, error: Exception) -> Response:
         record_error(trace.get_current_span(), error)
-        log.error("unexpected error", exc_info=error)
-        detail = "Something went wrong on our side. Quote the trace_id when you report it."
-        return problem_response(Problem(500, "internal_error", detail))
+        return problem_response(bug_problem(error))

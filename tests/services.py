@@ -103,7 +103,6 @@ class RunningService:
         """One item of an internal call, with the credential of ``caller``."""
         if caller not in self._clients:
             self._clients[caller] = Clients(SECRETS[caller], lambda _service: self.url)
-            await self._clients[caller].open()
         return await self._clients[caller].call(operation, item)
 
     async def calls(self, operation: Operation[I, A], items: Sequence[I]) -> list[A | Refused]:
@@ -143,7 +142,7 @@ class RunningService:
 
     async def close(self) -> None:
         for clients in self._clients.values():
-            await clients.close()
+            clients.close()
 
 
 @asynccontextmanager

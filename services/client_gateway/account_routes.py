@@ -24,6 +24,8 @@ from shared.contracts.money import CASH
 from shared.errors import Problem
 from shared.web import json_response
 
+REQUEST_ID_MAX = 64
+
 
 class AccountRoutes:
     """The handlers, and what they need."""
@@ -118,7 +120,7 @@ class AccountRoutes:
                 user_id=call.identity.user_id,
                 asset=body.asset,
                 amount=amount,
-                request_id=body.request_id or str(uuid.uuid4()),
+                request_id=_request_id(call, body),
                 unit_cost=unit_cost,
                 traceparent=call.traceparent,
             ),
@@ -156,3 +158,11 @@ def _session(session: users.Session) -> dict[str, object]:
         "expires_at": time_text(session.expires_at_s * 1_000_000),
         "user": {"user_id": str(session.user_id), "username": session.username, "roles": session.roles},
     }
+
+
+def _request_id(call: Call, body: FundingRequest) -> str:
+    """What makes a retry harmless: the body's ``request_id``, else the Idempotency-Key header, else nothing does."""
+    key = body.request_id or call.request.headers.get("idempotency-key") or str(uuid.uuid4())
+    if len(key) > REQUEST_ID_MAX:
+        raise Problem(422, "invalid_request_id", f"An Idempotency-Key has at most {REQUEST_ID_MAX} characters.")
+    return key

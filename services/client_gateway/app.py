@@ -3,7 +3,6 @@
 from functools import partial
 from pathlib import Path
 
-import aiohttp
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import HTMLResponse
@@ -19,7 +18,9 @@ from services.client_gateway.settings import GatewaySettings
 from services.client_gateway.socket import Sockets
 from services.client_gateway.sweeper import Sweeper
 from shared.contracts.operations import GATEWAY, SERVICES
+from shared.errors import Unavailable
 from shared.service import Service
+from shared.transport import Transport
 
 PAGE = Path(__file__).parent / "page.html"
 
@@ -61,6 +62,11 @@ def create_app(settings: GatewaySettings) -> FastAPI:
 
 
 async def _ready(url: str) -> None:
-    """Raises unless the service there is ready."""
-    async with aiohttp.ClientSession() as session, session.get(url + "/ready") as response:
-        response.raise_for_status()
+    """Raises Unavailable unless the service there is ready."""
+    transport = Transport(url, {})
+    try:
+        status, _ = await transport.request("GET", "/ready", timeout_s=2)
+    finally:
+        transport.close()
+    if status != 200:
+        raise Unavailable(url, f"it answered {status}")

@@ -14,7 +14,7 @@ from services.client_gateway.requests import Steps
 from shared.batching import Clients
 from shared.contracts import engine, orders, risk, wallet
 from shared.contracts.operations import Answer, Refused
-from shared.errors import Unavailable
+from shared.errors import Problem, Unavailable
 from shared.tracing import current_traceparent
 
 log = structlog.get_logger()
@@ -70,8 +70,14 @@ class Placement:
     async def _match(self, steps: Steps) -> Placed:
         try:
             matched = await self._clients.call(engine.MATCH_ORDER, steps.order)
-        except Unavailable:
-            known = await self._clear_up(steps)
+        except Unavailable as error:
+            if not error.sent:
+                await self._give_up(steps, "matching-engine is down")
+                raise
+            try:
+                known = await self._clear_up(steps)
+            except Unavailable as silence:
+                raise _unsettled(steps.order.order_id) from silence
             if known is None:
                 raise
             return Placed(known=known)
@@ -160,3 +166,12 @@ def _failure(*answers: Answer | BaseException) -> Refused | BaseException | None
             if isinstance(answer, kind):
                 return answer
     return None
+
+
+def _unsettled(order_id: int) -> Problem:
+    """What a client is told whose order may or may not have reached an engine that is silent now."""
+    detail = (
+        f"The matching engine stopped answering while order {order_id} was on its way. Once it is back the order is "
+        f"finished or undone by itself: ask GET /v1/order/{order_id}."
+    )
+    return Problem(503, "order_unsettled", detail, headers={"Retry-After": "5"})

@@ -1,0 +1,95 @@
+"""The transport between services, against a real server."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from shared.transport import NotSent, Transport
+
+
+@asynccontextmanager
+async def server(*answers: bytes, hang: bool = False) -> AsyncIterator[tuple[str, list[bytes]]]:
+    """Answers the n-th request of all connections with the n-th answer, as it is, byte for byte."""
+    requests: list[bytes] = []
+    left = list(answers)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+                requests.append(head + await reader.readexactly(length))
+                if hang:
+                    await asyncio.sleep(60)
+                answer = left.pop(0)
+                for piece in (answer[:20], answer[20:]):
+                    writer.write(piece)
+                    await writer.drain()
+                if not answer:
+                    break
+        except asyncio.IncompleteReadError:
+            pass  # the client has closed the connection: the end
+        finally:
+            writer.close()
+
+    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}", requests
+    finally:
+        listening.close()
+
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]"
+CHUNKED = b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+LAST = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n[]"
+
+
+async def test_one_connection_carries_many_requests() -> None:
+    """Requests after one another use one connection, and each gets its own answer."""
+    async with server(OK, CHUNKED, OK) as (url, requests):
+        transport = Transport(url, {"Authorization": "Service secret"})
+        answers = [await transport.request("POST", "/internal/x", body) for body in (b"[1]", b"[2]", b"[3]")]
+        transport.close()
+    assert answers == [(200, b"[]"), (201, b"abcde"), (200, b"[]")]
+    assert [request[-3:] for request in requests] == [b"[1]", b"[2]", b"[3]"]
+    assert b"Authorization: Service secret\r\n" in requests[0]
+
+
+async def test_a_connection_that_the_server_ends_is_not_used_again() -> None:
+    """After Connection: close the next request opens a new one."""
+    async with server(LAST, OK) as (url, _):
+        transport = Transport(url, {})
+        assert await transport.request("POST", "/", b"[]") == (200, b"[]")
+        assert await transport.request("POST", "/", b"[]") == (200, b"[]")
+        transport.close()
+
+
+async def test_a_connection_lost_in_the_middle_is_an_error() -> None:
+    """A server that dies before it has answered gives a ConnectionError, not a hang."""
+    async with server(b"") as (url, _):
+        with pytest.raises(ConnectionError):
+            await Transport(url, {}).request("POST", "/", b"[]")
+
+
+async def test_silence_is_a_timeout() -> None:
+    """A server that does not answer gives a TimeoutError after the time that was set."""
+    async with server(OK, hang=True) as (url, _):
+        with pytest.raises(TimeoutError):
+            await Transport(url, {}).request("POST", "/", b"[]", timeout_s=0.1)
+
+
+async def test_nobody_there_means_not_sent() -> None:
+    """Where nobody listens, the caller can be certain that nothing was sent."""
+    async with server() as (url, _):
+        pass
+    with pytest.raises(NotSent):
+        await Transport(url, {}).request("POST", "/", b"[]")
+
+
+async def test_what_is_not_http_is_an_error() -> None:
+    """Another protocol's answer is a ConnectionError."""
+    async with server(b"SSH-2.0-OpenSSH_9.9 something else entirely\r\n") as (url, _):
+        with pytest.raises(ConnectionError, match="not HTTP"):
+            await Transport(url, {}).request("POST", "/", b"[]")
