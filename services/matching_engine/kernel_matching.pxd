@@ -45,20 +45,12 @@ cdef class Matching:
     cdef Py_ssize_t _finish(self, long long order, long long reason) except -1
     cdef void _leave(self, long long order) noexcept
     cdef Py_ssize_t _cancel_partner(self, long long order) except -1
-    cdef Py_ssize_t _settle_stops(self) except -1
     cdef void _set_band(self) noexcept
     cdef Py_ssize_t _end_band(self) except -1
-    cdef Py_ssize_t _change_session(self, long long session) except -1
-    cdef object _find_auction(self)
-    cdef Py_ssize_t _uncross(self, long long price, long long volume) except -1
-    cdef long long _auction_trade(self, long long buy, long long sell, long long price) noexcept
-    cdef Py_ssize_t _expire(self, long long key) except -1
-    cdef Py_ssize_t _expire_until(self, long long clock) except -1
     cdef Queues _own_side(self, long long order)
     cdef Queues _other_side(self, long long order)
     cdef long long _own_key(self, long long order) noexcept
     cdef long long _last_key(self, long long order) noexcept
     cdef long long _band_key(self, long long order, long long highest) noexcept
-    cdef dict _quantities(self, Queues side)
     cdef Py_ssize_t _report(self, long long kind, long long order, long long reason) except -1
     cdef Py_ssize_t _report_pair(self, long long kind, long long taker, long long maker, long long price, long long quantity) except -1

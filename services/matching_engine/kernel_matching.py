@@ -7,7 +7,6 @@ Every order that comes in gets a record first. While it is the taker, `OPEN` is 
 
 import cython
 
-from services.matching_engine.kernel_auction import NO_AUCTION, Auction, find_auction
 from services.matching_engine.kernel_orders import OrderPool
 from services.matching_engine.kernel_queues import Queues
 from services.matching_engine.kernel_report import ReportLog
@@ -15,18 +14,15 @@ from services.matching_engine.kernel_stops import Stops
 
 if not cython.compiled:
     from services.matching_engine.kernel_codes import (
-        ACCEPTED,
         AMENDED,
         BUY,
         CANCEL_BOTH,
         CANCEL_NEWEST,
-        CLOSED,
         CONTINUOUS,
         DAY,
         DECREMENT,
         DECREMENTED,
         DONE,
-        DONE_EXPIRED,
         DONE_FILLED,
         DONE_FOK,
         DONE_IOC,
@@ -36,13 +32,10 @@ if not cython.compiled:
         FOK,
         GTD,
         IOC,
-        LIMIT,
         LOST_PLACE,
         MARKET,
         RELOADED,
-        SELL,
         SESSION_CHANGED,
-        STOP_LIMIT,
         TRADE,
         TRAILING_STOP,
         TRIGGERED,
@@ -60,7 +53,6 @@ if not cython.compiled:
         FORCE_SHIFT,
         HEAD,
         HIDDEN,
-        HIDDEN_QUANTITY,
         ICEBERG_BIT,
         KEY,
         KEY_STEPS,
@@ -353,25 +345,7 @@ class Matching:
             self.pool.words[partner + LINK] = 0
         return self._finish(partner, DONE_LINKED) if partner != 0 else 0
 
-    # Stops, sessions and the band
-
-    def _settle_stops(self) -> cython.Py_ssize_t:
-        """Let every triggered stop come in, one at a time, until none is left."""
-        while self.session == CONTINUOUS and self.last_price != 0:
-            if self.stops.trailing_count != 0:
-                self.stops.follow(self.last_price)
-            order: cython.longlong = self.stops.triggered(self.last_price)
-            if order == 0:
-                break
-            self._leave(order)
-            flags: cython.longlong = self.pool.words[order + FLAGS]
-            becomes: cython.longlong = LIMIT if (flags >> TYPE_SHIFT) & 255 == STOP_LIMIT else MARKET
-            cleared: cython.longlong = ~(cython.cast(cython.longlong, 1) << WAITING_BIT | 255 << TYPE_SHIFT)
-            self.pool.words[order + FLAGS] = flags & cleared | becomes << TYPE_SHIFT
-            self._report(TRIGGERED, order, 0)
-            self._cancel_partner(order)
-            self._enter(order, ACCEPTED)
-        return 0
+    # The price band
 
     def _set_band(self) -> None:
         """Turn the price band into the lowest and the highest tick that may trade."""
@@ -389,68 +363,6 @@ class Matching:
             self.band_hit = 0
             self.session = VOLATILITY_AUCTION
             self.log.add(SESSION_CHANGED | VOLATILITY_AUCTION << 16, 0, 0, 0, 0, 0, 0)
-        return 0
-
-    def _change_session(self, session: cython.longlong) -> cython.Py_ssize_t:
-        """Turn to a session: report it with its auction, trade that, and end the day when it closes."""
-        self.session = session
-        auction = self._find_auction() if session in (CONTINUOUS, CLOSED) else NO_AUCTION
-        price: cython.longlong = auction.price
-        volume: cython.longlong = auction.volume
-        imbalance: cython.longlong = auction.imbalance
-        side: cython.longlong = 0 if imbalance == 0 else BUY if imbalance > 0 else SELL
-        self.log.add(SESSION_CHANGED | side << 8 | session << 16, 0, 0, price, volume, abs(imbalance), 0)
-        if volume > 0:
-            self.reference_price = price
-            self._uncross(price, volume)
-        self._set_band()
-        if session == CLOSED:
-            self._expire(0)
-        return 0
-
-    def _find_auction(self) -> Auction:
-        near: cython.longlong = self.reference_price if self.reference_price > 0 else self.last_price
-        return find_auction(self._quantities(self.bids), self._quantities(self.asks), near)
-
-    def _uncross(self, price: cython.longlong, volume: cython.longlong) -> cython.Py_ssize_t:
-        """Trade the first bid with the first ask, at the auction's price, until its volume is done."""
-        while volume > 0 and self.bids.best != 0 and self.asks.best != 0:
-            buy: cython.longlong = self.bids.first()
-            sell: cython.longlong = self.asks.first()
-            if self.pool.words[buy + PRICE] < price or self.pool.words[sell + PRICE] > price:
-                break
-            volume -= self._auction_trade(buy, sell, price)
-        return 0
-
-    def _auction_trade(self, buy: cython.longlong, sell: cython.longlong, price: cython.longlong) -> cython.longlong:
-        traded: cython.longlong = self._reduce_both(buy, sell, self.asks)
-        self.bids.levels[self.pool.words[buy + LEVEL] + QUANTITY] -= traded
-        self.last_price = price
-        self._report_pair(TRADE, buy, sell, price, traded)
-        fee: cython.longlong = fee_of(price * traded, self.taker_fee_ppm)
-        self.log.add_fees(fee, fee)
-        self._cancel_partner(buy)
-        self._cancel_partner(sell)
-        if self.pool.words[buy + ORDER_ID] != 0 and self.pool.words[buy + OPEN] == 0:
-            self._used_up(buy, self.bids, DONE_FILLED)
-        if self.pool.words[sell + ORDER_ID] != 0 and self.pool.words[sell + OPEN] == 0:
-            self._used_up(sell, self.asks, DONE_FILLED)
-        return traded
-
-    def _expire(self, key: cython.longlong) -> cython.Py_ssize_t:
-        """End every order with this expiry."""
-        level: cython.longlong = self.expiries.find(key)
-        while level != 0:
-            self._finish(self.expiries.levels[level + HEAD], DONE_EXPIRED)
-            level = self.expiries.find(key)
-        return 0
-
-    def _expire_until(self, clock: cython.longlong) -> cython.Py_ssize_t:
-        """End every dated order that the clock has reached."""
-        level: cython.longlong = self.expiries.after(0)
-        while level != 0 and self.expiries.levels[level + KEY] <= clock:
-            self._finish(self.expiries.levels[level + HEAD], DONE_EXPIRED)
-            level = self.expiries.after(0)
         return 0
 
     # Sides, keys and reports
@@ -477,16 +389,6 @@ class Matching:
         if self.pool.words[order + FLAGS] & 255 == BUY:
             return self.band_high if highest else self.band_low
         return MAX_KEY - (self.band_low if highest else self.band_high)
-
-    def _quantities(self, side: Queues) -> dict[int, int]:
-        """Return the quantity, hidden included, at each price of a side."""
-        quantities: dict[int, int] = {}
-        level: cython.longlong = side.best
-        while level != 0:
-            price = self.pool.words[side.levels[level + HEAD] + PRICE]
-            quantities[price] = side.levels[level + QUANTITY] + side.levels[level + HIDDEN_QUANTITY]
-            level = side.after(side.levels[level + KEY])
-        return quantities
 
     def _report(self, kind: cython.longlong, order: cython.longlong, reason: cython.longlong) -> cython.Py_ssize_t:
         """Report how an order stands."""
