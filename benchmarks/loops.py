@@ -9,7 +9,7 @@ due, not from when a connection was free for it. A server that stalls cannot hid
 import asyncio
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from benchmarks.connection import Address, Connection
 from benchmarks.tally import Tally
@@ -21,6 +21,13 @@ DRAIN_S = 10.0
 RECONNECT_S = 0.05
 CONNECT_AT_ONCE = 50
 
+OnStart = Callable[[Tally], None]
+"""Is told when the load begins; the tally says from when to when it is measured."""
+
+
+def ignore(_tally: Tally) -> None:
+    """Nobody wants to know."""
+
 
 async def closed_loop(
     address: Address,
@@ -29,10 +36,12 @@ async def closed_loop(
     warm_up_s: float,
     seconds: float,
     batch: int = 0,
+    on_start: OnStart = ignore,
 ) -> Tally:
     """Load by so many connections for ``warm_up_s`` + ``seconds``. ``batch`` > 0: orders per POST /v1/orders."""
     began_s = time.perf_counter() + warm_up_s
     tally = Tally(began_s, began_s + seconds)
+    on_start(tally)
 
     async def work(trader: Trader) -> None:
         async with address.connection() as connection:
@@ -51,12 +60,14 @@ async def open_loop(
     connections: int,
     warm_up_s: float,
     seconds: float,
+    on_start: OnStart = ignore,
 ) -> Tally:
     """Load at ``rate_per_s`` requests a second over at most ``connections`` at once."""
     pool = _Pool(address, traders, connections)
     await pool.open()
     first_s = time.perf_counter() + 0.1
     tally = Tally(first_s + warm_up_s, first_s + warm_up_s + seconds)
+    on_start(tally)
     number = 0
     while (due_s := first_s + number / rate_per_s) < tally.until_s:
         if (wait_s := due_s - time.perf_counter()) > 0:

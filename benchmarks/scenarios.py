@@ -3,11 +3,11 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from benchmarks.connection import Address
-from benchmarks.loops import closed_loop, open_loop
+from benchmarks.loops import OnStart, closed_loop, open_loop
 from benchmarks.metrics import mean_batches, read_batches
 from benchmarks.processes import GENERATOR, Processes, Usage
 from benchmarks.tally import Tally
@@ -25,6 +25,9 @@ OVERLOAD_CONNECTIONS = 3000
 """More than the gateway lets in at once, so that it has to shed."""
 
 OVERLOAD_FACTOR = 2.0
+OVERLOAD_S_MIN = 10.0
+"""Long enough for more requests to pile up than the gateway lets in."""
+
 IDLE_S = 5.0
 PROBE_CONNECTIONS = 64
 PROBE_S = 3.0
@@ -69,16 +72,23 @@ class Bench:
     def processes(self) -> Processes:
         return Processes(self.home)
 
-    async def measure(self, name: str, run: Awaitable[Tally], warm_up_s: float) -> Result:
-        """Runs a load and reads the processes at the beginning and the end of its measured part."""
-        task = asyncio.ensure_future(run)
-        await asyncio.sleep(warm_up_s)
+    async def measure(self, name: str, run: Callable[[OnStart], Awaitable[Tally]]) -> Result:
+        """Runs a load and reads the processes when its measured part begins and when it ends."""
+        readings: list[asyncio.Task[tuple[Usage, float]]] = []
+
+        def on_start(tally: Tally) -> None:
+            readings.extend(asyncio.create_task(self._read_at(when_s)) for when_s in (tally.began_s, tally.until_s))
+
         batches = await read_batches(self.home)
-        before, began_s = self.processes.read(), time.perf_counter()
-        tally = await task
-        after, elapsed_s = self.processes.read(), time.perf_counter() - began_s
+        tally = await run(on_start)
+        (before, began_s), (after, ended_s) = await asyncio.gather(*readings)
         means = mean_batches(batches, await read_batches(self.home))
-        return Result(name, tally.figures(), *_costs(before, after, tally, elapsed_s), means)
+        return Result(name, tally.figures(), *_costs(before, after, tally, ended_s - began_s), means)
+
+    async def _read_at(self, when_s: float) -> tuple[Usage, float]:
+        """The processes at a time of the performance counter, and when they were really read."""
+        await asyncio.sleep(when_s - time.perf_counter())
+        return self.processes.read(), time.perf_counter()
 
     async def idle(self) -> dict[str, dict[str, float]]:
         """What the exchange takes when nobody asks anything of it: per cent of one core, MB resident."""
@@ -94,30 +104,41 @@ class Bench:
 
     async def closed(self, connections: int) -> Result:
         """``POST /v1/order`` and cancels, as fast as so many connections go."""
-        plan = self.plan
-        run = closed_loop(self.address, self.traders, connections, plan.warm_up_s, plan.seconds)
-        return await self.measure(f"closed loop, {connections} connections", run, plan.warm_up_s)
+        return await self._closed(f"closed loop, {connections} connections", connections)
 
     async def batch(self) -> Result:
         """``POST /v1/orders`` with 100 orders each."""
-        plan = self.plan
-        run = closed_loop(self.address, self.traders, BATCH_CONNECTIONS, plan.warm_up_s, plan.seconds, batch=BATCH_SIZE)
         name = f"batches of {BATCH_SIZE}, {BATCH_CONNECTIONS} connections"
-        return await self.measure(name, run, plan.warm_up_s)
+        return await self._closed(name, BATCH_CONNECTIONS, BATCH_SIZE)
 
     async def open(self, rate_per_s: float = OPEN_RATE_PER_S) -> Result:
         """The mix at a set rate, latency from the time that each request was due."""
-        plan = self.plan
-        run = open_loop(self.address, self.traders, rate_per_s, OPEN_CONNECTIONS, plan.warm_up_s, plan.seconds)
-        return await self.measure(f"open loop, {rate_per_s:.0f} requests/s", run, plan.warm_up_s)
+        return await self._open(f"open loop, {rate_per_s:.0f} requests/s", rate_per_s, OPEN_CONNECTIONS, self.plan)
+
+    async def _closed(self, name: str, connections: int, batch: int = 0) -> Result:
+        def run(on_start: OnStart) -> Awaitable[Tally]:
+            plan = self.plan
+            return closed_loop(
+                self.address, self.traders, connections, plan.warm_up_s, plan.seconds, batch, on_start=on_start
+            )
+
+        return await self.measure(name, run)
+
+    async def _open(self, name: str, rate_per_s: float, connections: int, plan: Plan) -> Result:
+        def run(on_start: OnStart) -> Awaitable[Tally]:
+            return open_loop(
+                self.address, self.traders, rate_per_s, connections, plan.warm_up_s, plan.seconds, on_start=on_start
+            )
+
+        return await self.measure(name, run)
 
     async def overload(self) -> Result:
         """Twice what it can take: does it shed, and does it go on placing orders as fast as before?"""
         probe = await closed_loop(self.address, self.traders, PROBE_CONNECTIONS, 1.0, PROBE_S)
         capacity = sum(probe.by_kind.values()) / PROBE_S
-        plan, rate_per_s = self.plan, capacity * OVERLOAD_FACTOR
-        run = open_loop(self.address, self.traders, rate_per_s, OVERLOAD_CONNECTIONS, plan.warm_up_s, plan.seconds)
-        result = await self.measure(f"overload, {rate_per_s:.0f} requests/s", run, plan.warm_up_s)
+        rate_per_s = capacity * OVERLOAD_FACTOR
+        plan = replace(self.plan, seconds=max(self.plan.seconds, OVERLOAD_S_MIN))
+        result = await self._open(f"overload, {rate_per_s:.0f} requests/s", rate_per_s, OVERLOAD_CONNECTIONS, plan)
         shed = sum(n for outcome, n in result.figures["outcomes"].items() if outcome[:3] in ("429", "503"))
         before = probe.placed / PROBE_S
         kept = result.figures["orders_per_s"] / before if before else 0.0
@@ -127,7 +148,7 @@ class Bench:
 
 
 def _costs(before: Usage, after: Usage, tally: Tally, elapsed_s: float) -> tuple[dict[str, float], dict[str, float]]:
-    """CPU per order by process. Answers that came after the measured time cost too, so CPU is taken as a rate."""
+    """CPU per order by process. A busy machine reads the processes a little late, so CPU is taken as a rate."""
     measured = tally.until_s - tally.began_s
     orders = max(1, tally.placed) * elapsed_s / measured
     cpu = {name: seconds * 1000 / orders for name, seconds in after.cpu_since(before).items()}
