@@ -6,6 +6,7 @@ the caller a quarter of what a general client takes for it (62 Âµs against 240 Â
 
 import asyncio
 import time
+from typing import cast
 from urllib.parse import urlsplit
 
 import httptools
@@ -64,8 +65,7 @@ class _Connection(asyncio.Protocol):
     # asyncio calls these
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
         self.idle_since_s = time.monotonic()
 
     def data_received(self, data: bytes) -> None:
