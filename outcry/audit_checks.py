@@ -48,7 +48,7 @@ IN_FLIGHT = f"""
           > extract(epoch FROM clock_timestamp()) * 1000000 - {IN_FLIGHT_S * 1_000_000}"""  # noqa: S608
 
 OPEN_ORDERS = """
-    SELECT symbol, order_id, user_id, side, price, quantity - filled_quantity AS open_quantity
+    SELECT symbol, order_id, user_id, side, price, quantity - filled_quantity - decremented_quantity AS open_quantity
     FROM order_manager.orders WHERE status IN ('OPEN', 'PARTIALLY_FILLED')"""
 
 _TRADES = """
@@ -112,7 +112,7 @@ CHECKS = (
                                    order_id, open.user_id, open.open_quantity, open.symbol, open.price,
                                    hold.open_quantity, hold.unit_amount, hold.asset)
                   END AS finding
-           FROM (SELECT *, quantity - filled_quantity AS open_quantity FROM order_manager.orders
+           FROM (SELECT *, quantity - filled_quantity - decremented_quantity AS open_quantity FROM order_manager.orders
                  WHERE status IN ('PENDING_NEW', 'OPEN', 'PARTIALLY_FILLED')) AS open
            FULL JOIN (SELECT * FROM wallet_service.holds WHERE state = 1) AS hold USING (order_id)
            WHERE open.symbol IS NULL OR hold.asset IS NULL OR hold.user_id <> open.user_id
@@ -128,8 +128,10 @@ CHECKS = (
            FULL JOIN (SELECT order_id, sum(quantity) AS quantity, sum(price::numeric * quantity) AS value
                       FROM order_manager.executions GROUP BY order_id) AS total USING (order_id)
            WHERE orders.status IS NULL OR filled_quantity <> coalesce(total.quantity, 0)
-              OR filled_value <> coalesce(total.value, 0) OR (status = 'FILLED') <> (filled_quantity = orders.quantity
-              AND orders.quantity > 0)""",
+              OR filled_value <> coalesce(total.value, 0) 
+              OR (status = 'FILLED' AND (filled_quantity = 0
+                                         OR filled_quantity + decremented_quantity <> orders.quantity))
+              OR (status <> 'FILLED' AND filled_quantity = orders.quantity AND orders.quantity > 0)""",
     ),
     Check(
         "Every trade has one buyer and one seller, at the same price and quantity",

@@ -124,9 +124,7 @@ class OrderRoutes:
             return 201, order_view(known)
         asked = way.order
         limit = asked.order_type == 1
-        same = (known.symbol, known.side, known.order_type, known.time_in_force, known.quantity) == (
-            *(asked.symbol, asked.side, asked.order_type, asked.time_in_force, asked.quantity),
-        )
+        same = all(getattr(known, name) == getattr(asked, name) for name in SAME)
         if not same or (limit and known.price != asked.price):
             raise Problem(
                 409,
@@ -209,3 +207,5 @@ class OrderRoutes:
 
 
 RETRY = {"Retry-After": "1"}
+SAME = ("symbol", "side", "order_type", "time_in_force", "quantity", "options")
+"""What must be equal for an order to be the one that was sent before under the same client_order_id."""

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from shared.contracts.codes import OrderType, Side, TimeInForce
+from shared.contracts.codes import OrderType, SelfTrade, Side, TimeInForce
 from shared.contracts.engine import Matched
-from shared.contracts.money import Money, amount_text, money_text
+from shared.contracts.money import Money, Shares, amount_text, money_text
 from shared.contracts.orders import Fill, NewOrder, Order
 from shared.contracts.reports import Position, UserTrade
 from shared.contracts.wallet import Transaction, Wallet
@@ -13,6 +13,7 @@ from shared.contracts.wallet import Transaction, Wallet
 _SIDES = {int(side): side.name for side in Side}
 _TYPES = {int(kind): kind.name for kind in OrderType}
 _TIMES = {int(time): time.name for time in TimeInForce}
+_SELF_TRADES = {int(choice): choice.name for choice in SelfTrade}
 
 
 def time_text(time_us: int) -> str:
@@ -39,7 +40,7 @@ def fill_view(fill: Fill) -> dict[str, Any]:
 def order_view(order: Order) -> dict[str, Any]:
     """An order as the order-manager has it."""
     return {
-        **_order(order, order.price, order.filled_quantity, order.filled_value),
+        **_order(order, order.filled_quantity, order.filled_value, order.decremented_quantity),
         "status": order.status,
         "reason": order.reason,
         "created_at": time_text(order.created_us),
@@ -52,8 +53,9 @@ def order_view(order: Order) -> dict[str, Any]:
 def placed_view(order: NewOrder, created_us: int, matched: Matched, updated_us: int, trace_id: str) -> dict[str, Any]:
     """An order right after the engine has answered for it: the same that a GET shows a moment later."""
     value = sum(fill.price * fill.quantity for fill in matched.fills)
+    lost = matched.decremented_quantity
     return {
-        **_order(order, order.price, matched.filled_quantity, value),
+        **_order(order, matched.filled_quantity, value, lost),
         "status": matched.status,
         "reason": matched.reason,
         "created_at": time_text(created_us),
@@ -63,7 +65,8 @@ def placed_view(order: NewOrder, created_us: int, matched: Matched, updated_us: 
     }
 
 
-def _order(order: NewOrder | Order, price: Money, filled: int, value: Money) -> dict[str, Any]:
+def _order(order: NewOrder | Order, filled: Shares, value: Money, lost: Shares) -> dict[str, Any]:
+    options = order.options
     return {
         "order_id": str(order.order_id),
         "client_order_id": order.client_order_id or None,
@@ -71,11 +74,16 @@ def _order(order: NewOrder | Order, price: Money, filled: int, value: Money) -> 
         "side": _SIDES[order.side],
         "order_type": _TYPES[order.order_type],
         "time_in_force": _TIMES[order.time_in_force],
-        "price": money_text(price),
+        "price": money_text(order.price),
         "quantity": order.quantity,
         "filled_quantity": filled,
-        "remaining_quantity": order.quantity - filled,
+        "decremented_quantity": lost,
+        "remaining_quantity": order.quantity - filled - lost,
         "average_price": average_text(value, filled),
+        "post_only": options.post_only,
+        "display_quantity": options.display_quantity or None,
+        "self_trade_prevention": _SELF_TRADES[options.self_trade],
+        "expires_at": time_text(options.expires_at_s * 1_000_000) if options.expires_at_s else None,
     }
 
 

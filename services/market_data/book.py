@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from shared.contracts.codes import Side
 from shared.contracts.engine import BookState
-from shared.contracts.events import Accepted, EngineEvent, Trade
+from shared.contracts.events import Accepted, Decremented, EngineEvent, Reloaded, Trade
 from shared.contracts.market import Level
 from shared.contracts.money import Money, Shares
 
@@ -18,11 +18,11 @@ class BookFaultError(Exception):
 
 
 class Resting(NamedTuple):
-    """One order on the book."""
+    """One order on the book, with what it shows: an iceberg has more, and nothing between two slices."""
 
     side: int
     price: Money
-    open_quantity: Shares
+    shown: Shares
 
 
 class Delta(NamedTuple):
@@ -87,7 +87,7 @@ class MarketBook:
         """The view of the engine's own book. Raises BookFaultError when that can't be a book."""
         book = cls(state.symbol, state.position, sequence)
         for order in state.orders:
-            book._rest(order.order_id, order.side, order.price, order.open_quantity)
+            book._rest(order.order_id, order.side, order.price, order.open_quantity - order.hidden_quantity)
         book.bids.touched.clear()
         book.asks.touched.clear()
         book.check()
@@ -108,14 +108,17 @@ class MarketBook:
         assert event.seq > self.position, "events come in order"
         changed = False
         for report in event.reports:
-            if isinstance(report, Trade):
-                self._reduce(report.maker_order_id, report.maker_open)
+            if isinstance(report, (Trade, Decremented)):
+                self._reduce(report.maker_order_id, report.quantity, report.maker_open)
                 changed = True
             elif isinstance(report, Accepted):
-                self._rest(report.order_id, report.side, report.price, report.quantity)
+                self._rest(report.order_id, report.side, report.price, report.quantity - report.hidden)
+                changed = True
+            elif isinstance(report, Reloaded):
+                self._reload(report.order_id, report.quantity - report.hidden)
                 changed = True
             elif report.order_id in self._orders:
-                self._reduce(report.order_id, 0)
+                self._leave(report.order_id)
                 changed = True
         self.sequence += changed
         self.position = event.seq
@@ -149,16 +152,37 @@ class MarketBook:
         if order_id in self._orders:
             raise BookFaultError(f"order {order_id} rests already")
         self._orders[order_id] = Resting(side, price, quantity)
-        (self.bids if side == Side.BUY else self.asks).add(price, quantity, 1)
+        self._side(side).add(price, quantity, 1)
 
-    def _reduce(self, order_id: int, open_quantity: Shares) -> None:
+    def _reduce(self, order_id: int, quantity: Shares, left: Shares) -> None:
+        """A resting order lost ``quantity`` of what it shows, and has ``left``, hidden included."""
+        order = self._order(order_id)
+        shown = order.shown - quantity
+        if shown < 0 or left < shown:
+            raise BookFaultError(f"order {order_id} shows {order.shown}, lost {quantity} and has {left} left")
+        if left == 0:
+            self._leave(order_id)
+            return
+        self._orders[order_id] = order._replace(shown=shown)
+        self._side(order.side).add(order.price, -quantity, 0 if shown else -1)
+
+    def _reload(self, order_id: int, shown: Shares) -> None:
+        order = self._order(order_id)
+        if order.shown:
+            raise BookFaultError(f"order {order_id} shows {order.shown} and is to show another slice")
+        self._orders[order_id] = order._replace(shown=shown)
+        self._side(order.side).add(order.price, shown, 1)
+
+    def _leave(self, order_id: int) -> None:
+        order = self._orders.pop(order_id)
+        if order.shown:
+            self._side(order.side).add(order.price, -order.shown, -1)
+
+    def _order(self, order_id: int) -> Resting:
         order = self._orders.get(order_id)
         if order is None:
             raise BookFaultError(f"order {order_id} does not rest here")
-        side = self.bids if order.side == Side.BUY else self.asks
-        if open_quantity:
-            self._orders[order_id] = order._replace(open_quantity=open_quantity)
-            side.add(order.price, open_quantity - order.open_quantity, 0)
-        else:
-            del self._orders[order_id]
-            side.add(order.price, -order.open_quantity, -1)
+        return order
+
+    def _side(self, side: int) -> BookSide:
+        return self.bids if side == Side.BUY else self.asks

@@ -11,6 +11,7 @@ from opentelemetry.trace import Span
 from services.matching_engine.commands import Cancel, Place, Void
 from services.matching_engine.settings import EngineSettings
 from services.matching_engine.store import JournalStore
+from services.matching_engine.timekeeper import Timekeeper
 from services.matching_engine.writer import Writer
 from shared.contracts import engine as contract
 from shared.contracts.codes import OrderType, Side
@@ -44,6 +45,10 @@ class Operations:
                 item.price,
                 item.quantity,
                 traceparent_of(span),
+                item.options.post_only,
+                item.options.display_quantity,
+                item.options.self_trade,
+                item.options.expires_at_s,
             )
             for item, span in zip(items, spans, strict=True)
         ]
@@ -106,6 +111,7 @@ def create_app(settings: EngineSettings) -> FastAPI:
     operations = Operations(writer)
     service.at_start(writer.load)
     service.keep_running(writer.run)
+    service.keep_running(Timekeeper(writer).run)
     service.serve(contract.MATCH_ORDER, operations.match, order_attributes)
     service.serve(contract.CANCEL_ORDER, operations.cancel, cancel_attributes)
     service.serve(contract.VOID_ORDER, operations.void)

@@ -12,7 +12,10 @@ from shared.contracts.money import Money, Shares
 
 
 class Place(msgspec.Struct, frozen=True, array_like=True, tag="p"):
-    """A new order. ``traceparent`` is the context of the engine's span of it: later trades against it link there."""
+    """A new order. ``traceparent`` is the context of the engine's span of it: later trades against it link there.
+
+    Fields with a default came later; a journal from before them still reads.
+    """
 
     time_us: int
     order_id: int
@@ -24,6 +27,10 @@ class Place(msgspec.Struct, frozen=True, array_like=True, tag="p"):
     price: Money
     quantity: Shares
     traceparent: str
+    post_only: bool = False
+    display_quantity: Shares = 0
+    self_trade: int = 0
+    expires_at_s: int = 0
 
 
 class Cancel(msgspec.Struct, frozen=True, array_like=True, tag="c"):
@@ -44,7 +51,15 @@ class Void(msgspec.Struct, frozen=True, array_like=True, tag="v"):
     traceparent: str
 
 
-Command = Place | Cancel | Void
+class Expire(msgspec.Struct, frozen=True, array_like=True, tag="e"):
+    """End the orders of a symbol whose time is over. Only this command moves a book's clock."""
+
+    time_us: int
+    symbol: str
+    traceparent: str
+
+
+Command = Place | Cancel | Void | Expire
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[Command]).decode

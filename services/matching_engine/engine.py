@@ -1,43 +1,30 @@
 """All books of one engine, and what a command does to them. No I/O, no clock: same commands, same events."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 
 import msgspec
 
+from services.matching_engine.answers import MEMORY_US, Answers
 from services.matching_engine.book import Book
-from services.matching_engine.commands import Cancel, Command, JournalDamaged, Place, Void
+from services.matching_engine.commands import Cancel, Command, Expire, JournalDamaged, Place, Void
 from services.matching_engine.kernel_report import Report
-from shared.contracts.codes import DoneReason, RejectReason, ReportKind
+from services.matching_engine.refusals import WORDS, refused, refused_by_book, refused_by_rule
+from services.matching_engine.resting import Resting, RestingOrders, Teller
+from shared.contracts.codes import RejectReason, ReportKind, TimeInForce
 from shared.contracts.engine import Instrument, Matched, RestingOrder
-from shared.contracts.events import Accepted, Closed, EngineEvent, Trade
-from shared.contracts.money import Money
+from shared.contracts.events import Closed, Decremented, EngineEvent, Trade
+from shared.contracts.money import Money, Shares
 from shared.contracts.operations import Refused
 from shared.contracts.orders import Fill, OrderStatus
-from shared.ids import created_us
 
-MEMORY_US = 15_000_000
-"""How long the engine knows what it answered. An order whose id is older than this when it arrives is refused, so
-nothing that was sent twice or was barred can slip in after it was forgotten."""
+__all__ = ["MEMORY_US", "Applied", "Engine"]
 
-REFUSALS = {
-    RejectReason.INVALID_PRICE: "The price must be above zero.",
-    RejectReason.PRICE_OFF_TICK: "The price must be a whole multiple of the symbol's tick size.",
-    RejectReason.INVALID_QUANTITY: "The quantity must be above zero.",
-    RejectReason.QUANTITY_OFF_LOT: "The quantity must be a whole multiple of the symbol's lot size.",
-    RejectReason.DUPLICATE_ORDER_ID: "An order with this id is on the book.",
-    RejectReason.UNKNOWN_ORDER: "There is no such open order; it may be filled or cancelled already.",
-}
+SECOND_US = 1_000_000
+DAY_S = 86_400
 
 Applied = tuple[Matched | Refused, EngineEvent | None]
 """The answer to a command, and its event where it changed anything."""
-
-
-class Resting(msgspec.Struct, frozen=True, array_like=True):
-    """What the engine keeps of an order on a book beside what the book knows: its owner, and where its trace is."""
-
-    user_id: int
-    traceparent: str
 
 
 class EngineState(msgspec.Struct):
@@ -57,13 +44,14 @@ class Engine:
 
     def __init__(self, instruments: Sequence[Instrument]) -> None:
         self.books = {i.symbol: Book(i.symbol, i.tick_size, i.lot_size) for i in instruments}
-        self.last_prices: dict[str, Money] = {}
         self.seq = 0
-        self._trade_id = 0
-        self._resting: dict[int, Resting] = {}
-        # In order of time, so that the oldest can be dropped from the front.
-        self._answers: dict[int, tuple[int, Matched]] = {}
-        self._barred: dict[int, int] = {}
+        self._answers = Answers()
+        self._teller = Teller(RestingOrders(), 0, {})
+
+    @property
+    def last_prices(self) -> dict[str, Money]:
+        """Each symbol's last price; none for those that have not traded."""
+        return self._teller.last_prices
 
     def apply(self, command: Command) -> Applied:
         """Does one command. Without an event nothing has changed, and the command is not to be journalled.
@@ -74,25 +62,38 @@ class Engine:
             return self._place(command)
         if isinstance(command, Cancel):
             return self._cancel(command)
-        return self._void(command)
+        if isinstance(command, Void):
+            return self._void(command)
+        return self._expire(command)
+
+    def due(self, now_us: int) -> list[str]:
+        """The symbols for which it is time for an ``Expire``."""
+        return self._teller.resting.due(now_us // SECOND_US)
 
     def resting(self, symbol: str) -> tuple[RestingOrder, ...]:
         """A book's orders, bids then asks, in priority order."""
         return tuple(
-            RestingOrder(order_id=order_id, user_id=user_id, side=side, price=price, open_quantity=quantity)
-            for order_id, user_id, side, price, quantity, _displayed in self.books[symbol].orders()
+            RestingOrder(
+                order_id=order_id,
+                user_id=user_id,
+                side=side,
+                price=price,
+                open_quantity=quantity,
+                hidden_quantity=quantity - displayed,
+            )
+            for order_id, user_id, side, price, quantity, displayed in self.books[symbol].orders()
         )
 
     def snapshot(self) -> tuple[bytes, int]:
         """The whole state as bytes, and their CRC-32. Equal states give equal bytes."""
         state = EngineState(
             self.seq,
-            self._trade_id,
+            self._teller.trade_id,
             [book.snapshot() for _, book in sorted(self.books.items())],
-            dict(sorted(self._resting.items())),
+            dict(sorted(self._teller.resting.orders.items())),
             dict(sorted(self.last_prices.items())),
-            [(order_id, time_us, answer) for order_id, (time_us, answer) in self._answers.items()],
-            list(self._barred.items()),
+            [(order_id, time_us, answer) for order_id, (time_us, answer) in self._answers.given.items()],
+            list(self._answers.barred.items()),
         )
         data = msgspec.msgpack.encode(state)
         return data, zlib.crc32(data)
@@ -102,22 +103,23 @@ class Engine:
         if zlib.crc32(data) != checksum:
             raise JournalDamaged("snapshot: its checksum does not fit")
         state = msgspec.msgpack.decode(data, type=EngineState)
-        self.seq, self._trade_id = state.seq, state.trade_id
+        self.seq = state.seq
         restored = [Book.restore(book) for book in state.books]
         self.books |= {book.symbol: book for book in restored}
-        self._resting = state.resting
-        self.last_prices = state.last_prices
-        self._answers = {order_id: (time_us, answer) for order_id, time_us, answer in state.answers}
-        self._barred = dict(state.barred)
+        self._teller = Teller(RestingOrders(state.resting), state.trade_id, state.last_prices)
+        self._answers.given = {order_id: (time_us, answer) for order_id, time_us, answer in state.answers}
+        self._answers.barred = dict(state.barred)
 
     def _place(self, command: Place) -> Applied:
-        if (known := self._answers.get(command.order_id)) is not None:
-            return known[1], None
-        if (refused := self._bar(command)) is not None:
-            return refused, None
+        if (known := self._answers.of(command.order_id)) is not None:
+            return known, None
+        if (barred := self._answers.bar_of(command.order_id, command.time_us)) is not None:
+            return barred, None
         book = self.books.get(command.symbol)
         if book is None:
-            return _refused("unknown_symbol", f"{command.symbol} is not traded here."), None
+            return refused("unknown_symbol", f"{command.symbol} is not traded here."), None
+        if 0 < command.expires_at_s <= command.time_us // SECOND_US:
+            return refused_by_rule(RejectReason.INVALID_EXPIRY), None
         reports = book.place(
             command.order_id,
             command.user_id,
@@ -126,50 +128,46 @@ class Engine:
             command.time_in_force,
             command.price,
             command.quantity,
+            display=command.display_quantity,
+            expires_at=command.expires_at_s,
+            self_trade=command.self_trade,
+            post_only=command.post_only,
         )
         if reports[0].kind == ReportKind.REJECTED:
-            return _book_refused(reports[0]), None
-        event = self._event(command, command.symbol, reports)
-        answer = self._matched(command, event)
-        self._remember(command, answer)
+            return refused_by_book(reports[0]), None
+        newcomer = Resting(command.user_id, command.traceparent, command.symbol, _end_of(command))
+        event = self._event(command, command.symbol, command.order_id, reports, newcomer)
+        answer = _matched(command.order_id, command.quantity, event)
+        self._answers.remember(command.order_id, answer, command.time_us)
         return answer, event
 
-    def _bar(self, command: Place) -> Refused | None:
-        """An order that was given up, or that is too old to know whether it was."""
-        if command.order_id in self._barred:
-            return _refused("order_abandoned", "This order was given up before it reached the engine.")
-        if created_us(command.order_id) < command.time_us - MEMORY_US:
-            return _refused("order_too_old", "This order took too long to reach the engine.")
-        return None
-
     def _cancel(self, command: Cancel) -> Applied:
-        resting = self._resting.get(command.order_id)
-        if resting is None or resting.user_id != command.user_id or command.symbol not in self.books:
-            return _refused("order_not_open", REFUSALS[RejectReason.UNKNOWN_ORDER]), None
+        order = self._teller.resting.orders.get(command.order_id)
+        if order is None or order.user_id != command.user_id or command.symbol not in self.books:
+            return refused("order_not_open", WORDS[RejectReason.UNKNOWN_ORDER]), None
         reports = self.books[command.symbol].cancel(command.order_id)
         if reports[0].kind == ReportKind.REJECTED:
-            return _book_refused(reports[0]), None
-        event = self._event(command, command.symbol, reports)
-        left = reports[-1].remaining
+            return refused_by_book(reports[0]), None
+        event = self._event(command, command.symbol, command.order_id, reports, order)
         answer = Matched(
             order_id=command.order_id,
             position=event.seq,
             status=OrderStatus.CANCELLED,
             filled_quantity=0,
-            open_quantity=left,
+            open_quantity=reports[0].remaining,
             reason="cancelled",
         )
         return answer, event
 
     def _void(self, command: Void) -> Applied:
-        if (known := self._answers.get(command.order_id)) is not None:
-            return known[1], None
-        self._forget(command.time_us)
-        resting = command.order_id in self._resting
+        if (known := self._answers.of(command.order_id)) is not None:
+            return known, None
+        self._answers.forget(command.time_us)
+        resting = command.order_id in self._teller.resting.orders
         event = None
-        if not resting and command.order_id not in self._barred:
-            self._barred[command.order_id] = command.time_us
-            event = self._event(command, "", [])
+        if not resting and command.order_id not in self._answers.barred:
+            self._answers.barred[command.order_id] = command.time_us
+            event = self._event(command, "", command.order_id, (), NOBODY)
         answer = Matched(
             order_id=command.order_id,
             position=self.seq,
@@ -179,95 +177,77 @@ class Engine:
         )
         return answer, event
 
-    def _event(self, command: Command, symbol: str, reports: Sequence[Report]) -> EngineEvent:
+    def _expire(self, command: Expire) -> Applied:
+        """Dated orders end in their book. Day orders end there with the session only, so those are cancelled here."""
+        now_s = command.time_us // SECOND_US
+        due = self._teller.resting.take_due(command.symbol, now_s)
+        if not due:
+            return refused("nothing_due", "No order's time is over."), None
+        book = self.books[command.symbol]
+        reports = book.advance_clock(now_s)
+        ended = {report.order_id for report in reports}
+        for order_id in due:
+            if order_id not in ended:
+                reports += book.cancel(order_id)
+                ended = {report.order_id for report in reports}
+        event = self._event(command, command.symbol, 0, reports, NOBODY, due)
+        return Matched(
+            order_id=0, position=event.seq, status=OrderStatus.CANCELLED, filled_quantity=0, open_quantity=0
+        ), event
+
+    def _event(
+        self,
+        command: Command,
+        symbol: str,
+        order_id: int,
+        reports: Iterable[Report],
+        newcomer: Resting,
+        expired: Container[int] = (),
+    ) -> EngineEvent:
         self.seq += 1
         return EngineEvent(
             seq=self.seq,
             time_us=command.time_us,
             traceparent=command.traceparent,
             symbol=symbol,
-            order_id=command.order_id,
-            reports=tuple([self._told(report, command, symbol) for report in reports]),
+            order_id=order_id,
+            reports=self._teller.tell(reports, symbol, newcomer, expired),
         )
 
-    def _told(self, report: Report, command: Command, symbol: str) -> Accepted | Trade | Closed:
-        """A report of the kernel as everybody outside is told it."""
-        if report.kind == ReportKind.TRADE:
-            self._trade_id += 1
-            self.last_prices[symbol] = report.price
-            return Trade(
-                trade_id=self._trade_id,
-                price=report.price,
-                quantity=report.quantity,
-                side=report.side,
-                taker_order_id=report.order_id,
-                taker_user_id=report.account_id,
-                taker_open=report.remaining,
-                maker_order_id=report.maker_order_id,
-                maker_user_id=report.maker_account_id,
-                maker_open=report.maker_remaining,
-                maker_traceparent=self._resting[report.maker_order_id].traceparent,
-            )
-        if report.kind == ReportKind.ACCEPTED:
-            self._resting[report.order_id] = Resting(report.account_id, command.traceparent)
-            return Accepted(
-                order_id=report.order_id,
-                user_id=report.account_id,
-                side=report.side,
-                price=report.price,
-                quantity=report.remaining,
-            )
-        self._resting.pop(report.order_id, None)
-        filled = report.reason == DoneReason.FILLED
-        return Closed(
-            order_id=report.order_id,
-            user_id=report.account_id,
-            side=report.side,
-            status=OrderStatus.FILLED if filled else OrderStatus.CANCELLED,
-            reason="" if filled else DoneReason(report.reason).name.lower(),
-            quantity=report.remaining,
-        )
 
-    def _matched(self, command: Place, event: EngineEvent) -> Matched:
-        fills = tuple(
-            [
-                Fill(trade_id=r.trade_id, price=r.price, quantity=r.quantity, time_us=event.time_us)
-                for r in event.reports
-                if isinstance(r, Trade)
-            ]
-        )
-        filled = sum(fill.quantity for fill in fills)
-        ends = [r for r in event.reports if isinstance(r, Closed) and r.order_id == command.order_id]
-        if ends:
-            status, reason = OrderStatus(ends[0].status), ends[0].reason
-        else:
-            status, reason = (OrderStatus.PARTIALLY_FILLED if fills else OrderStatus.OPEN), ""
-        return Matched(
-            order_id=command.order_id,
-            position=event.seq,
-            status=status,
-            filled_quantity=filled,
-            open_quantity=0 if ends else command.quantity - filled,
-            reason=reason,
-            fills=fills,
-        )
-
-    def _remember(self, command: Place, answer: Matched) -> None:
-        self._forget(command.time_us)
-        self._answers[command.order_id] = (command.time_us, answer)
-
-    def _forget(self, now_us: int) -> None:
-        """Drops what is too old to matter. Times come from commands, so replaying forgets the same."""
-        while self._answers and next(iter(self._answers.values()))[0] < now_us - 2 * MEMORY_US:
-            del self._answers[next(iter(self._answers))]
-        while self._barred and next(iter(self._barred.values())) < now_us - 2 * MEMORY_US:
-            del self._barred[next(iter(self._barred))]
+NOBODY = Resting(0, "")
 
 
-def _refused(code: str, detail: str) -> Refused:
-    return Refused(code=code, detail=detail)
+def _end_of(command: Place) -> int:
+    """When an order's time is over: a GTD order's own, a DAY order's the end of the day (UTC), else 0."""
+    if command.time_in_force == TimeInForce.DAY:
+        return (command.time_us // SECOND_US // DAY_S + 1) * DAY_S
+    return command.expires_at_s
 
 
-def _book_refused(report: Report) -> Refused:
-    reason = RejectReason(report.reason)
-    return _refused(reason.name.lower(), REFUSALS.get(reason, "The order is not valid."))
+def _matched(order_id: int, quantity: Shares, event: EngineEvent) -> Matched:
+    """What became of the order that ``event`` is about, which had ``quantity`` open before."""
+    fills = tuple(
+        [
+            Fill(trade_id=r.trade_id, price=r.price, quantity=r.quantity, time_us=event.time_us)
+            for r in event.reports
+            if isinstance(r, Trade) and order_id in (r.taker_order_id, r.maker_order_id)
+        ]
+    )
+    filled = sum([fill.quantity for fill in fills])
+    lost = sum([r.quantity for r in event.reports if isinstance(r, Decremented) and r.taker_order_id == order_id])
+    ends = [r for r in event.reports if isinstance(r, Closed) and r.order_id == order_id]
+    if ends:
+        status, reason = OrderStatus(ends[0].status), ends[0].reason
+    else:
+        status, reason = (OrderStatus.PARTIALLY_FILLED if fills else OrderStatus.OPEN), ""
+    return Matched(
+        order_id=order_id,
+        position=event.seq,
+        status=status,
+        filled_quantity=filled,
+        open_quantity=0 if ends else quantity - filled - lost,
+        reason=reason,
+        fills=fills,
+        decremented_quantity=lost,
+    )

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 
 from shared.contracts.codes import Side
-from shared.contracts.events import Accepted, Closed, EngineEvent, Trade
+from shared.contracts.events import Accepted, Closed, Decremented, EngineEvent, Trade
 from shared.contracts.money import Shares, money_text
-from shared.contracts.notifications import OrderMessage, TradeMessage
+from shared.contracts.notifications import AnyMessage, OrderMessage, ReducedMessage, TradeMessage
 from shared.contracts.orders import OrderStatus
 
 SIDES = {side.value: side.name for side in Side}
@@ -19,35 +19,38 @@ class Notice:
     user_id: int
     order_id: int
     event: EngineEvent
-    messages: list[OrderMessage | TradeMessage] = field(default_factory=list)
+    messages: list[AnyMessage] = field(default_factory=list)
 
 
 def notices_of(event: EngineEvent) -> list[Notice]:
     """One notice for each user whom the event touches, the one whose command it was first."""
     notices: dict[int, Notice] = {}
 
-    def tell(user_id: int, order_id: int, message: OrderMessage | TradeMessage) -> None:
+    def tell(user_id: int, order_id: int, message: AnyMessage) -> None:
         notice = notices.get(user_id)
         if notice is None:
             notice = notices[user_id] = Notice(user_id, order_id, event)
         notice.messages.append(message)
 
     trace_id = event.traceparent[3:35]
-    traded = False
+    traded: set[int] = set()
     for report in event.reports:
         if isinstance(report, Trade):
-            traded = True
+            traded.add(report.taker_order_id)
             taker, maker = _trade_messages(event, report, trace_id)
             tell(report.taker_user_id, report.taker_order_id, taker)
             tell(report.maker_user_id, report.maker_order_id, maker)
         elif isinstance(report, Accepted):
             # An order is accepted last: what rests then is what its own trades have left.
-            status = OrderStatus.PARTIALLY_FILLED if traded else OrderStatus.OPEN
+            status = OrderStatus.PARTIALLY_FILLED if report.order_id in traded else OrderStatus.OPEN
             message = _order_message(event, report, trace_id, status, open_quantity=report.quantity)
             tell(report.user_id, report.order_id, message)
-        else:
+        elif isinstance(report, Closed):
             message = _order_message(event, report, trace_id, OrderStatus(report.status), open_quantity=0)
             tell(report.user_id, report.order_id, message)
+        elif isinstance(report, Decremented):
+            for reduced in _reduced_messages(event, report, trace_id):
+                tell(report.user_id, report.taker_order_id, reduced)
     return list(notices.values())
 
 
@@ -65,6 +68,27 @@ def _order_message(
         open_quantity=open_quantity,
         unfilled_quantity=report.quantity if isinstance(report, Closed) else 0,
         reason=report.reason if isinstance(report, Closed) else "",
+    )
+
+
+def _reduced_messages(event: EngineEvent, report: Decremented, trace_id: str) -> tuple[ReducedMessage, ReducedMessage]:
+    """What self-trade prevention took from the incoming order, and from the one that rested."""
+
+    def message(order_id: int, side: str, open_quantity: Shares) -> ReducedMessage:
+        return ReducedMessage(
+            seq=event.seq,
+            time_us=event.time_us,
+            trace_id=trace_id,
+            order_id=str(order_id),
+            symbol=event.symbol,
+            side=side,
+            quantity=report.quantity,
+            open_quantity=open_quantity,
+        )
+
+    return (
+        message(report.taker_order_id, SIDES[report.side], report.taker_open),
+        message(report.maker_order_id, OTHER_SIDES[report.side], report.maker_open),
     )
 
 

@@ -6,7 +6,7 @@ import msgspec
 from opentelemetry.trace import Span
 
 from services.notification.messages import Notice
-from shared.contracts.notifications import NotificationsQuery, OrderMessage, TradeMessage
+from shared.contracts.notifications import AnyMessage, NotificationsQuery
 from shared.postgres import Connection, Database, Statement
 
 LIMIT_MAX = 1000
@@ -41,7 +41,7 @@ class NotificationStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._encode = msgspec.json.Encoder().encode
-        self._decode = msgspec.json.Decoder(list[OrderMessage | TradeMessage]).decode
+        self._decode = msgspec.json.Decoder(list[AnyMessage]).decode
 
     async def add(self, connection: Connection, spans: Sequence[Span], notices: Sequence[Notice]) -> None:
         """Keeps notices, in the transaction of the events that they tell of."""
@@ -56,7 +56,7 @@ class NotificationStore:
 
     async def find(
         self, queries: Sequence[NotificationsQuery], spans: Sequence[Span]
-    ) -> list[list[tuple[int, list[OrderMessage | TradeMessage]]]]:
+    ) -> list[list[tuple[int, list[AnyMessage]]]]:
         """For each query its events, oldest first, each with what it told the user. At most 1,000 events."""
         async with self._database.connection() as connection:
             rows = await SELECT.fetch(
@@ -66,7 +66,7 @@ class NotificationStore:
                 [query.after for query in queries],
                 [most(query) for query in queries],
             )
-        found: list[list[tuple[int, list[OrderMessage | TradeMessage]]]] = [[] for _ in queries]
+        found: list[list[tuple[int, list[AnyMessage]]]] = [[] for _ in queries]
         for row in rows:
             found[row["number"] - 1].append((row["seq"], self._decode(row["payload"])))
         return found

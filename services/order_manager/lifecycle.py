@@ -4,17 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.contracts.codes import Side
-from shared.contracts.events import Accepted, Closed, EngineEvent, Trade
+from shared.contracts.events import Accepted, Closed, Decremented, EngineEvent, Trade
 from shared.contracts.money import Money, Shares
 from shared.contracts.orders import OrderStatus
 
 
 @dataclass(slots=True)
 class Change:
-    """What happened to one order: how much more was filled, and the status it has now."""
+    """What happened to one order: how much more was filled or lost, and the status it has now (empty: as before)."""
 
     filled_quantity: Shares = 0
     filled_value: Money = 0
+    decremented_quantity: Shares = 0
     status: str = ""
     reason: str = ""
     updated_us: int = 0
@@ -40,23 +41,32 @@ def changes_of(events: Sequence[EngineEvent]) -> tuple[dict[int, Change], list[E
         for report in event.reports:
             if isinstance(report, Trade):
                 _trade(changes, executions, report, event.time_us)
-            else:
-                change = changes.setdefault(report.order_id, Change())
-                change.updated_us = event.time_us
-                if isinstance(report, Closed):
-                    change.status, change.reason = report.status, report.reason
-                elif isinstance(report, Accepted) and change.status != OrderStatus.PARTIALLY_FILLED:
+            elif isinstance(report, Decremented):
+                for order_id in (report.taker_order_id, report.maker_order_id):
+                    change = _change(changes, order_id, event.time_us)
+                    change.decremented_quantity += report.quantity
+            elif isinstance(report, Closed):
+                change = _change(changes, report.order_id, event.time_us)
+                change.status, change.reason = report.status, report.reason
+            elif isinstance(report, Accepted):
+                change = _change(changes, report.order_id, event.time_us)
+                if change.status != OrderStatus.PARTIALLY_FILLED:
                     # An order that rests after it has traded was PARTIALLY_FILLED by that trade, in the same event.
                     change.status = OrderStatus.OPEN
     return changes, executions
 
 
+def _change(changes: dict[int, Change], order_id: int, time_us: int) -> Change:
+    change = changes.setdefault(order_id, Change())
+    change.updated_us = time_us
+    return change
+
+
 def _trade(changes: dict[int, Change], executions: list[Execution], trade: Trade, time_us: int) -> None:
     maker_side = Side.SELL if trade.side == Side.BUY else Side.BUY
     for order_id, side in ((trade.taker_order_id, trade.side), (trade.maker_order_id, maker_side)):
-        change = changes.setdefault(order_id, Change())
+        change = _change(changes, order_id, time_us)
         change.filled_quantity += trade.quantity
         change.filled_value += trade.quantity * trade.price
         change.status = OrderStatus.PARTIALLY_FILLED
-        change.updated_us = time_us
         executions.append(Execution(trade.trade_id, order_id, side, trade.price, trade.quantity, time_us))

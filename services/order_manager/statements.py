@@ -5,13 +5,13 @@ from shared.postgres import Statement
 INSERT = Statement(
     "INSERT order",
     """INSERT INTO orders (order_id, user_id, client_order_id, symbol, side, order_type, time_in_force, price, quantity,
-                           status, created_us, updated_us, trace_id)
+                           status, created_us, updated_us, trace_id, options)
        SELECT order_id, user_id, nullif(client_order_id, ''), symbol, side, order_type, time_in_force, price, quantity,
-              'PENDING_NEW', created_us, created_us, trace_id
+              'PENDING_NEW', created_us, created_us, trace_id, nullif(options, '')::jsonb
        FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::smallint[], $6::smallint[], $7::smallint[],
-                   $8::bigint[], $9::bigint[], $10::bigint[], $11::text[])
+                   $8::bigint[], $9::bigint[], $10::bigint[], $11::text[], $12::text[])
             AS new (order_id, user_id, client_order_id, symbol, side, order_type, time_in_force, price, quantity,
-                    created_us, trace_id)
+                    created_us, trace_id, options)
        ON CONFLICT DO NOTHING
        RETURNING order_id""",
 )
@@ -78,9 +78,11 @@ APPLY = Statement(
     "UPDATE order",
     """UPDATE orders SET filled_quantity = orders.filled_quantity + change.filled_quantity,
                          filled_value = orders.filled_value + change.filled_value,
-                         status = change.status, reason = change.reason, updated_us = change.updated_us
-       FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::bigint[])
-            AS change (order_id, filled_quantity, filled_value, status, reason, updated_us)
+                         decremented_quantity = orders.decremented_quantity + change.decremented_quantity,
+                         status = coalesce(nullif(change.status, ''), orders.status), reason = change.reason,
+                         updated_us = change.updated_us
+       FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::bigint[])
+            AS change (order_id, filled_quantity, filled_value, decremented_quantity, status, reason, updated_us)
        WHERE orders.order_id = change.order_id
        RETURNING orders.order_id""",
 )

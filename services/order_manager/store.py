@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from opentelemetry.trace import Span
 
 from services.order_manager import statements as sql
@@ -12,10 +13,12 @@ from services.order_manager.lifecycle import changes_of
 from shared.contracts.events import EngineEvent, OrderEvent
 from shared.contracts.operations import Refused
 from shared.contracts.orders import (
+    NO_OPTIONS,
     Fill,
     NewOrder,
     Order,
     OrderFailure,
+    OrderOptions,
     OrderPage,
     OrderQuery,
     OrderRef,
@@ -172,6 +175,7 @@ class OrderStore:
             ids,
             [c.filled_quantity for c in ordered],
             [c.filled_value for c in ordered],
+            [c.decremented_quantity for c in ordered],
             [c.status for c in ordered],
             [c.reason for c in ordered],
             [c.updated_us for c in ordered],
@@ -233,6 +237,7 @@ def _fields(item: NewOrder) -> dict[str, Any]:
         "time_in_force": item.time_in_force,
         "price": item.price,
         "quantity": item.quantity,
+        "options": item.options,
     }
 
 
@@ -256,7 +261,8 @@ def _columns(orders: Sequence[Order]) -> list[list[Any]]:
         *("order_id", "user_id", "client_order_id", "symbol", "side", "order_type", "time_in_force"),
         *("price", "quantity", "created_us", "trace_id"),
     )
-    return [[getattr(order, name) for order in ordered] for name in names]
+    options = [_encode(order.options).decode() if order.options != NO_OPTIONS else "" for order in ordered]
+    return [[getattr(order, name) for order in ordered] for name in names] + [options]
 
 
 def _order(row: Any, fills: tuple[Fill, ...] = ()) -> Order:
@@ -279,4 +285,10 @@ def _order(row: Any, fills: tuple[Fill, ...] = ()) -> Order:
         trace_id=row["trace_id"],
         fills=fills,
         created=False,
+        options=_decode(row["options"]) if row["options"] else NO_OPTIONS,
+        decremented_quantity=row["decremented_quantity"],
     )
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(OrderOptions).decode

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from shared.contracts.codes import Side
-from shared.contracts.events import Accepted, EngineEvent, Trade
+from shared.contracts.events import Accepted, Closed, Decremented, EngineEvent, Trade
 from shared.contracts.money import Money, Shares
 
 DAY_US = 86_400_000_000
@@ -55,13 +55,21 @@ def effects_of(events: Iterable[EngineEvent]) -> Effects:
         for report in event.reports:
             if isinstance(report, Trade):
                 _trade(effects, report, symbol, event.time_us // DAY_US)
+            elif isinstance(report, Decremented):
+                _decremented(effects, report, symbol)
             elif isinstance(report, Accepted):
                 effects.orders[report.order_id] = OpenOrder(
                     report.order_id, report.user_id, symbol, report.side, report.price, report.quantity
                 )
-            else:
+            elif isinstance(report, Closed):
                 _set_open(effects.orders, report.order_id, report.user_id, symbol, report.side, 0)
     return effects
+
+
+def _decremented(effects: Effects, report: Decremented, symbol: str) -> None:
+    maker_side = Side.SELL if report.side == Side.BUY else Side.BUY
+    _set_open(effects.orders, report.taker_order_id, report.user_id, symbol, report.side, report.taker_open)
+    _set_open(effects.orders, report.maker_order_id, report.user_id, symbol, maker_side, report.maker_open)
 
 
 def _trade(effects: Effects, trade: Trade, symbol: str, day: int) -> None:

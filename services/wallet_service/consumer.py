@@ -10,13 +10,16 @@ from services.wallet_service.ledger import AccountKey, Ledger
 from services.wallet_service.store import lock_accounts, make_accounts, select_holds, write
 from shared.consumer import AfterCommit
 from shared.contracts.codes import Side
-from shared.contracts.events import EXECUTIONS, Closed, EngineEvent, Trade
+from shared.contracts.events import EXECUTIONS, Closed, Decremented, EngineEvent, Trade
 from shared.contracts.money import CASH, money_text
 from shared.postgres import Connection
 from shared.tracing import item_spans
 
 KNOWN_MAX = 100_000
 """Accounts that are remembered as existing, at some 200 bytes each. Beyond that they are asked for once more."""
+
+RELEASING = (Closed, Decremented)
+"""Reports that free a hold, or a part of it, without a trade."""
 
 
 class Settlement:
@@ -53,6 +56,9 @@ def settle(ledger: Ledger, events: Sequence[EngineEvent]) -> None:
         for report in event.reports:
             if isinstance(report, Trade):
                 ledger.settle(report, event.symbol, event.time_us)
+            elif isinstance(report, Decremented):
+                ledger.reduce_hold(report.taker_order_id, report.quantity)
+                ledger.reduce_hold(report.maker_order_id, report.quantity)
             elif isinstance(report, Closed):
                 ledger.close_hold(report.order_id)
 
@@ -67,6 +73,9 @@ def _touched(events: Sequence[EngineEvent]) -> tuple[set[AccountKey], set[int]]:
                 order_ids |= {report.taker_order_id, report.maker_order_id}
                 for user in (report.taker_user_id, report.maker_user_id):
                     keys |= {(user, CASH), (user, event.symbol)}
+            elif isinstance(report, Decremented):
+                order_ids |= {report.taker_order_id, report.maker_order_id}
+                keys |= {(report.user_id, CASH), (report.user_id, event.symbol)}
             elif isinstance(report, Closed):
                 order_ids.add(report.order_id)
                 keys.add((report.user_id, CASH if report.side == Side.BUY else event.symbol))
@@ -76,9 +85,9 @@ def _touched(events: Sequence[EngineEvent]) -> tuple[set[AccountKey], set[int]]:
 def _open_spans(stack: ExitStack, events: Sequence[EngineEvent]) -> list[Span]:
     trades = [(event, report) for event in events for report in event.reports if isinstance(report, Trade)]
     releases = [
-        (event, next(report for report in event.reports if isinstance(report, Closed)))
+        (event, next(report for report in event.reports if isinstance(report, RELEASING)))
         for event in events
-        if any(isinstance(report, Closed) for report in event.reports)
+        if any(isinstance(report, RELEASING) for report in event.reports)
         and not any(isinstance(report, Trade) for report in event.reports)
     ]
     spans: list[Span] = []
@@ -98,7 +107,7 @@ def _open_spans(stack: ExitStack, events: Sequence[EngineEvent]) -> list[Span]:
                 "release_hold",
                 [event.traceparent for event, _ in releases],
                 kind=SpanKind.CONSUMER,
-                attributes=[_release_attributes(event, closed) for event, closed in releases],
+                attributes=[_release_attributes(event, release) for event, release in releases],
             )
         )
     return spans
@@ -115,13 +124,13 @@ def _trade_attributes(event: EngineEvent, trade: Trade) -> Mapping[str, Any]:
     }
 
 
-def _release_attributes(event: EngineEvent, closed: Closed) -> Mapping[str, Any]:
+def _release_attributes(event: EngineEvent, release: Closed | Decremented) -> Mapping[str, Any]:
     return {
         **_PROCESS,
         "messaging.message.id": f"{event.seq}-0",
-        "order.id": str(closed.order_id),
+        "order.id": str(release.order_id if isinstance(release, Closed) else release.taker_order_id),
         "order.symbol": event.symbol,
-        "user.id": str(closed.user_id),
+        "user.id": str(release.user_id),
     }
 
 

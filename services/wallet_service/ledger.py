@@ -139,6 +139,12 @@ class Ledger:
         hold.state = HoldState.CLOSED
         return released
 
+    def reduce_hold(self, order_id: int, quantity: Shares) -> None:
+        """Gives back what a hold keeps for shares that the order lost without a trade."""
+        hold = self.holds.get(order_id)
+        if hold is not None:
+            self._shrink(hold, min(quantity, hold.open_quantity))
+
     def settle(self, trade: Trade, symbol: str, time_us: int) -> None:
         """Delivery against payment: cash to the seller, shares to the buyer, each out of what their order holds.
 
@@ -149,10 +155,8 @@ class Ledger:
         if trade.side != Side.BUY:
             buyer_order, seller_order = seller_order, buyer_order
         buyer, seller = trade.buyer_id, trade.seller_id
-        for order_id in (buyer_order, seller_order):
-            hold = self.holds.get(order_id)
-            if hold is not None:
-                self._shrink(hold, min(trade.quantity, hold.open_quantity))
+        self.reduce_hold(buyer_order, trade.quantity)
+        self.reduce_hold(seller_order, trade.quantity)
         value = trade.price * trade.quantity
         self._move("trade", CASH, value, buyer, seller, time_us, (buyer_order, seller_order), trade.trade_id)
         self._move("trade", symbol, trade.quantity, seller, buyer, time_us, (seller_order, buyer_order), trade.trade_id)

@@ -21,7 +21,10 @@ class CancelOrder(Item, frozen=True, kw_only=True):
 
 
 class Matched(Answer, frozen=True, kw_only=True, tag=True):
-    """What became of a command, journalled as event ``position``. ``status`` is the order's after it."""
+    """What became of a command, journalled as event ``position``. ``status`` is the order's after it.
+
+    ``decremented_quantity`` is what self-trade prevention took from the order.
+    """
 
     order_id: int
     position: int
@@ -30,6 +33,7 @@ class Matched(Answer, frozen=True, kw_only=True, tag=True):
     open_quantity: Shares
     reason: str = ""
     fills: tuple[Fill, ...] = ()
+    decremented_quantity: Shares = 0
 
 
 class VoidOrder(Item, frozen=True, kw_only=True):
@@ -77,13 +81,14 @@ class BookQuery(Item, frozen=True, kw_only=True):
 
 
 class RestingOrder(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """One order on the book, in priority order within its side and price."""
+    """One order on the book, in priority order within its side and price. Of what is open an iceberg hides a part."""
 
     order_id: int
     user_id: int
     side: int
     price: Money
     open_quantity: Shares
+    hidden_quantity: Shares = 0
 
 
 class BookState(Answer, frozen=True, kw_only=True, tag=True):

@@ -13,14 +13,26 @@ from shared.contracts.money import Money, Shares
 from shared.contracts.operations import ENGINE, MARKET, NOTIFICATION, ORDERS, REPORTING, RISK, WALLET
 
 
-class Accepted(msgspec.Struct, frozen=True, kw_only=True, tag="accepted"):
-    """An order rests on the book with ``quantity`` open."""
+class Accepted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="accepted"):
+    """An order rests on the book with ``quantity`` open, of which an iceberg keeps ``hidden`` out of sight."""
 
     order_id: int
     user_id: int
     side: int
     price: Money
     quantity: Shares
+    hidden: Shares = 0
+
+
+class Reloaded(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="reloaded"):
+    """An iceberg whose slice has traded away shows the next one, behind all others at its price."""
+
+    order_id: int
+    user_id: int
+    side: int
+    price: Money
+    quantity: Shares
+    hidden: Shares = 0
 
 
 class Trade(msgspec.Struct, frozen=True, kw_only=True, tag="trade"):
@@ -47,6 +59,18 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True, tag="trade"):
         return self.maker_user_id if self.side == 1 else self.taker_user_id
 
 
+class Decremented(msgspec.Struct, frozen=True, kw_only=True, tag="decremented"):
+    """Two orders of one user met, and both lost ``quantity`` instead of trading it. ``side`` is the taker's."""
+
+    user_id: int
+    quantity: Shares
+    side: int
+    taker_order_id: int
+    taker_open: Shares
+    maker_order_id: int
+    maker_open: Shares
+
+
 class Closed(msgspec.Struct, frozen=True, kw_only=True, tag="closed"):
     """An order left the market for good. ``status`` FILLED, CANCELLED or REJECTED; ``quantity`` was left unfilled."""
 
@@ -58,6 +82,10 @@ class Closed(msgspec.Struct, frozen=True, kw_only=True, tag="closed"):
     quantity: Shares
 
 
+Report = Accepted | Reloaded | Trade | Decremented | Closed
+"""One thing that happened in a book, in the order in which it did."""
+
+
 class EngineEvent(msgspec.Struct, frozen=True, kw_only=True):
     """All that one command brought about. ``traceparent`` is that of the engine's span of it."""
 
@@ -66,7 +94,7 @@ class EngineEvent(msgspec.Struct, frozen=True, kw_only=True):
     traceparent: str
     symbol: str
     order_id: int
-    reports: tuple[Accepted | Trade | Closed, ...]
+    reports: tuple[Report, ...]
 
 
 class OrderEvent(msgspec.Struct, frozen=True, kw_only=True):

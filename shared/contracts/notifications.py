@@ -45,6 +45,17 @@ class TradeMessage(Message, frozen=True, kw_only=True, tag="trade"):
     open_quantity: Shares
 
 
+class ReducedMessage(Message, frozen=True, kw_only=True, tag="reduced"):
+    """Self-trade prevention took ``quantity`` from an order of the user's, which has ``open_quantity`` left."""
+
+    quantity: Shares
+    open_quantity: Shares
+
+
+AnyMessage = OrderMessage | TradeMessage | ReducedMessage
+"""What a user may be told."""
+
+
 class NotificationsQuery(Item, frozen=True, kw_only=True):
     """A user's messages of at most ``limit`` engine events after event ``after``, no older than ``position``."""
 
@@ -60,7 +71,7 @@ class Notifications(Answer, frozen=True, kw_only=True, tag=True):
     What is older than a day may be gone.
     """
 
-    messages: tuple[OrderMessage | TradeMessage, ...]
+    messages: tuple[AnyMessage, ...]
     up_to: int
 
 

@@ -24,7 +24,23 @@ FINAL = frozenset({OrderStatus.FILLED, OrderStatus.CANCELLED, OrderStatus.REJECT
 """Statuses that never change again."""
 
 
-class NewOrder(Item, frozen=True, kw_only=True):
+class OrderOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What few orders ask for beside the fields that all have. The defaults ask for nothing; see docs/matching.md.
+
+    ``display_quantity``: an iceberg's slice, 0 shows all. ``self_trade`` is a ``SelfTrade``. ``expires_at_s``: when a
+    GTD order ends, in Unix time, 0 for all others.
+    """
+
+    post_only: bool = False
+    display_quantity: Shares = 0
+    self_trade: int = 0
+    expires_at_s: int = 0
+
+
+NO_OPTIONS = OrderOptions()
+
+
+class NewOrder(Item, frozen=True, kw_only=True, omit_defaults=True):
     """An order that holds its money and passed its limits. ``side``, ``order_type``, ``time_in_force`` are codes."""
 
     order_id: int
@@ -36,6 +52,7 @@ class NewOrder(Item, frozen=True, kw_only=True):
     time_in_force: int
     price: Money
     quantity: Shares
+    options: OrderOptions = NO_OPTIONS
 
 
 class Fill(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +67,8 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True):
 class Order(Answer, frozen=True, kw_only=True, tag=True):
     """An order as it stands. ``created`` is False where a known ``client_order_id`` brought up an earlier order.
 
-    ``price`` of a market order is its protection price: the worst at which it may trade.
+    ``price`` of a market order is its protection price: the worst at which it may trade. ``decremented_quantity`` is
+    what self-trade prevention took from it: the order has quantity - filled - decremented left.
     """
 
     order_id: int
@@ -71,6 +89,8 @@ class Order(Answer, frozen=True, kw_only=True, tag=True):
     trace_id: str
     fills: tuple[Fill, ...] = ()
     created: bool = True
+    options: OrderOptions = NO_OPTIONS
+    decremented_quantity: Shares = 0
 
 
 class OrderRef(Item, frozen=True, kw_only=True):

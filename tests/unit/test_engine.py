@@ -1,13 +1,15 @@
 """The engine above its books: same commands, same state; each order once; what was barred stays out."""
 
 import random
+import zlib
 
+import msgspec
 import pytest
 
-from services.matching_engine.commands import Cancel, Command, JournalDamaged, Place, Void, pack, unpack
+from services.matching_engine.commands import Cancel, Command, Expire, JournalDamaged, Place, Void, pack, unpack
 from services.matching_engine.engine import MEMORY_US, Engine
 from shared.contracts.engine import Instrument, Matched
-from shared.contracts.events import Trade
+from shared.contracts.events import Closed, Trade
 from shared.contracts.operations import Refused
 from shared.ids import COUNTER_BITS, EPOCH_MS, NODE_BITS
 
@@ -163,3 +165,66 @@ def test_a_damaged_journal_row_is_refused_with_its_position() -> None:
         unpack(101, 150, checksum, damaged)
     with pytest.raises(JournalDamaged, match="101-151"):
         unpack(101, 151, checksum, data)
+
+
+def test_a_journal_from_before_the_options_still_reads() -> None:
+    """An order that was journalled without the later fields comes back as a plain order."""
+    plain = place(1, side=1)
+    old = msgspec.msgpack.encode([("p", *[getattr(plain, name) for name in plain.__struct_fields__[:10]])])
+    assert unpack(1, 1, zlib.crc32(old), old) == [plain]
+
+
+def test_a_dated_order_ends_with_the_first_look_after_its_time() -> None:
+    """A GTD order is due once its second has come, ends with a reason, and is then due no more."""
+    engine = Engine(LISTED)
+    end_s = START_US // 1_000_000 + 60
+    engine.apply(place(1, side=1, time_in_force=5, expires_at_s=end_s))
+    assert engine.due((end_s - 1) * 1_000_000) == []
+    assert engine.due(end_s * 1_000_000) == ["AAPL"]
+    _, event = engine.apply(Expire(end_s * 1_000_000, "AAPL", ""))
+    assert event is not None
+    assert [(r.order_id, r.reason) for r in event.reports if isinstance(r, Closed)] == [(order_id(1), "expired")]
+    assert engine.due(end_s * 1_000_000) == []
+    assert engine.resting("AAPL") == ()
+
+
+def test_a_day_order_ends_with_the_day() -> None:
+    """A DAY order, restored from a snapshot, still ends at the next midnight (UTC), expired."""
+    early = Engine(LISTED)
+    early.apply(place(1, side=1, time_in_force=4))
+    engine = Engine(LISTED)
+    engine.restore(*early.snapshot())
+    midnight_us = (START_US // 86_400_000_000 + 1) * 86_400_000_000
+    assert engine.due(midnight_us - 1) == []
+    assert engine.due(midnight_us) == ["AAPL"]
+    _, event = engine.apply(Expire(midnight_us, "AAPL", ""))
+    assert event is not None
+    assert [r.reason for r in event.reports if isinstance(r, Closed)] == ["expired"]
+
+
+def test_time_alone_is_no_event() -> None:
+    """Where nothing is due the clock stands still, so nothing needs to be journalled."""
+    engine = Engine(LISTED)
+    before = engine.snapshot()
+    answer, event = engine.apply(Expire(START_US, "AAPL", ""))
+    assert isinstance(answer, Refused)
+    assert (event, engine.snapshot()) == (None, before)
+
+
+def test_an_order_whose_time_is_over_is_refused() -> None:
+    """A GTD order that arrives too late never rests, though the book's own clock stands still."""
+    engine = Engine(LISTED)
+    answer, _ = engine.apply(place(1, side=1, time_in_force=5, expires_at_s=START_US // 1_000_000))
+    assert isinstance(answer, Refused)
+    assert answer.code == "invalid_expiry"
+
+
+def test_a_self_trade_decrements_both_orders() -> None:
+    """With DECREMENT both orders lose the smaller quantity, and the answer tells how much."""
+    engine = Engine(LISTED)
+    engine.apply(place(1, side=2, user_id=7, quantity=4))
+    answer, event = engine.apply(place(2, side=1, user_id=7, quantity=10, self_trade=3))
+    assert isinstance(answer, Matched)
+    assert (answer.status, answer.open_quantity, answer.decremented_quantity, answer.fills) == ("OPEN", 6, 4, ())
+    assert event is not None
+    assert [type(r).__name__ for r in event.reports] == ["Decremented", "Closed", "Accepted"]

@@ -1,15 +1,16 @@
 """What market-data and the risk-manager make of the real engine's events is what the engine itself holds."""
 
 from collections import Counter
+from typing import NamedTuple
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.market_data.book import MarketBook
-from services.matching_engine.commands import Cancel, Command, Place
+from services.matching_engine.commands import Cancel, Command, Expire, Place
 from services.matching_engine.engine import Engine
 from services.risk_manager.effects import effects_of
-from shared.contracts.codes import OrderType, Side, TimeInForce
+from shared.contracts.codes import OrderType, SelfTrade, Side, TimeInForce
 from shared.contracts.engine import BookState
 from shared.contracts.events import EngineEvent, Trade
 from shared.ids import COUNTER_BITS, EPOCH_MS, NODE_BITS
@@ -18,40 +19,72 @@ from tests.fake_engine import AAPL
 START_US = EPOCH_MS * 1000 + 10**12
 FIRST_ID = 10**9 << (NODE_BITS + COUNTER_BITS)
 
-orders = st.tuples(
+SECOND_US = 1_000_000
+
+
+class Wish(NamedTuple):
+    """An order that somebody would like to place, in ticks. ``slice``: what an iceberg shows. 0 where it has none."""
+
+    user_id: int
+    side: Side
+    order_type: OrderType
+    time_in_force: TimeInForce
+    price: int
+    quantity: int
+    slice: int
+    self_trade: SelfTrade
+    post_only: bool
+
+
+class Later(NamedTuple):
+    """The clock has come to so many seconds after the start."""
+
+    seconds: int
+
+
+orders = st.builds(
+    Wish,
     st.integers(1, 4),
     st.sampled_from(Side),
     st.sampled_from([OrderType.LIMIT, OrderType.LIMIT, OrderType.MARKET]),
-    st.sampled_from([TimeInForce.GTC, TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK]),
+    st.sampled_from([TimeInForce.GTC, *TimeInForce]),
     st.integers(95, 105),
     st.integers(1, 20),
+    st.integers(0, 5),
+    st.sampled_from(SelfTrade),
+    st.sampled_from([False, False, True]),
 )
 cancels = st.integers(0, 60)
-mornings = st.lists(st.one_of(orders, orders, cancels), max_size=60)
-Morning = list[tuple[int, Side, OrderType, TimeInForce, int, int] | int]
+laters = st.builds(Later, st.integers(1, 200_000))
+mornings = st.lists(st.one_of(orders, orders, cancels, laters), max_size=60)
+Morning = list[Wish | Later | int]
 
 
-def command(
-    number: int, wish: tuple[int, Side, OrderType, TimeInForce, int, int] | int, placed: list[Place]
-) -> Command:
-    """The command of a wish: a new order, or (a number) the cancel of one placed before."""
+def command(number: int, wish: Wish | Later | int, placed: list[Place]) -> Command:
+    """The command of a wish: a new order, a new time, or (a number) the cancel of one placed before."""
+    if isinstance(wish, Later):
+        return Expire(time_us=START_US + wish.seconds * SECOND_US, symbol="AAPL", traceparent="")
     if isinstance(wish, int):
         order = placed[wish % len(placed)] if placed else None
         order_id, user_id = (order.order_id, order.user_id) if order else (1, 1)
         return Cancel(time_us=START_US, order_id=order_id, user_id=user_id, symbol="AAPL", traceparent="")
-    user_id, side, order_type, time_in_force, price, quantity = wish
+    ends_s = START_US // SECOND_US + wish.quantity * 10_000
     placed.append(
         Place(
             time_us=START_US,
             order_id=FIRST_ID + number,
-            user_id=user_id,
+            user_id=wish.user_id,
             symbol="AAPL",
-            side=side,
-            order_type=order_type,
-            time_in_force=time_in_force,
-            price=price * 100,
-            quantity=quantity,
+            side=wish.side,
+            order_type=wish.order_type,
+            time_in_force=wish.time_in_force,
+            price=wish.price * 100,
+            quantity=wish.quantity,
             traceparent="",
+            post_only=wish.post_only,
+            display_quantity=wish.slice,
+            self_trade=wish.self_trade,
+            expires_at_s=ends_s if wish.time_in_force == TimeInForce.GTD else 0,
         )
     )
     return placed[-1]
