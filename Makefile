@@ -7,18 +7,20 @@ BIN := $(VENV)/bin
 LIBRARIES := $(VENV)/.libraries
 STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-tests
+WEB_STAMP := web/dist/.built
+WEB := $(wildcard web/*.json web/*.html web/*.ts) $(shell find web/src -type f)
 HOT := $(shell grep -rl --include=*.py "^\# cython: language_level=3" jaegerlite services shared) $(wildcard services/*/*.pxd shared/*/*.pxd jaegerlite/*.pxd)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 UV := $(BIN)/uv
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs reset audit test unit lint bench build lock clean
+.PHONY: help up down status logs reset audit test unit lint web bench build lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
-up: $(STAMP) ## start everything and stay (BOTS=0: without market makers)
+up: $(STAMP) web ## start everything and stay (BOTS=0: without market makers)
 	@$(BIN)/outcry up --bots $(BOTS)
 
 down: ## stop everything
@@ -51,6 +53,9 @@ lint: $(TEST_STAMP) ## style, types and walls between the parts
 bench: $(TEST_STAMP) ## measure the running system (started here unless it runs)
 	$(BIN)/python -m benchmarks
 
+web: ## build the pages, where Node (20.19 or newer) is at hand; all else runs without them
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(WEB_STAMP); else echo "No Node here: the pages are not built, everything else runs."; fi
+
 build: $(LIBRARIES) ## compile the hot modules again after a change
 	@$(PIP) --no-deps -e .
 
@@ -60,7 +65,7 @@ lock: $(VENV) ## choose current versions for the lock files
 	$(UV) pip compile pyproject.toml --group test --group bench $(LOCK_OPTIONS) --upgrade -c requirements.lock -o requirements-test.lock
 
 clean: down ## delete what was installed and compiled; data stays
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) build *.egg-info web/dist web/node_modules
 	find jaegerlite services shared -name '*.so' -delete -o -name '*.c' -delete
 
 $(VENV):
@@ -79,4 +84,9 @@ $(STAMP): $(LIBRARIES) pyproject.toml setup.py $(HOT)
 
 $(TEST_STAMP): requirements-test.lock $(STAMP)
 	@$(PIP) --require-hashes -r requirements-test.lock
+	@touch $@
+
+$(WEB_STAMP): $(WEB)
+	@echo "Building the pages (skipped next time unless they change) ..."
+	@cd web && npm ci --silent && npm run --silent build
 	@touch $@
