@@ -121,6 +121,10 @@ def _environment(settings: Settings, credentials: Credentials, service: str) -> 
     environment |= {f"{snake(other).upper()}_URL": service_url(settings, other) for other in SERVICES}
     if service == "user-service":
         environment["JWT_PRIVATE_KEY_FILE"] = str(credentials.signing_key_file)
+    if service == GATEWAY and settings.embedded_tracing:
+        port = settings.jaegerlite_query_port
+        backend = {"TRACE_BACKEND_URL": f"http://127.0.0.1:{port}", "TRACE_EXPLORER_URL": f"http://localhost:{port}"}
+        environment = backend | environment
     if settings.embedded_tracing:
         environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://127.0.0.1:{settings.jaegerlite_otlp_http_port}"
     return environment

@@ -29,6 +29,7 @@ from shared.outbox import Outbox
 from shared.postgres import Database, migrate
 from shared.settings import DEFAULT_PORTS, ServiceSettings
 from shared.tracing import instrument_fastapi, setup_tracing, shutdown_tracing
+from shared.tracing.asgi import EXCLUDED
 from shared.web import install_problems, json_response
 
 log = structlog.get_logger()
@@ -39,7 +40,10 @@ POSITION = Gauge("outcry_stream_position", "Last event that has taken effect her
 class Service:
     """One service: its FastAPI app and everything that lives and dies with it."""
 
-    def __init__(self, name: str, settings: ServiceSettings, migrations: Path | None = None) -> None:
+    def __init__(
+        self, name: str, settings: ServiceSettings, migrations: Path | None = None, untraced: Sequence[str] = ()
+    ) -> None:
+        """``untraced``: paths beside those of health whose requests make no spans; "/x/" means all below it."""
         setup_logs(name)
         setup_tracing(name)
         self.name = name
@@ -59,7 +63,7 @@ class Service:
         self._checks: dict[str, Callable[[], Awaitable[Any]]] = {}
         self.app = FastAPI(title=f"Outcry {name}", lifespan=self._lifespan)
         install_problems(self.app)
-        instrument_fastapi(self.app)
+        instrument_fastapi(self.app, (*EXCLUDED, *untraced))
         credentials = ServiceCredentials(settings.service_keys)
         self.app.add_middleware(InternalCalls, endpoints=self._endpoints, credentials=credentials)
         self._add_health()

@@ -1,33 +1,31 @@
 """The gateway's HTTP face: everything that clients can reach."""
 
 from functools import partial
-from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import HTMLResponse
 
 from services.client_gateway.account_routes import AccountRoutes
 from services.client_gateway.api import Api
 from services.client_gateway.instruments import Listing
 from services.client_gateway.market_routes import MarketRoutes
 from services.client_gateway.order_routes import OrderRoutes
+from services.client_gateway.pages import install_pages
 from services.client_gateway.placement import Placement
 from services.client_gateway.report_routes import ReportRoutes
 from services.client_gateway.settings import GatewaySettings
 from services.client_gateway.socket import Sockets
 from services.client_gateway.sweeper import Sweeper
+from services.client_gateway.trace_routes import TraceRoutes
 from shared.contracts.operations import GATEWAY, SERVICES
 from shared.errors import Unavailable
 from shared.service import Service
 from shared.transport import Transport
 
-PAGE = Path(__file__).parent / "page.html"
-
 
 def create_app(settings: GatewaySettings) -> FastAPI:
     """The app of one gateway."""
-    service = Service(GATEWAY, settings)
+    service = Service(GATEWAY, settings, untraced=("/assets/",))
     app = service.app
     listing = Listing(service.clients, service.redis)
     placement = Placement(service.clients)
@@ -37,6 +35,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     AccountRoutes(listing, settings).install(api)
     MarketRoutes(listing).install(api)
     ReportRoutes().install(api)
+    TraceRoutes(settings).install(api)
     sockets = Sockets(api, service.clients, service.redis, listing)
     app.add_api_websocket_route("/ws", sockets.serve)
     service.at_start(listing.load)
@@ -53,11 +52,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
             allow_headers=["Authorization", "Content-Type"],
             expose_headers=["X-Trace-Id", "traceresponse", "X-RateLimit-Remaining", "Retry-After"],
         )
-
-    @app.get("/", include_in_schema=False)
-    async def page() -> HTMLResponse:
-        return HTMLResponse(PAGE.read_text().replace("{{explorer}}", settings.trace_explorer_url))
-
+    install_pages(app, settings)
     return app
 
 

@@ -9,10 +9,12 @@ import asyncio
 from dataclasses import dataclass
 
 import structlog
+from opentelemetry import trace
 
 from services.client_gateway.requests import Steps
 from shared.batching import Clients
 from shared.contracts import engine, orders, risk, wallet
+from shared.contracts.money import amount_text
 from shared.contracts.operations import Answer, Refused
 from shared.errors import Problem, Unavailable
 from shared.tracing import current_traceparent
@@ -54,6 +56,7 @@ class Placement:
         if (failure := _failure(held, passed)) is not None:
             await self._release(steps)
             return await self._refuse(steps, failure)
+        _tell(steps.hold, passed)
         try:
             created = await call(orders.CREATE_ORDER, steps.order)
         except Unavailable:
@@ -166,6 +169,17 @@ def _failure(*answers: Answer | BaseException) -> Refused | BaseException | None
             if isinstance(answer, kind):
                 return answer
     return None
+
+
+def _tell(hold: wallet.HoldRequest, passed: Answer | BaseException) -> None:
+    """Notes in the order's span what was held for it and how many limits it passed: the figures of its story."""
+    told: dict[str, str | int] = {
+        "hold.asset": hold.asset,
+        "hold.amount": amount_text(hold.asset, hold.unit_amount * hold.quantity),
+    }
+    if isinstance(passed, risk.RiskPassed):
+        told["risk.checks"] = passed.checks
+    trace.get_current_span().set_attributes(told)
 
 
 def _unsettled(order_id: int) -> Problem:

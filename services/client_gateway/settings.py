@@ -1,9 +1,13 @@
 """The gateway's own settings: limits towards clients, who may call from a browser, how the sweeper works."""
 
+from pathlib import Path
+
 from pydantic import Field
 
 from shared.ids import NODE_MAX
 from shared.settings import ServiceSettings
+
+BUILT_PAGES = Path(__file__).parents[2] / "web" / "dist"
 
 
 class GatewaySettings(ServiceSettings):
@@ -26,4 +30,6 @@ class GatewaySettings(ServiceSettings):
     )
     sweep_every_s: float = Field(5, gt=0)
     sweep_after_s: float = Field(10, ge=6, description="how old an order must be before it is finished or undone")
-    trace_explorer_url: str = "http://localhost:16686"
+    trace_explorer_url: str = Field("http://localhost:16686", description="where a browser finds the trace explorer")
+    trace_backend_url: str = Field("http://127.0.0.1:16686", description="where the gateway reads traces: Jaeger's API")
+    web_dir: Path = Field(BUILT_PAGES, description="the built pages; without them / says how to build them")
