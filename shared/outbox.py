@@ -82,12 +82,16 @@ class Outbox:
 
         Other transactions that append to the stream wait until then: this is what keeps numbers gapless and in order.
         """
-        payloads = [self._encode(event) for event in events]
-        rows = await APPEND.fetch(connection, spans, payloads)
-        numbers = sorted(row["seq"] for row in rows)
+        entries = self.entries(0, events)
+        rows = await APPEND.fetch(connection, spans, [payload for _, payload, _ in entries])
+        first_seq = min(row["seq"] for row in rows)
+        return [(first_seq + number, payload, traceparent) for number, payload, traceparent in entries]
+
+    def entries(self, first_seq: int, events: Sequence[msgspec.Struct]) -> list[tuple[int, bytes, str]]:
+        """Events as ``committed`` takes them, for a publisher that numbers and writes them itself."""
         return [
-            (seq, payload, event.traceparent)  # type: ignore[attr-defined]
-            for seq, payload, event in zip(numbers, payloads, events, strict=True)
+            (seq, self._encode(event), event.traceparent)  # type: ignore[attr-defined]
+            for seq, event in enumerate(events, first_seq)
         ]
 
     def committed(self, entries: Sequence[tuple[int, bytes, str]]) -> None:

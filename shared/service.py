@@ -4,6 +4,8 @@ A service's ``app.py`` makes one, registers what it serves, follows and publishe
 """
 
 import asyncio
+import gc
+import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -18,7 +20,7 @@ from redis.exceptions import RedisError
 
 from shared.auth import ServiceCredentials
 from shared.batching import Clients
-from shared.consumer import Consumer, Handler
+from shared.consumer import GATHER_S, Consumer, Handler
 from shared.contracts.events import Stream
 from shared.contracts.operations import A, I, Operation
 from shared.errors import Unavailable
@@ -33,6 +35,9 @@ from shared.tracing.asgi import EXCLUDED
 from shared.web import install_problems, json_response
 
 log = structlog.get_logger()
+
+GC_THRESHOLD = (20_000, 20, 50)
+"""Requests leave no cycles behind, so the collector finds next to nothing; at Python's default of 700 it costs 6 %."""
 
 POSITION = Gauge("outcry_stream_position", "Last event that has taken effect here", ["stream"])
 
@@ -85,10 +90,10 @@ class Service:
         self._endpoints[operation.path] = Endpoint(operation, handle, attributes, fresh)
         describe_operation(self.app, operation)
 
-    def follow(self, stream: Stream, handle: Handler) -> Consumer:
-        """Follows a stream for as long as the service runs."""
+    def follow(self, stream: Stream, handle: Handler, gather_s: float = GATHER_S) -> Consumer:
+        """Follows a stream for as long as the service runs. ``gather_s``: how long events gather between batches."""
         assert self.name in stream.consumers, f"{self.name} is no consumer of {stream.name}"
-        consumer = Consumer(self.database, self.redis, stream, self.name, handle)
+        consumer = Consumer(self.database, self.redis, stream, self.name, handle, gather_s)
         self.consumers.append(consumer)
         return consumer
 
@@ -135,6 +140,10 @@ class Service:
             for task in tasks:
                 task.add_done_callback(_shout)
             stack.push_async_callback(_stop, tasks)
+            # What was imported and set up lives as long as the process: no collection need look at it again.
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(*GC_THRESHOLD)
             log.info("ready")
             yield
 
@@ -208,6 +217,7 @@ def run(name: str, create_app: Callable[[], FastAPI], settings: ServiceSettings)
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers="FORWARDED_ALLOW_IPS" in os.environ,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=3,
     )

@@ -26,7 +26,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     market = Market(service.clients, service.database)
     feed = Feed(market, service.redis)
     queries = Queries(market, service.database)
-    executions = service.follow(EXECUTIONS, Executions(market, feed).apply)
+    executions = service.follow(EXECUTIONS, Executions(market, feed).apply, gather_s=0.02)
     for part in (market, feed, Retention(market, service.database)):
         service.keep_running(part.run)
     service.check("books", market.ready)

@@ -28,7 +28,7 @@ def create_app(settings: Settings) -> FastAPI:
     """The app of one notification service."""
     service = Service(NOTIFICATION, settings, MIGRATIONS)
     store = NotificationStore(service.database)
-    executions = service.follow(EXECUTIONS, Notifier(service.redis, store).apply)
+    executions = service.follow(EXECUTIONS, Notifier(service.redis, store).apply, gather_s=0.02)
 
     async def get(items: Sequence[NotificationsQuery], spans: Sequence[Span]) -> list[Notifications]:
         position = executions.position  # before the search, so that all up to here is in what it finds
