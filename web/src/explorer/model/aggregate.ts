@@ -70,12 +70,13 @@ export interface FlameBox {
   row: number;
 }
 
-/** The boxes of a flame graph with `focus` as wide as the picture; none narrower than `shareMin`. */
-export function flameBoxes(focus: CallNode, shareMin: number): FlameBox[] {
+/** The boxes of a flame graph with `focus` as wide as the picture; none narrower than `shareMin`, none below `rowsMax`. */
+export function flameBoxes(focus: CallNode, shareMin: number, rowsMax: number): FlameBox[] {
   const boxes: FlameBox[] = [];
   const waiting: FlameBox[] = [{ node: focus, left: 0, width: 1, row: 0 }];
   for (let box = waiting.pop(); box; box = waiting.pop()) {
     boxes.push(box);
+    if (box.row + 1 >= rowsMax) continue;
     let { left } = box;
     for (const child of [...box.node.children].sort((a, b) => b.weight - a.weight)) {
       const width = box.node.weight ? (box.width * child.weight) / box.node.weight : 0;

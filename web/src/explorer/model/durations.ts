@@ -1,4 +1,4 @@
-/** Durations in µs, as people and as Go write them. */
+/** Durations as Go writes them, which is how Jaeger takes them, and the marks of a time scale. */
 
 const UNITS_US: Record<string, number> = {
   ns: 0.001,
@@ -11,22 +11,6 @@ const UNITS_US: Record<string, number> = {
   h: 3_600_000_000,
   d: 86_400_000_000,
 };
-
-function rounded(value: number): string {
-  return value.toLocaleString("en", { maximumSignificantDigits: 3, useGrouping: false });
-}
-
-/** A duration to three figures with its unit: `87 µs`, `1.52 ms`, `3 min 20 s`. */
-export function durationText(us: number): string {
-  const size = Math.abs(us);
-  if (size < 999.5) return `${size >= 1 || size === 0 ? rounded(us) : us.toFixed(1)} µs`;
-  if (size < 999_500) return `${rounded(us / 1000)} ms`;
-  if (size < 59_950_000) return `${rounded(us / 1_000_000)} s`;
-  const seconds = Math.round(us / 1_000_000);
-  if (size < 3_600_000_000) return `${Math.trunc(seconds / 60)} min ${Math.abs(seconds % 60)} s`;
-  const minutes = Math.round(seconds / 60);
-  return `${Math.trunc(minutes / 60)} h ${Math.abs(minutes % 60)} min`;
-}
 
 /** µs from a duration such as `1.2ms` or `1h30m`, or null. A bare number has no unit and is refused, as Go refuses it. */
 export function parseDuration(text: string): number | null {

@@ -1,0 +1,13 @@
+/** A service by its colour and its name: the name says it, the colour only helps the eye. */
+
+import { serviceColour } from "./model/colours";
+
+export function ServiceName({ service, count }: { readonly service: string; readonly count?: number }) {
+  return (
+    <span className="service">
+      <span className="swatch" style={{ background: serviceColour(service) }} aria-hidden="true" />
+      {service}
+      {count !== undefined && <span className="muted"> {count}</span>}
+    </span>
+  );
+}

@@ -1,0 +1,142 @@
+/** The form of a search. It holds what is typed; what is asked stands in the address and comes back from there. */
+
+import { type FormEvent, useCallback, useState } from "react";
+import { Field } from "../../shared/Field";
+import { fetchOperations } from "../api";
+import { useLoaded } from "../useLoaded";
+import { CUSTOM, LIMIT_MAX, LOOKBACKS, problemsOf, type SearchQuery } from "./query";
+import { parseTags, TagTextError, tagsText } from "./tags";
+
+interface Typed extends Omit<SearchQuery, "tags" | "limit"> {
+  tags: string;
+  limit: string;
+}
+
+/** The text of a `datetime-local` field for µs since 1970, and back; both in the reader's zone. */
+function localText(us: number | null): string {
+  if (us === null) return "";
+  const date = new Date(us / 1000);
+  return new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
+}
+
+function fromLocalText(text: string): number | null {
+  const ms = new Date(text).getTime();
+  return Number.isNaN(ms) ? null : ms * 1000;
+}
+
+function readTyped(typed: Typed): { query: SearchQuery; problems: Record<string, string> } {
+  const problems: Record<string, string> = {};
+  let tags: Record<string, string> = {};
+  try {
+    tags = parseTags(typed.tags);
+  } catch (error) {
+    if (!(error instanceof TagTextError)) throw error;
+    problems.tags = error.message;
+  }
+  const limit = Number(typed.limit);
+  if (!Number.isInteger(limit) || limit < 1 || limit > LIMIT_MAX) problems.limit = `From 1 to ${LIMIT_MAX}`;
+  const isCustom = typed.lookback === CUSTOM;
+  const window = isCustom ? { start: typed.start, end: typed.end } : { start: null, end: null };
+  if (isCustom && typed.start === null) problems.start = "Give a start";
+  const query: SearchQuery = { ...typed, ...window, tags, limit, traceIds: [] };
+  return { query, problems: { ...problemsOf(query), ...problems } };
+}
+
+export interface SearchFormProps {
+  readonly query: SearchQuery;
+  readonly services: readonly string[];
+  readonly onSearch: (query: SearchQuery) => void;
+}
+
+export function SearchForm({ query, services, onSearch }: SearchFormProps) {
+  const [typed, setTyped] = useState<Typed>({ ...query, tags: tagsText(query.tags), limit: String(query.limit) });
+  const [problems, setProblems] = useState<Record<string, string>>({});
+  const { service } = typed;
+  const operations = useLoaded(
+    useCallback(async (signal: AbortSignal) => (service ? fetchOperations(service, signal) : []), [service]),
+  );
+  const set = (change: Partial<Typed>) => setTyped((before) => ({ ...before, ...change }));
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    const read = readTyped(typed);
+    setProblems(read.problems);
+    if (!Object.keys(read.problems).length) onSearch(read.query);
+  };
+  const known = operations.data ?? [];
+  const lookbacks = LOOKBACKS.some(([value]) => value === typed.lookback) || typed.lookback === CUSTOM
+    ? LOOKBACKS
+    : [...LOOKBACKS, [typed.lookback, `Last ${typed.lookback}`] as const];
+  const text = (name: "tags" | "minDuration" | "maxDuration", label: string, placeholder: string) => (
+    <Field label={label} error={problems[name]}>
+      {(attributes) => (
+        <input {...attributes} value={typed[name]} placeholder={placeholder} spellCheck={false}
+          onChange={(event) => set({ [name]: event.target.value })} />
+      )}
+    </Field>
+  );
+  const moment = (name: "start" | "end", label: string) => (
+    <Field label={label} error={problems[name]}>
+      {(attributes) => (
+        <input {...attributes} type="datetime-local" step={1} value={localText(typed[name])}
+          onChange={(event) => set({ [name]: fromLocalText(event.target.value) })} />
+      )}
+    </Field>
+  );
+  return (
+    <form className="panel search-form" onSubmit={submit} aria-label="Search for traces">
+      <Field label="Service">
+        {(attributes) => (
+          <select {...attributes} value={service} onChange={(event) => set({ service: event.target.value, operation: "" })}>
+            <option value="">All services</option>
+            {[...new Set(service ? [...services, service] : services)].map((name) => (
+              <option key={name}>{name}</option>
+            ))}
+          </select>
+        )}
+      </Field>
+      <Field label="Operation">
+        {(attributes) => (
+          <select {...attributes} value={typed.operation} onChange={(event) => set({ operation: event.target.value })}>
+            <option value="">All operations</option>
+            {[...new Set(typed.operation ? [...known, typed.operation] : known)].map((name) => (
+              <option key={name}>{name}</option>
+            ))}
+          </select>
+        )}
+      </Field>
+      {text("tags", "Tags", 'error=true http.route="/v1/order"')}
+      <div className="pair">
+        {text("minDuration", "Longer than", "1.2ms")}
+        {text("maxDuration", "Shorter than", "2s")}
+      </div>
+      <div className="pair">
+        <Field label="Time">
+          {(attributes) => (
+            <select {...attributes} value={typed.lookback} onChange={(event) => set({ lookback: event.target.value })}>
+              {lookbacks.map(([value, label]) => (
+                <option key={value} value={value}>
+                  {label}
+                </option>
+              ))}
+              <option value={CUSTOM}>From … to …</option>
+            </select>
+          )}
+        </Field>
+        <Field label="At most" error={problems.limit}>
+          {(attributes) => (
+            <input {...attributes} inputMode="numeric" value={typed.limit} onChange={(event) => set({ limit: event.target.value })} />
+          )}
+        </Field>
+      </div>
+      {typed.lookback === CUSTOM && (
+        <>
+          {moment("start", "From")}
+          {moment("end", "To (empty: now)")}
+        </>
+      )}
+      <button type="submit" className="primary">
+        Find traces
+      </button>
+    </form>
+  );
+}
