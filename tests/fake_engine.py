@@ -19,7 +19,7 @@ from shared.contracts.engine import (
     InstrumentList,
     Instruments,
 )
-from shared.contracts.events import Accepted, Closed, EngineEvent, Trade
+from shared.contracts.events import Accepted, Amended, Closed, EngineEvent, Report, Trade
 from shared.contracts.operations import ENGINE
 from shared.errors import Unavailable
 from shared.service import Service
@@ -60,9 +60,7 @@ class FakeEngine:
         ]
 
 
-def event(
-    seq: int, *reports: Accepted | Trade | Closed, order_id: int = 0, symbol: str = "AAPL", time_us: int = DAY_US
-) -> EngineEvent:
+def event(seq: int, *reports: Report, order_id: int = 0, symbol: str = "AAPL", time_us: int = DAY_US) -> EngineEvent:
     """What one command brought about, in a trace of its own."""
     return EngineEvent(
         seq=seq, time_us=time_us, traceparent=new_traceparent(), symbol=symbol, order_id=order_id, reports=reports
@@ -72,6 +70,19 @@ def event(
 def accepted(order_id: int, user_id: int, side: Side, price: int, quantity: int) -> Accepted:
     """The order rests."""
     return Accepted(order_id=order_id, user_id=user_id, side=side, price=price, quantity=quantity)
+
+
+def amended(order_id: int, user_id: int, side: Side, price: int, quantity: int) -> Amended:
+    """The order has new terms and kept its place; all of it is open."""
+    return Amended(
+        order_id=order_id,
+        user_id=user_id,
+        side=side,
+        price=price,
+        quantity=quantity,
+        order_quantity=quantity,
+        kept_place=True,
+    )
 
 
 def trade(

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from services.client_gateway.account_routes import AccountRoutes
+from services.client_gateway.amendment import Amendment
 from services.client_gateway.api import Api
 from services.client_gateway.instruments import Listing
 from services.client_gateway.market_routes import MarketRoutes
@@ -31,7 +32,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     placement = Placement(service.clients)
     sweeper = Sweeper(service.clients, placement, settings.sweep_every_s, settings.sweep_after_s)
     api = Api(app, service.clients, settings)
-    OrderRoutes(placement, listing, api.told, settings).install(api)
+    OrderRoutes(placement, Amendment(service.clients, placement), listing, api.told, settings).install(api)
     AccountRoutes(listing, settings).install(api)
     MarketRoutes(listing).install(api)
     ReportRoutes().install(api)
@@ -48,7 +49,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST", "DELETE"],
+            allow_methods=["GET", "POST", "PATCH", "DELETE"],
             allow_headers=["Authorization", "Content-Type"],
             expose_headers=["X-Trace-Id", "traceresponse", "X-RateLimit-Remaining", "Retry-After"],
         )

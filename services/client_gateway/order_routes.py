@@ -10,10 +10,13 @@ from fastapi import Response
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind
 
+from services.client_gateway.amendment import Amendment, new_terms
 from services.client_gateway.api import Api, Call, Nothing, Told, read_body, refusal
 from services.client_gateway.instruments import Listing
 from services.client_gateway.placement import Placed, Placement
 from services.client_gateway.requests import (
+    AmendRequest,
+    CancelAllQuery,
     ClientOrderQuery,
     OrderBatch,
     OrderRequest,
@@ -29,6 +32,7 @@ from services.client_gateway.settings import GatewaySettings
 from services.client_gateway.views import order_view, placed_view
 from shared.contracts import engine, orders
 from shared.contracts.money import money_text
+from shared.contracts.operations import Refused
 from shared.errors import Problem, Unavailable
 from shared.ids import OrderIds, created_us
 from shared.tracing import current_traceparent, item_spans
@@ -40,12 +44,15 @@ log = structlog.get_logger()
 class OrderRoutes:
     """The handlers, and what they need."""
 
-    def __init__(self, placement: Placement, listing: Listing, told: Told, settings: GatewaySettings) -> None:
+    def __init__(
+        self, placement: Placement, amendment: Amendment, listing: Listing, told: Told, settings: GatewaySettings
+    ) -> None:
         self._placement = placement
         self._listing = listing
         self._told = told
         self._settings = settings
         self._ids = OrderIds(settings.gateway_node)
+        self._amendment = amendment
         self._decode = msgspec.json.Decoder(OrderRequest).decode
 
     def install(self, api: Api) -> None:
@@ -54,7 +61,9 @@ class OrderRoutes:
         api.route("GET", "/v1/order/{order_id}", self.get, tag="orders")
         api.route("GET", "/v1/order", self.get_by_client, query=ClientOrderQuery, tag="orders")
         api.route("GET", "/v1/orders", self.list, query=OrdersQuery, tag="orders")
+        api.route("PATCH", "/v1/order/{order_id}", self.amend, body=AmendRequest, tag="orders")
         api.route("DELETE", "/v1/order/{order_id}", self.cancel, query=Nothing, tag="orders")
+        api.route("DELETE", "/v1/orders", self.cancel_all, query=CancelAllQuery, tag="orders")
 
     async def place(self, call: Call, request: OrderRequest) -> Response:
         """Places an order: 201 with its status and its fills, 200 if this client_order_id was used before."""
@@ -184,6 +193,37 @@ class OrderRoutes:
         )
         self._told.note(call.identity.user_id, cancelled.position)
         call.position = cancelled.position
+        return json_response(order_view(await self._find(call, order_id=order.order_id)))
+
+    async def cancel_all(self, call: Call, query: CancelAllQuery) -> Response:
+        """Cancels all your open orders, or those of one symbol, and says which they were."""
+        symbols = sorted(self._listing.instruments)
+        if query.symbol and query.symbol not in symbols:
+            raise Problem(422, "unknown_symbol", f"symbol must be one of {', '.join(symbols)}.")
+        user_id = call.identity.user_id
+        answers = await asyncio.gather(
+            *(
+                call.ask(
+                    engine.CANCEL_ALL, engine.CancelAll(user_id=user_id, symbol=symbol, traceparent=call.traceparent)
+                )
+                for symbol in ([query.symbol] if query.symbol else symbols)
+            )
+        )
+        self._told.note(user_id, max(answer.position for answer in answers))
+        order_ids = [str(order_id) for answer in answers for order_id in answer.order_ids]
+        return json_response({"cancelled": len(order_ids), "order_ids": order_ids})
+
+    async def amend(self, call: Call, request: AmendRequest) -> Response:
+        """Changes price and quantity of an open order. Less quantity at the same price keeps its place in the book."""
+        order = await self._find(call, order_id=self._order_id(call))
+        terms = new_terms(request, order, self._listing.instruments)
+        if terms == (order.price, order.quantity):
+            return json_response(order_view(order))
+        amended = await self._amendment.carry_out(order, *terms, self._ids.next(), call.position)
+        if isinstance(amended, Refused):
+            raise refusal(amended)
+        self._told.note(call.identity.user_id, amended.position)
+        call.position = amended.position
         return json_response(order_view(await self._find(call, order_id=order.order_id)))
 
     async def _find(self, call: Call, *, order_id: int = 0, client_order_id: str = "") -> orders.Order:

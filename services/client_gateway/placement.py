@@ -37,8 +37,8 @@ class Placement:
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
         self.in_flight = 0
-        self.unreleased: dict[int, int] = {}
-        """Dead orders (id -> user) whose hold or reservation could not be given back yet. The sweeper tries on."""
+        self.unreleased: dict[int, tuple[int, int]] = {}
+        """What is dead (id -> user, position) but could not be given back yet. The sweeper tries on."""
 
     async def place(self, steps: Steps) -> Placed:
         """The order's way. Raises Unavailable when it is given up because a service does not answer."""
@@ -53,7 +53,7 @@ class Placement:
         held, passed = await asyncio.gather(
             call(wallet.CHECK_BALANCE, steps.hold), call(risk.VALIDATE_ORDER, steps.check), return_exceptions=True
         )
-        if (failure := _failure(held, passed)) is not None:
+        if (failure := first_failure(held, passed)) is not None:
             await self._release(steps)
             return await self._refuse(steps, failure)
         _tell(steps.hold, passed)
@@ -149,10 +149,13 @@ class Placement:
     async def _release(self, steps: Steps) -> None:
         await self.release(steps.order.order_id, steps.order.user_id, current_traceparent())
 
-    async def release(self, order_id: int, user_id: int, traceparent: str = "") -> None:
-        """Gives back the hold and the reservation of an order that is dead; remembers it where that does not work."""
-        item = wallet.ReleaseRequest(order_id=order_id, user_id=user_id, traceparent=traceparent)
-        self.unreleased[order_id] = user_id
+    async def release(self, order_id: int, user_id: int, traceparent: str = "", position: int = 0) -> None:
+        """Gives back the hold and the reservation of an order that is dead; remembers it where that does not work.
+
+        ``position``: the engine event before which nobody can be sure that it is.
+        """
+        item = wallet.ReleaseRequest(order_id=order_id, user_id=user_id, traceparent=traceparent, position=position)
+        self.unreleased[order_id] = (user_id, position)
         answers = await asyncio.gather(
             self._clients.call(wallet.RELEASE_HOLD, item),
             self._clients.call(risk.RELEASE_RISK, item),
@@ -162,7 +165,7 @@ class Placement:
             del self.unreleased[order_id]
 
 
-def _failure(*answers: Answer | BaseException) -> Refused | BaseException | None:
+def first_failure(*answers: Answer | BaseException) -> Refused | BaseException | None:
     """What went wrong first: a refusal tells the client more than a failure beside it."""
     for kind in (Refused, BaseException):
         for answer in answers:

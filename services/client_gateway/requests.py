@@ -59,6 +59,19 @@ class OrderRequest(Body, frozen=True, kw_only=True):
     expires_at: datetime | None = None
 
 
+class AmendRequest(Body, frozen=True, kw_only=True):
+    """``PATCH /v1/order/{order_id}``: a new price, a new quantity in all (what is filled included), or both."""
+
+    quantity: Decimal | None = None
+    price: Decimal | None = None
+
+
+class CancelAllQuery(Body, frozen=True, kw_only=True):
+    """``DELETE /v1/orders``: all your open orders, or those of one symbol."""
+
+    symbol: str = ""
+
+
 class OrderBatch(Body, frozen=True, kw_only=True):
     """``POST /v1/orders``: up to 100 orders, each judged by itself."""
 

@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 
+import msgspec
 import structlog
 
 from services.client_gateway.placement import Placement
@@ -45,8 +46,8 @@ class Sweeper:
     async def sweep(self) -> None:
         """One round. Raises Unavailable when a service does not answer."""
         until_us = time.time_ns() // 1000 - self._after_us
-        for order_id, user_id in list(self._placement.unreleased.items()):
-            await self._placement.release(order_id, user_id)
+        for order_id, (user_id, position) in list(self._placement.unreleased.items()):
+            await self._placement.release(order_id, user_id, position=position)
         await self._settle_pending(until_us)
         window = wallet.UnconfirmedSince(from_us=self._swept_until_us, until_us=until_us)
         await self._release_orphans(wallet.OPEN_HOLDS, window)
@@ -64,7 +65,20 @@ class Sweeper:
             for order_id, user_id in zip(found.order_ids, found.user_ids, strict=True)
         ]
         verdicts = await asyncio.gather(*(self._clients.call(orders.BURY_UNKNOWN, item) for item in failures))
-        await self._release_dead(failures, verdicts)
+        await self._release_dead(await self._void_dead(failures, verdicts), verdicts)
+
+    async def _void_dead(
+        self, failures: Sequence[orders.OrderFailure], verdicts: Sequence[orders.Verdict | Refused]
+    ) -> list[orders.OrderFailure]:
+        """What is no order may be an amendment that the engine has carried out: its hold is free only after that."""
+        settled = []
+        for failure, verdict in zip(failures, verdicts, strict=True):
+            if isinstance(verdict, orders.Verdict) and verdict.dead:
+                voided = await self._clients.call(engine.VOID_ORDER, engine.VoidOrder(order_id=failure.order_id))
+                if isinstance(voided, engine.Voided):
+                    failure = msgspec.structs.replace(failure, position=voided.position)
+            settled.append(failure)
+        return settled
 
     async def _settle_pending(self, until_us: int) -> None:
         """Orders on disk that the engine has not answered for: it has them, or it never will."""
@@ -89,6 +103,6 @@ class Sweeper:
     ) -> None:
         dead = [f for f, v in zip(failures, verdicts, strict=True) if isinstance(v, orders.Verdict) and v.dead]
         for failure in dead:
-            await self._placement.release(failure.order_id, failure.user_id)
+            await self._placement.release(failure.order_id, failure.user_id, position=failure.position)
         if dead:
             log.info("orders were left half-way and are undone", count=len(dead))

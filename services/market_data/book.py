@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from shared.contracts.codes import Side
 from shared.contracts.engine import BookState
-from shared.contracts.events import Accepted, Decremented, EngineEvent, Reloaded, Trade
+from shared.contracts.events import Accepted, Amended, Decremented, EngineEvent, Reloaded, Trade
 from shared.contracts.market import Level
 from shared.contracts.money import Money, Shares
 
@@ -117,6 +117,9 @@ class MarketBook:
             elif isinstance(report, Reloaded):
                 self._reload(report.order_id, report.quantity - report.hidden)
                 changed = True
+            elif isinstance(report, Amended) and report.kept_place and report.order_id in self._orders:
+                self._resize(report.order_id, report.quantity - report.hidden)
+                changed = True
             elif report.order_id in self._orders:
                 self._leave(report.order_id)
                 changed = True
@@ -172,6 +175,11 @@ class MarketBook:
             raise BookFaultError(f"order {order_id} shows {order.shown} and is to show another slice")
         self._orders[order_id] = order._replace(shown=shown)
         self._side(order.side).add(order.price, shown, 1)
+
+    def _resize(self, order_id: int, shown: Shares) -> None:
+        order = self._order(order_id)
+        self._orders[order_id] = order._replace(shown=shown)
+        self._side(order.side).add(order.price, shown - order.shown, 0)
 
     def _leave(self, order_id: int) -> None:
         order = self._orders.pop(order_id)

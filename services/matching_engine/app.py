@@ -3,12 +3,13 @@
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from fastapi import FastAPI
 from opentelemetry.trace import Span
 
-from services.matching_engine.commands import Cancel, Place, Void
+from services.matching_engine.commands import Amend, Cancel, CancelAll, Place, Void
+from services.matching_engine.engine import Reply
 from services.matching_engine.settings import EngineSettings
 from services.matching_engine.store import JournalStore
 from services.matching_engine.timekeeper import Timekeeper
@@ -52,7 +53,7 @@ class Operations:
             )
             for item, span in zip(items, spans, strict=True)
         ]
-        answers = await self._writer.submit(commands, spans)
+        answers = replies(contract.Matched, await self._writer.submit(commands, spans))
         for span, answer in zip(spans, answers, strict=True):
             if isinstance(answer, contract.Matched):
                 span.set_attribute("order.status", answer.status)
@@ -67,7 +68,38 @@ class Operations:
             Cancel(now_us, item.order_id, item.user_id, item.symbol, traceparent_of(span))
             for item, span in zip(items, spans, strict=True)
         ]
-        return await self._writer.submit(commands, spans)
+        return replies(contract.Matched, await self._writer.submit(commands, spans))
+
+    async def amend(
+        self, items: Sequence[contract.AmendOrder], spans: Sequence[Span]
+    ) -> list[contract.Matched | Refused]:
+        now_us = time.time_ns() // 1000
+        commands = [
+            Amend(
+                now_us,
+                item.amend_id,
+                item.order_id,
+                item.user_id,
+                item.symbol,
+                item.old_price,
+                item.old_quantity,
+                item.price,
+                item.quantity,
+                traceparent_of(span),
+            )
+            for item, span in zip(items, spans, strict=True)
+        ]
+        return replies(contract.Matched, await self._writer.submit(commands, spans))
+
+    async def cancel_all(
+        self, items: Sequence[contract.CancelAll], spans: Sequence[Span]
+    ) -> list[contract.CancelledAll | Refused]:
+        now_us = time.time_ns() // 1000
+        commands = [
+            CancelAll(now_us, item.user_id, item.symbol, traceparent_of(span))
+            for item, span in zip(items, spans, strict=True)
+        ]
+        return replies(contract.CancelledAll, await self._writer.submit(commands, spans))
 
     async def void(self, items: Sequence[contract.VoidOrder], _spans: Sequence[Span]) -> list[contract.Voided]:
         """An order that the engine has answered lately comes back with that answer, and stays as it is."""
@@ -104,6 +136,17 @@ class Operations:
         ]
 
 
+A = TypeVar("A", contract.Matched, contract.CancelledAll)
+
+
+def replies(kind: type[A], answers: Sequence[Reply]) -> list[A | Refused]:
+    """The writer's answers as those of one kind of command. Raises TypeError for another kind's."""
+    for answer in answers:
+        if not isinstance(answer, (kind, Refused)):
+            raise TypeError(f"{type(answer).__name__} does not answer this command")
+    return cast("list[A | Refused]", answers)
+
+
 def create_app(settings: EngineSettings) -> FastAPI:
     """The app of one matching engine."""
     service = Service(ENGINE, settings, MIGRATIONS)
@@ -114,6 +157,8 @@ def create_app(settings: EngineSettings) -> FastAPI:
     service.keep_running(Timekeeper(writer).run)
     service.serve(contract.MATCH_ORDER, operations.match, order_attributes)
     service.serve(contract.CANCEL_ORDER, operations.cancel, cancel_attributes)
+    service.serve(contract.AMEND_ORDER, operations.amend, amend_attributes)
+    service.serve(contract.CANCEL_ALL, operations.cancel_all, cancel_all_attributes)
     service.serve(contract.VOID_ORDER, operations.void)
     service.serve(contract.LIST_INSTRUMENTS, operations.instruments)
     service.serve(contract.GET_BOOK, operations.book)
@@ -130,6 +175,20 @@ def order_attributes(order: NewOrder) -> Mapping[str, Any]:
         "order.price": money_text(order.price),
         "user.id": str(order.user_id),
     }
+
+
+def amend_attributes(item: contract.AmendOrder) -> Mapping[str, Any]:
+    return {
+        "order.id": str(item.order_id),
+        "order.symbol": item.symbol,
+        "order.quantity": item.quantity,
+        "order.price": money_text(item.price),
+        "user.id": str(item.user_id),
+    }
+
+
+def cancel_all_attributes(item: contract.CancelAll) -> Mapping[str, Any]:
+    return {"order.symbol": item.symbol, "user.id": str(item.user_id)}
 
 
 def cancel_attributes(item: contract.CancelOrder) -> Mapping[str, Any]:

@@ -59,7 +59,31 @@ class Expire(msgspec.Struct, frozen=True, array_like=True, tag="e"):
     traceparent: str
 
 
-Command = Place | Cancel | Void | Expire
+class Amend(msgspec.Struct, frozen=True, array_like=True, tag="a"):
+    """Give an order new terms, if it still has the old ones."""
+
+    time_us: int
+    amend_id: int
+    order_id: int
+    user_id: int
+    symbol: str
+    old_price: Money
+    old_quantity: Shares
+    price: Money
+    quantity: Shares
+    traceparent: str
+
+
+class CancelAll(msgspec.Struct, frozen=True, array_like=True, tag="x"):
+    """Take all orders of a user off a book."""
+
+    time_us: int
+    user_id: int
+    symbol: str
+    traceparent: str
+
+
+Command = Place | Cancel | Void | Expire | Amend | CancelAll
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[Command]).decode

@@ -1,18 +1,19 @@
 """All books of one engine, and what a command does to them. No I/O, no clock: same commands, same events."""
 
 import zlib
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Sequence
 
 import msgspec
 
 from services.matching_engine.answers import MEMORY_US, Answers
 from services.matching_engine.book import Book
-from services.matching_engine.commands import Cancel, Command, Expire, JournalDamaged, Place, Void
+from services.matching_engine.commands import Amend, Cancel, CancelAll, Command, Expire, JournalDamaged, Place, Void
 from services.matching_engine.kernel_report import Report
 from services.matching_engine.refusals import WORDS, refused, refused_by_book, refused_by_rule
-from services.matching_engine.resting import Resting, RestingOrders, Teller
+from services.matching_engine.resting import Resting, RestingOrders
+from services.matching_engine.telling import Teller, amended
 from shared.contracts.codes import RejectReason, ReportKind, TimeInForce
-from shared.contracts.engine import Instrument, Matched, RestingOrder
+from shared.contracts.engine import CancelledAll, Instrument, Matched, RestingOrder
 from shared.contracts.events import Closed, Decremented, EngineEvent, Trade
 from shared.contracts.money import Money, Shares
 from shared.contracts.operations import Refused
@@ -23,7 +24,8 @@ __all__ = ["MEMORY_US", "Applied", "Engine"]
 SECOND_US = 1_000_000
 DAY_S = 86_400
 
-Applied = tuple[Matched | Refused, EngineEvent | None]
+Reply = Matched | CancelledAll | Refused
+Applied = tuple[Reply, EngineEvent | None]
 """The answer to a command, and its event where it changed anything."""
 
 
@@ -64,6 +66,10 @@ class Engine:
             return self._cancel(command)
         if isinstance(command, Void):
             return self._void(command)
+        if isinstance(command, Amend):
+            return self._amend(command)
+        if isinstance(command, CancelAll):
+            return self._cancel_all(command)
         return self._expire(command)
 
     def due(self, now_us: int) -> list[str]:
@@ -135,7 +141,9 @@ class Engine:
         )
         if reports[0].kind == ReportKind.REJECTED:
             return refused_by_book(reports[0]), None
-        newcomer = Resting(command.user_id, command.traceparent, command.symbol, _end_of(command))
+        newcomer = Resting(
+            command.user_id, command.traceparent, command.symbol, _end_of(command), command.price, command.quantity
+        )
         event = self._event(command, command.symbol, command.order_id, reports, newcomer)
         answer = _matched(command.order_id, command.quantity, event)
         self._answers.remember(command.order_id, answer, command.time_us)
@@ -157,6 +165,41 @@ class Engine:
             open_quantity=reports[0].remaining,
             reason="cancelled",
         )
+        return answer, event
+
+    def _cancel_all(self, command: CancelAll) -> Applied:
+        book = self.books.get(command.symbol)
+        if book is None:
+            return refused("unknown_symbol", f"{command.symbol} is not traded here."), None
+        reports = book.cancel_all(command.user_id)
+        if not reports:
+            return CancelledAll(position=self.seq, order_ids=()), None
+        event = self._event(command, command.symbol, 0, reports, NOBODY)
+        return CancelledAll(position=event.seq, order_ids=tuple([report.order_id for report in reports])), event
+
+    def _amend(self, command: Amend) -> Applied:
+        if (known := self._answers.of(command.amend_id)) is not None:
+            return known, None
+        if (barred := self._answers.bar_of(command.amend_id, command.time_us)) is not None:
+            return barred, None
+        order_id, orders = command.order_id, self._teller.resting.orders
+        order = orders.get(order_id)
+        if order is None or order.user_id != command.user_id or order.symbol != command.symbol:
+            return refused("order_not_open", WORDS[RejectReason.UNKNOWN_ORDER]), None
+        if (order.price, order.quantity) != (command.old_price, command.old_quantity):
+            return refused("order_changed", "The order was amended meanwhile. Look at it and amend it again."), None
+        reports = self.books[command.symbol].amend(order_id, command.price, command.quantity)
+        if reports[0].kind == ReportKind.REJECTED:
+            return refused_by_book(reports[0]), None
+        terms = amended(order_id, command.price, command.quantity, reports)
+        event = self._event(command, command.symbol, order_id, reports, order)
+        if terms is not None:
+            event = msgspec.structs.replace(event, reports=(terms, *event.reports))
+        event = msgspec.structs.replace(event, amend_id=command.amend_id)
+        if order_id in orders:
+            orders[order_id] = msgspec.structs.replace(order, price=command.price, quantity=command.quantity)
+        answer = _matched(order_id, terms.quantity if terms is not None else 0, event)
+        self._answers.remember(command.amend_id, answer, command.time_us)
         return answer, event
 
     def _void(self, command: Void) -> Applied:
@@ -200,7 +243,7 @@ class Engine:
         command: Command,
         symbol: str,
         order_id: int,
-        reports: Iterable[Report],
+        reports: Sequence[Report],
         newcomer: Resting,
         expired: Container[int] = (),
     ) -> EngineEvent:

@@ -1,27 +1,24 @@
-"""What the engine keeps of the orders in its books beside what the books know: their owner, their trace, their end.
-
-It is also where the books' reports become the reports that everybody outside is told.
-"""
+"""What the engine keeps of the orders in its books beside what the books know: their owner, their trace, their end."""
 
 import heapq
-from collections.abc import Container, Iterable
 
 import msgspec
 
-from services.matching_engine.kernel_report import Report
-from shared.contracts import events
-from shared.contracts.codes import DoneReason, ReportKind
-from shared.contracts.money import Money
-from shared.contracts.orders import OrderStatus
+from shared.contracts.money import Money, Shares
 
 
 class Resting(msgspec.Struct, frozen=True, array_like=True):
-    """An order in a book. ``expires_at_s``: when its time is over, 0 for never."""
+    """An order in a book. ``expires_at_s``: when its time is over, 0 for never. ``quantity`` is all it ever asked.
+
+    Fields with a default came later; in a snapshot from before them they are empty.
+    """
 
     user_id: int
     traceparent: str
     symbol: str = ""
     expires_at_s: int = 0
+    price: Money = 0
+    quantity: Shares = 0
 
 
 class RestingOrders:
@@ -60,99 +57,3 @@ class RestingOrders:
         while ends and ends[0][1] not in self.orders:
             heapq.heappop(ends)
         return ends[0][0] if ends else float("inf")
-
-
-class Teller:
-    """Turns reports of the books into reports of events. It numbers the trades and knows each symbol's last price."""
-
-    def __init__(self, resting: RestingOrders, trade_id: int, last_prices: dict[str, Money]) -> None:
-        self.resting = resting
-        self.trade_id = trade_id
-        self.last_prices = last_prices
-
-    def tell(
-        self, reports: Iterable[Report], symbol: str, newcomer: Resting, expired: Container[int] = ()
-    ) -> tuple[events.Report, ...]:
-        """What a command brought about. ``newcomer`` is what is kept of its order, should that come to rest.
-
-        ``expired`` are orders that were cancelled because their day is over.
-        """
-        told: list[events.Report] = []
-        for report in reports:
-            if report.kind == ReportKind.TRADE:
-                told.append(self._trade(report, symbol))
-            elif report.kind == ReportKind.ACCEPTED:
-                self.resting.add(report.order_id, newcomer)
-                told.append(_accepted(report))
-            elif report.kind == ReportKind.RELOADED:
-                told.append(_reloaded(report))
-            elif report.kind == ReportKind.DECREMENTED:
-                told.append(_decremented(report))
-            elif report.kind == ReportKind.DONE:
-                self.resting.orders.pop(report.order_id, None)
-                told.append(_closed(report, report.order_id in expired))
-        return tuple(told)
-
-    def _trade(self, report: Report, symbol: str) -> events.Trade:
-        self.trade_id += 1
-        self.last_prices[symbol] = report.price
-        return events.Trade(
-            trade_id=self.trade_id,
-            price=report.price,
-            quantity=report.quantity,
-            side=report.side,
-            taker_order_id=report.order_id,
-            taker_user_id=report.account_id,
-            taker_open=report.remaining,
-            maker_order_id=report.maker_order_id,
-            maker_user_id=report.maker_account_id,
-            maker_open=report.maker_remaining,
-            maker_traceparent=self.resting.orders[report.maker_order_id].traceparent,
-        )
-
-
-def _accepted(report: Report) -> events.Accepted:
-    return events.Accepted(
-        order_id=report.order_id,
-        user_id=report.account_id,
-        side=report.side,
-        price=report.price,
-        quantity=report.remaining,
-        hidden=report.remaining - report.displayed,
-    )
-
-
-def _reloaded(report: Report) -> events.Reloaded:
-    return events.Reloaded(
-        order_id=report.order_id,
-        user_id=report.account_id,
-        side=report.side,
-        price=report.price,
-        quantity=report.remaining,
-        hidden=report.remaining - report.displayed,
-    )
-
-
-def _decremented(report: Report) -> events.Decremented:
-    return events.Decremented(
-        user_id=report.account_id,
-        quantity=report.quantity,
-        side=report.side,
-        taker_order_id=report.order_id,
-        taker_open=report.remaining,
-        maker_order_id=report.maker_order_id,
-        maker_open=report.maker_remaining,
-    )
-
-
-def _closed(report: Report, expired: bool) -> events.Closed:
-    reason = DoneReason.EXPIRED if expired else DoneReason(report.reason)
-    filled = reason == DoneReason.FILLED
-    return events.Closed(
-        order_id=report.order_id,
-        user_id=report.account_id,
-        side=report.side,
-        status=OrderStatus.FILLED if filled else OrderStatus.CANCELLED,
-        reason="" if filled else reason.name.lower(),
-        quantity=report.remaining,
-    )

@@ -13,11 +13,11 @@ import structlog
 from opentelemetry.trace import Span
 
 from services.matching_engine.commands import Command
-from services.matching_engine.engine import Engine
+from services.matching_engine.engine import Engine, Reply
 from services.matching_engine.store import JournalStore
-from shared.contracts.engine import Instrument, Matched
+from shared.contracts.engine import Instrument
 from shared.contracts.events import EngineEvent
-from shared.contracts.operations import ENGINE, Refused
+from shared.contracts.operations import ENGINE
 from shared.errors import Unavailable
 
 log = structlog.get_logger()
@@ -29,7 +29,7 @@ RETRY_S = 0.2
 class _Submission:
     commands: Sequence[Command]
     spans: Sequence[Span]
-    future: "asyncio.Future[list[Matched | Refused]]"
+    future: "asyncio.Future[list[Reply]]"
 
 
 class Writer:
@@ -63,9 +63,9 @@ class Writer:
             seconds=round(time.perf_counter() - started, 3),
         )
 
-    async def submit(self, commands: Sequence[Command], spans: Sequence[Span]) -> list[Matched | Refused]:
+    async def submit(self, commands: Sequence[Command], spans: Sequence[Span]) -> list[Reply]:
         """The answers to these commands, once they are on disk. Raises Unavailable when that is not certain."""
-        future: asyncio.Future[list[Matched | Refused]] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[list[Reply]] = asyncio.get_running_loop().create_future()
         await self._queue.put(_Submission(commands, spans, future))
         return await future
 
@@ -87,7 +87,7 @@ class Writer:
     async def _commit(self, batch: Sequence[_Submission]) -> None:
         commands: list[Command] = []
         events: list[EngineEvent] = []
-        answers: list[list[Matched | Refused]] = []
+        answers: list[list[Reply]] = []
         for submission in batch:
             answers.append([self._apply(command, commands, events) for command in submission.commands])
         if events:
@@ -98,7 +98,7 @@ class Writer:
         if self.engine.seq - self._snapshot_at >= self._snapshot_every:
             await self._snapshot()
 
-    def _apply(self, command: Command, commands: list[Command], events: list[EngineEvent]) -> Matched | Refused:
+    def _apply(self, command: Command, commands: list[Command], events: list[EngineEvent]) -> Reply:
         answer, event = self.engine.apply(command)
         if event is not None:
             commands.append(command)

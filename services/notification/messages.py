@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 
 from shared.contracts.codes import Side
-from shared.contracts.events import Accepted, Closed, Decremented, EngineEvent, Trade
+from shared.contracts.events import Accepted, Amended, Closed, Decremented, EngineEvent, Trade
 from shared.contracts.money import Shares, money_text
-from shared.contracts.notifications import AnyMessage, OrderMessage, ReducedMessage, TradeMessage
+from shared.contracts.notifications import AmendedMessage, AnyMessage, OrderMessage, ReducedMessage, TradeMessage
 from shared.contracts.orders import OrderStatus
 
 SIDES = {side.value: side.name for side in Side}
@@ -41,13 +41,18 @@ def notices_of(event: EngineEvent) -> list[Notice]:
             tell(report.taker_user_id, report.taker_order_id, taker)
             tell(report.maker_user_id, report.maker_order_id, maker)
         elif isinstance(report, Accepted):
-            # An order is accepted last: what rests then is what its own trades have left.
+            # An order is accepted last: what rests then is what its own trades have left. One that was amended rested
+            # before.
+            if event.amend_id and report.order_id == event.order_id:
+                continue
             status = OrderStatus.PARTIALLY_FILLED if report.order_id in traded else OrderStatus.OPEN
             message = _order_message(event, report, trace_id, status, open_quantity=report.quantity)
             tell(report.user_id, report.order_id, message)
         elif isinstance(report, Closed):
             message = _order_message(event, report, trace_id, OrderStatus(report.status), open_quantity=0)
             tell(report.user_id, report.order_id, message)
+        elif isinstance(report, Amended):
+            tell(report.user_id, report.order_id, _amended_message(event, report, trace_id))
         elif isinstance(report, Decremented):
             for reduced in _reduced_messages(event, report, trace_id):
                 tell(report.user_id, report.taker_order_id, reduced)
@@ -68,6 +73,20 @@ def _order_message(
         open_quantity=open_quantity,
         unfilled_quantity=report.quantity if isinstance(report, Closed) else 0,
         reason=report.reason if isinstance(report, Closed) else "",
+    )
+
+
+def _amended_message(event: EngineEvent, report: Amended, trace_id: str) -> AmendedMessage:
+    return AmendedMessage(
+        seq=event.seq,
+        time_us=event.time_us,
+        trace_id=trace_id,
+        order_id=str(report.order_id),
+        symbol=event.symbol,
+        side=SIDES[report.side],
+        price=money_text(report.price),
+        quantity=report.order_quantity,
+        open_quantity=report.quantity,
     )
 
 

@@ -4,18 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.contracts.codes import Side
-from shared.contracts.events import Accepted, Closed, Decremented, EngineEvent, Trade
+from shared.contracts.events import Accepted, Amended, Closed, Decremented, EngineEvent, Trade
 from shared.contracts.money import Money, Shares
 from shared.contracts.orders import OrderStatus
 
 
 @dataclass(slots=True)
 class Change:
-    """What happened to one order: how much more was filled or lost, and the status it has now (empty: as before)."""
+    """What happened to one order: what more it was filled and lost, its new terms and status (0, empty: as before)."""
 
     filled_quantity: Shares = 0
     filled_value: Money = 0
     decremented_quantity: Shares = 0
+    price: Money = 0
+    quantity: Shares = 0
     status: str = ""
     reason: str = ""
     updated_us: int = 0
@@ -48,10 +50,14 @@ def changes_of(events: Sequence[EngineEvent]) -> tuple[dict[int, Change], list[E
             elif isinstance(report, Closed):
                 change = _change(changes, report.order_id, event.time_us)
                 change.status, change.reason = report.status, report.reason
+            elif isinstance(report, Amended):
+                change = _change(changes, report.order_id, event.time_us)
+                change.price, change.quantity = report.price, report.order_quantity
             elif isinstance(report, Accepted):
                 change = _change(changes, report.order_id, event.time_us)
-                if change.status != OrderStatus.PARTIALLY_FILLED:
-                    # An order that rests after it has traded was PARTIALLY_FILLED by that trade, in the same event.
+                # An order that rests after it has traded was PARTIALLY_FILLED by that trade, in the same event; one
+                # that was amended is what it was before.
+                if change.status != OrderStatus.PARTIALLY_FILLED and not event.amend_id:
                     change.status = OrderStatus.OPEN
     return changes, executions
 

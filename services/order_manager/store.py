@@ -179,6 +179,8 @@ class OrderStore:
             [c.status for c in ordered],
             [c.reason for c in ordered],
             [c.updated_us for c in ordered],
+            [c.price for c in ordered],
+            [c.quantity for c in ordered],
         )
         if executions:
             await sql.INSERT_EXECUTIONS.fetch(

@@ -15,7 +15,7 @@ from shared.contracts.codes import OrderType, Side
 from shared.contracts.events import EXECUTIONS
 from shared.contracts.money import money_text
 from shared.contracts.operations import RISK
-from shared.contracts.risk import OPEN_RESERVATIONS, RELEASE_RISK, VALIDATE_ORDER, RiskCheck
+from shared.contracts.risk import OPEN_RESERVATIONS, RELEASE_RISK, VALIDATE_AMEND, VALIDATE_ORDER, RiskCheck
 from shared.contracts.wallet import ReleaseRequest
 from shared.service import Service
 
@@ -35,6 +35,7 @@ def create_app(settings: RiskSettings) -> FastAPI:
     service.check("risk state", watch.ready)
     service.check("instruments", reference.ready)
     service.serve(VALIDATE_ORDER, checks.validate, order_attributes)
+    service.serve(VALIDATE_AMEND, checks.validate, order_attributes)
     service.serve(RELEASE_RISK, checks.release, release_attributes)
     service.serve(OPEN_RESERVATIONS, checks.open_reservations)
     return service.app

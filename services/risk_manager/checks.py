@@ -25,6 +25,8 @@ class Checks:
         """Judges orders in the sequence of their arrival; those that pass count against their accounts at once.
 
         An order that passed before passes again and counts once. Refused orders count for nothing, the rate included.
+        An amendment is judged by what it adds, and counts against the rate; the order counts for more once the engine
+        says that it was amended.
         """
         await self._reference.ready()
         answers: list[RiskPassed | Refused | None] = [self._check_alone(order) for order in orders]
@@ -80,4 +82,5 @@ class Checks:
                 limits.open_orders,
                 limits.orders_per_second,
             ),
+            order.amended_from,
         )

@@ -6,14 +6,14 @@ from typing import NamedTuple
 import msgspec
 
 from shared.contracts.codes import Side
-from shared.contracts.events import Accepted, Closed, Decremented, EngineEvent, Trade
+from shared.contracts.events import Accepted, Amended, Closed, Decremented, EngineEvent, Trade
 from shared.contracts.money import Money, Shares
 
 DAY_US = 86_400_000_000
 
 
 class OpenOrder(NamedTuple):
-    """An order as it stands after the events. ``price`` 0: it did not come to rest in them, so only others know it."""
+    """An order as it stands after the events. ``price`` 0: it got none in them, so it is what it was before."""
 
     order_id: int
     user_id: int
@@ -57,7 +57,7 @@ def effects_of(events: Iterable[EngineEvent]) -> Effects:
                 _trade(effects, report, symbol, event.time_us // DAY_US)
             elif isinstance(report, Decremented):
                 _decremented(effects, report, symbol)
-            elif isinstance(report, Accepted):
+            elif isinstance(report, (Accepted, Amended)):
                 effects.orders[report.order_id] = OpenOrder(
                     report.order_id, report.user_id, symbol, report.side, report.price, report.quantity
                 )

@@ -16,7 +16,7 @@ UPDATE_EXPOSURES = Statement(
        rested AS (
            INSERT INTO exposures (order_id, user_id, symbol, side, price, open_quantity)
            SELECT * FROM unnest($2::bigint[], $3::bigint[], $4::text[], $5::smallint[], $6::bigint[], $7::bigint[])
-           ON CONFLICT (order_id) DO UPDATE SET open_quantity = excluded.open_quantity
+           ON CONFLICT (order_id) DO UPDATE SET price = excluded.price, open_quantity = excluded.open_quantity
        )
        UPDATE exposures SET open_quantity = filled.open_quantity
        FROM unnest($8::bigint[], $9::bigint[]) AS filled (order_id, open_quantity)

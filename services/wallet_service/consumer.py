@@ -10,7 +10,7 @@ from services.wallet_service.ledger import AccountKey, Ledger
 from services.wallet_service.store import lock_accounts, make_accounts, select_holds, write
 from shared.consumer import AfterCommit
 from shared.contracts.codes import Side
-from shared.contracts.events import EXECUTIONS, Closed, Decremented, EngineEvent, Trade
+from shared.contracts.events import EXECUTIONS, Amended, Closed, Decremented, EngineEvent, Trade
 from shared.contracts.money import CASH, money_text
 from shared.postgres import Connection
 from shared.tracing import item_spans
@@ -18,8 +18,8 @@ from shared.tracing import item_spans
 KNOWN_MAX = 100_000
 """Accounts that are remembered as existing, at some 200 bytes each. Beyond that they are asked for once more."""
 
-RELEASING = (Closed, Decremented)
-"""Reports that free a hold, or a part of it, without a trade."""
+RELEASING = (Closed, Decremented, Amended)
+"""Reports that change a hold without a trade."""
 
 
 class Settlement:
@@ -53,12 +53,16 @@ class Settlement:
 def settle(ledger: Ledger, events: Sequence[EngineEvent]) -> None:
     """All that these events do, in their order, to a ledger that has their accounts and holds."""
     for event in events:
+        if event.amend_id:
+            ledger.close_hold(event.amend_id)
         for report in event.reports:
             if isinstance(report, Trade):
                 ledger.settle(report, event.symbol, event.time_us)
             elif isinstance(report, Decremented):
                 ledger.reduce_hold(report.taker_order_id, report.quantity)
                 ledger.reduce_hold(report.maker_order_id, report.quantity)
+            elif isinstance(report, Amended):
+                ledger.amend_hold(report.order_id, report.price if report.side == Side.BUY else 1, report.quantity)
             elif isinstance(report, Closed):
                 ledger.close_hold(report.order_id)
 
@@ -68,6 +72,8 @@ def _touched(events: Sequence[EngineEvent]) -> tuple[set[AccountKey], set[int]]:
     keys: set[AccountKey] = set()
     order_ids: set[int] = set()
     for event in events:
+        if event.amend_id:
+            order_ids.add(event.amend_id)
         for report in event.reports:
             if isinstance(report, Trade):
                 order_ids |= {report.taker_order_id, report.maker_order_id}
@@ -76,7 +82,7 @@ def _touched(events: Sequence[EngineEvent]) -> tuple[set[AccountKey], set[int]]:
             elif isinstance(report, Decremented):
                 order_ids |= {report.taker_order_id, report.maker_order_id}
                 keys |= {(report.user_id, CASH), (report.user_id, event.symbol)}
-            elif isinstance(report, Closed):
+            elif isinstance(report, (Closed, Amended)):
                 order_ids.add(report.order_id)
                 keys.add((report.user_id, CASH if report.side == Side.BUY else event.symbol))
     return keys, order_ids
@@ -124,11 +130,11 @@ def _trade_attributes(event: EngineEvent, trade: Trade) -> Mapping[str, Any]:
     }
 
 
-def _release_attributes(event: EngineEvent, release: Closed | Decremented) -> Mapping[str, Any]:
+def _release_attributes(event: EngineEvent, release: Closed | Decremented | Amended) -> Mapping[str, Any]:
     return {
         **_PROCESS,
         "messaging.message.id": f"{event.seq}-0",
-        "order.id": str(release.order_id if isinstance(release, Closed) else release.taker_order_id),
+        "order.id": str(release.taker_order_id if isinstance(release, Decremented) else release.order_id),
         "order.symbol": event.symbol,
         "user.id": str(release.user_id),
     }

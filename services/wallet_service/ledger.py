@@ -139,6 +139,15 @@ class Ledger:
         hold.state = HoldState.CLOSED
         return released
 
+    def amend_hold(self, order_id: int, unit_amount: Money, quantity: Shares) -> None:
+        """Makes an open hold what an amended order needs. What it grows by was held for the amendment before."""
+        hold = self.holds.get(order_id)
+        if hold is None or hold.state != HoldState.OPEN:
+            return
+        self.accounts[hold.user_id, hold.asset].held += unit_amount * quantity - hold.amount
+        hold.unit_amount, hold.open_quantity = unit_amount, quantity
+        self.changed[order_id] = hold
+
     def reduce_hold(self, order_id: int, quantity: Shares) -> None:
         """Gives back what a hold keeps for shares that the order lost without a trade."""
         hold = self.holds.get(order_id)

@@ -86,15 +86,16 @@ WRITE = Statement(
                 AS account (user_id, asset, balance, held)
            WHERE accounts.user_id = account.user_id AND accounts.asset = account.asset),
        shrunk AS (
-           UPDATE holds SET open_quantity = hold.open_quantity, state = hold.state
-           FROM unnest($5::bigint[], $6::bigint[], $7::smallint[]) AS hold (order_id, open_quantity, state)
+           UPDATE holds SET unit_amount = hold.unit_amount, open_quantity = hold.open_quantity, state = hold.state
+           FROM unnest($5::bigint[], $6::bigint[], $7::bigint[], $8::smallint[])
+                AS hold (order_id, unit_amount, open_quantity, state)
            WHERE holds.order_id = hold.order_id)
        INSERT INTO transfers (kind, asset, amount, debit_user, credit_user, debit_balance_after, credit_balance_after,
                               debit_order_id, credit_order_id, trade_id, request_id, time_us)
        SELECT kind, asset, amount, debit_user, credit_user, debit_balance_after, credit_balance_after,
               debit_order_id, credit_order_id, trade_id, request_id, time_us
-       FROM unnest($8::text[], $9::text[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[],
-                   $15::bigint[], $16::bigint[], $17::bigint[], $18::text[], $19::bigint[]) WITH ORDINALITY
+       FROM unnest($9::text[], $10::text[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[],
+                   $16::bigint[], $17::bigint[], $18::bigint[], $19::text[], $20::bigint[]) WITH ORDINALITY
             AS transfer (kind, asset, amount, debit_user, credit_user, debit_balance_after, credit_balance_after,
                          debit_order_id, credit_order_id, trade_id, request_id, time_us, number)
        ORDER BY number""",

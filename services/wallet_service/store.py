@@ -50,12 +50,12 @@ async def write(connection: Connection, spans: Sequence[Span], ledger: Ledger) -
     if not ledger.changed and not ledger.transfers:
         return
     accounts = [(a.user_id, a.asset, a.balance, a.held) for a in ledger.accounts.values()]
-    holds = [(hold.order_id, hold.open_quantity, hold.state) for hold in ledger.changed.values()]
+    holds = [(hold.order_id, hold.unit_amount, hold.open_quantity, hold.state) for hold in ledger.changed.values()]
     await sql.WRITE.fetch(
         connection,
         spans,
         *_columns(accounts, 4),
-        *_columns(holds, 3),
+        *_columns(holds, 4),
         *_columns(ledger.transfers, TRANSFER_COLUMNS),
     )
 

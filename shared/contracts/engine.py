@@ -36,8 +36,39 @@ class Matched(Answer, frozen=True, kw_only=True, tag=True):
     decremented_quantity: Shares = 0
 
 
+class AmendOrder(Item, frozen=True, kw_only=True):
+    """Give a resting order another price and another quantity in all. Only its owner may.
+
+    ``amend_id`` is an id like an order's: the same amendment twice is one, and it can be voided like an order. The
+    order must still have ``old_price`` and ``old_quantity``, since what is held was reckoned from those.
+    """
+
+    amend_id: int
+    order_id: int
+    user_id: int
+    symbol: str
+    old_price: Money
+    old_quantity: Shares
+    price: Money
+    quantity: Shares
+
+
+class CancelAll(Item, frozen=True, kw_only=True):
+    """Take all of a user's orders of a symbol off its book."""
+
+    user_id: int
+    symbol: str
+
+
+class CancelledAll(Answer, frozen=True, kw_only=True, tag=True):
+    """The orders that were taken off, the one that came last first, and the event as of which they are."""
+
+    position: int
+    order_ids: tuple[int, ...]
+
+
 class VoidOrder(Item, frozen=True, kw_only=True):
-    """Settle the doubt about an order: if the engine does not have it, it never will."""
+    """Settle the doubt about an order or an amendment: if the engine does not have it, it never will."""
 
     order_id: int
 
@@ -102,6 +133,8 @@ class BookState(Answer, frozen=True, kw_only=True, tag=True):
 
 MATCH_ORDER = Operation(ENGINE, "match_order", NewOrder, Matched)
 CANCEL_ORDER = Operation(ENGINE, "cancel_order", CancelOrder, Matched)
+AMEND_ORDER = Operation(ENGINE, "amend_order", AmendOrder, Matched)
+CANCEL_ALL = Operation(ENGINE, "cancel_all", CancelAll, CancelledAll)
 VOID_ORDER = Operation(ENGINE, "void_order", VoidOrder, Voided, traced=False)
 LIST_INSTRUMENTS = Operation(
     ENGINE, "list_instruments", Instruments, InstrumentList, frozenset({GATEWAY, RISK, MARKET, USERS}), traced=False

@@ -35,6 +35,22 @@ class Reloaded(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ta
     hidden: Shares = 0
 
 
+class Amended(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="amended"):
+    """An order has new terms: ``price``, ``order_quantity`` in all, ``quantity`` of it open, ``hidden`` out of sight.
+
+    Unless it ``kept_place`` it has left the book with that, and comes in anew: trades, Accepted or Closed follow.
+    """
+
+    order_id: int
+    user_id: int
+    side: int
+    price: Money
+    quantity: Shares
+    order_quantity: Shares
+    hidden: Shares = 0
+    kept_place: bool = False
+
+
 class Trade(msgspec.Struct, frozen=True, kw_only=True, tag="trade"):
     """Two orders met, at the maker's price. ``side`` is the taker's; ``*_open`` is what each has left."""
 
@@ -82,12 +98,16 @@ class Closed(msgspec.Struct, frozen=True, kw_only=True, tag="closed"):
     quantity: Shares
 
 
-Report = Accepted | Reloaded | Trade | Decremented | Closed
+Report = Accepted | Reloaded | Amended | Trade | Decremented | Closed
 """One thing that happened in a book, in the order in which it did."""
 
 
-class EngineEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """All that one command brought about. ``traceparent`` is that of the engine's span of it."""
+class EngineEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """All that one command brought about. ``traceparent`` is that of the engine's span of it.
+
+    ``order_id`` is the order that the command named, 0 where it named none. ``amend_id``: the amendment that it carried
+    out; what was held for that alone is now part of the order's hold, or free.
+    """
 
     seq: int
     time_us: int
@@ -95,6 +115,7 @@ class EngineEvent(msgspec.Struct, frozen=True, kw_only=True):
     symbol: str
     order_id: int
     reports: tuple[Report, ...]
+    amend_id: int = 0
 
 
 class OrderEvent(msgspec.Struct, frozen=True, kw_only=True):

@@ -52,7 +52,15 @@ class ReducedMessage(Message, frozen=True, kw_only=True, tag="reduced"):
     open_quantity: Shares
 
 
-AnyMessage = OrderMessage | TradeMessage | ReducedMessage
+class AmendedMessage(Message, frozen=True, kw_only=True, tag="amended"):
+    """An order of the user's has a new price and quantity, ``open_quantity`` of it open. Its trades follow, if any."""
+
+    price: str
+    quantity: Shares
+    open_quantity: Shares
+
+
+AnyMessage = OrderMessage | TradeMessage | ReducedMessage | AmendedMessage
 """What a user may be told."""
 
 

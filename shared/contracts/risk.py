@@ -6,7 +6,10 @@ from shared.contracts.wallet import OrderIds, ReleaseRequest, UnconfirmedSince
 
 
 class RiskCheck(Item, frozen=True, kw_only=True):
-    """An order to be judged. ``price`` is its limit, or the protection price of a market order."""
+    """An order to be judged. ``price`` is its limit, or the protection price of a market order.
+
+    ``amended_from``: the quantity that an open order asks for so far, 0 for a new order.
+    """
 
     order_id: int
     user_id: int
@@ -15,6 +18,7 @@ class RiskCheck(Item, frozen=True, kw_only=True):
     order_type: int
     price: Money
     quantity: Shares
+    amended_from: Shares = 0
 
 
 class RiskPassed(Answer, frozen=True, kw_only=True, tag=True):
@@ -25,5 +29,6 @@ class RiskPassed(Answer, frozen=True, kw_only=True, tag=True):
 
 
 VALIDATE_ORDER = Operation(RISK, "validate_order", RiskCheck, RiskPassed)
+VALIDATE_AMEND = Operation(RISK, "validate_amend", RiskCheck, RiskPassed)
 RELEASE_RISK = Operation(RISK, "release_order", ReleaseRequest, Done)
 OPEN_RESERVATIONS = Operation(RISK, "open_reservations", UnconfirmedSince, OrderIds, traced=False)

@@ -30,10 +30,14 @@ class HoldPlaced(Answer, frozen=True, kw_only=True, tag=True):
 
 
 class ReleaseRequest(Item, frozen=True, kw_only=True):
-    """Give an order's hold back. Also bars the order: a hold that comes later is refused."""
+    """Give an order's hold back. Also bars the order: a hold that comes later is refused.
+
+    ``position``: not before the engine events up to this one are applied, for they may have made use of it.
+    """
 
     order_id: int
     user_id: int
+    position: int = 0
 
 
 class WalletOf(Item, frozen=True, kw_only=True):
@@ -115,6 +119,9 @@ class OrderIds(Answer, frozen=True, kw_only=True, tag=True):
 
 
 CHECK_BALANCE = Operation(WALLET, "check_balance", HoldRequest, HoldPlaced)
+AMEND_HOLD = Operation(WALLET, "amend_hold", HoldRequest, HoldPlaced)
+"""What an order can cost more once it is amended, held under the amendment's id until the engine carries it out."""
+
 RELEASE_HOLD = Operation(WALLET, "release_hold", ReleaseRequest, Done)
 CREATE_WALLET = Operation(WALLET, "create_wallet", WalletOf, Wallet)
 ADD_FUNDS = Operation(WALLET, "add_funds", Funding, Wallet)

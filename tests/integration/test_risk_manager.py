@@ -17,11 +17,11 @@ from shared.contracts.codes import OrderType, Side
 from shared.contracts.events import EXECUTIONS
 from shared.contracts.market import QUOTES_KEY
 from shared.contracts.operations import RISK, Refused
-from shared.contracts.risk import OPEN_RESERVATIONS, RELEASE_RISK, VALIDATE_ORDER, RiskCheck, RiskPassed
+from shared.contracts.risk import OPEN_RESERVATIONS, RELEASE_RISK, VALIDATE_AMEND, VALIDATE_ORDER, RiskCheck, RiskPassed
 from shared.contracts.wallet import ReleaseRequest, UnconfirmedSince
 from shared.errors import Unavailable
 from shared.settings import ServiceSettings
-from tests.fake_engine import DAY_US, FakeEngine, accepted, closed, event, trade
+from tests.fake_engine import DAY_US, FakeEngine, accepted, amended, closed, event, trade
 from tests.services import SECRETS, RunningService, new_traceparent, running, service_settings
 
 DatabaseUrl = Callable[[str], str]
@@ -111,6 +111,48 @@ async def test_each_limit_refuses_with_its_code_and_figures(
     async with risk_manager(database_url(RISK), redis_url, **limits) as service:
         answer = await refused(service, order(**check))
         assert (answer.code, answer.figures) == (code, {"limit": limit, "value": value})
+
+
+@pytest.mark.parametrize(
+    ("limits", "terms", "code"),
+    [
+        ({"position_limit": 12}, {"quantity": 13}, "position_limit"),
+        ({"daily_value_limit_usd": 1600}, {"quantity": 11}, "daily_value_limit"),
+        ({"daily_value_limit_usd": 1600}, {"price": 161 * DOLLAR}, "daily_value_limit"),
+        ({"order_quantity_limit": 12}, {"quantity": 13}, "order_quantity_limit"),
+        ({}, {"price": 200 * DOLLAR}, "price_collar"),
+        ({"position_limit": 12}, {"quantity": 12}, ""),
+        ({"daily_value_limit_usd": 1600, "open_orders_limit": 1}, {"price": 160 * DOLLAR}, ""),
+        ({"orders_per_second_limit": 1}, {"quantity": 5}, "order_rate_limit"),
+    ],
+)
+async def test_an_amendment_is_judged_by_what_it_adds(
+    database_url: DatabaseUrl, redis_url: str, limits: dict[str, int], terms: dict[str, Any], code: str
+) -> None:
+    """10 shares at $150 are open: their new terms are held against each limit, and do not count twice."""
+    async with risk_manager(database_url(RISK), redis_url, **limits) as service:
+        check = order()
+        assert await passes(service, check)
+        answer = await service.call(VALIDATE_AMEND, order(order_id=check.order_id, amended_from=10, **terms))
+        assert (answer.code if isinstance(answer, Refused) else "") == code
+
+
+async def test_an_amended_order_counts_with_its_new_terms(database_url: DatabaseUrl, redis_url: str) -> None:
+    """Once the engine has amended an order, its new price and quantity count, also after a rebuild."""
+    url = database_url(RISK)
+    async with risk_manager(url, redis_url, daily_value_limit_usd=2000) as service:
+        check = order(quantity=5)
+        assert await passes(service, check)
+        terms = amended(check.order_id, ANNA, Side.BUY, 160 * DOLLAR, 10)
+        rests = accepted(check.order_id, ANNA, Side.BUY, 150 * DOLLAR, 5)
+        await service.send(EXECUTIONS, [event(1, rests), event(2, terms)])
+        await service.reached(EXECUTIONS, 2)
+        assert not await passes(service, order(price=160 * DOLLAR, quantity=3))
+        with redis_sync.Redis.from_url(redis_url) as redis:
+            redis.delete("risk:state:position")
+        await is_ready(service)
+        assert not await passes(service, order(price=160 * DOLLAR, quantity=3))
+        assert await passes(service, order(price=160 * DOLLAR, quantity=2))
 
 
 async def test_an_order_within_its_limits_passes_with_its_trace(database_url: DatabaseUrl, redis_url: str) -> None:

@@ -188,7 +188,7 @@ async def test_the_state_judges_as_a_naive_one_does_and_can_be_made_again(
             await state.release((), [wishes[0][0]])
             morning.naive.released.add(wishes[0][0])
         packed = [
-            (str(i), str(o.user), o.symbol, int(o.side), True, o.price, o.open, o.price * o.open, 100, LIMITS)
+            (str(i), str(o.user), o.symbol, int(o.side), True, o.price, o.open, o.price * o.open, 100, LIMITS, 0)
             for i, o in wishes
         ]
         answers = [Verdict(verdict) for verdict in (await state.check((), packed))[::3]]

@@ -6,10 +6,21 @@ import zlib
 import msgspec
 import pytest
 
-from services.matching_engine.commands import Cancel, Command, Expire, JournalDamaged, Place, Void, pack, unpack
+from services.matching_engine.commands import (
+    Amend,
+    Cancel,
+    CancelAll,
+    Command,
+    Expire,
+    JournalDamaged,
+    Place,
+    Void,
+    pack,
+    unpack,
+)
 from services.matching_engine.engine import MEMORY_US, Engine
-from shared.contracts.engine import Instrument, Matched
-from shared.contracts.events import Closed, Trade
+from shared.contracts.engine import CancelledAll, Instrument, Matched
+from shared.contracts.events import Accepted, Amended, Closed, Trade
 from shared.contracts.operations import Refused
 from shared.ids import COUNTER_BITS, EPOCH_MS, NODE_BITS
 
@@ -37,6 +48,23 @@ def place(number: int, side: int, price: int = 1_000_000, quantity: int = 10, **
     return Place(**(given | more))  # type: ignore[arg-type]
 
 
+def amend(order: Place, number: int, time_us: int = START_US, **more: object) -> Amend:
+    """An order is to be one tick cheaper and one share larger, unless told otherwise."""
+    given: dict[str, object] = {
+        "time_us": time_us,
+        "amend_id": order_id(number, time_us),
+        "order_id": order.order_id,
+        "user_id": order.user_id,
+        "symbol": order.symbol,
+        "old_price": order.price,
+        "old_quantity": order.quantity,
+        "price": order.price - 100,
+        "quantity": order.quantity + 1,
+        "traceparent": "",
+    }
+    return Amend(**(given | more))  # type: ignore[arg-type]
+
+
 def random_commands(seed: int, count: int) -> list[Command]:
     """Orders, cancels and voids in the mix of a busy morning."""
     dice = random.Random(seed)
@@ -58,10 +86,12 @@ def random_commands(seed: int, count: int) -> list[Command]:
                 )
             )
         elif kind < 0.95 and commands:
-            earlier = dice.choice(commands)
-            symbol = earlier.symbol if isinstance(earlier, Place) else "AAPL"
-            user = earlier.user_id if isinstance(earlier, Place) else 1000
-            commands.append(Cancel(time_us, earlier.order_id, user, symbol, ""))
+            earlier = dice.choice([c for c in commands if isinstance(c, Place)])
+            commands.append(Cancel(time_us, earlier.order_id, earlier.user_id, earlier.symbol, ""))
+        elif kind < 0.97 and commands:
+            commands.append(amend(dice.choice([c for c in commands if isinstance(c, Place)]), number, time_us))
+        elif kind < 0.98:
+            commands.append(CancelAll(time_us, 1000 + number % 5, dice.choice(("AAPL", "MSFT")), ""))
         else:
             commands.append(Void(time_us, order_id(number, time_us), ""))
     return commands
@@ -228,3 +258,76 @@ def test_a_self_trade_decrements_both_orders() -> None:
     assert (answer.status, answer.open_quantity, answer.decremented_quantity, answer.fills) == ("OPEN", 6, 4, ())
     assert event is not None
     assert [type(r).__name__ for r in event.reports] == ["Decremented", "Closed", "Accepted"]
+
+
+def test_an_amendment_tells_the_new_terms_before_it_trades() -> None:
+    """Who settles the trades of an amended order knows its new price and open quantity by then."""
+    engine = Engine(LISTED)
+    engine.apply(place(1, side=2, quantity=4, price=1_000_100))
+    bid = place(2, side=1, quantity=10)
+    engine.apply(bid)
+    answer, event = engine.apply(amend(bid, 3, price=1_000_100, quantity=12))
+    assert isinstance(answer, Matched)
+    assert (answer.status, answer.filled_quantity, answer.open_quantity) == ("PARTIALLY_FILLED", 4, 8)
+    assert event is not None
+    assert (event.amend_id, event.order_id) == (order_id(3), bid.order_id)
+    terms, traded, _, rests = event.reports
+    assert isinstance(terms, Amended)
+    assert (terms.price, terms.order_quantity, terms.quantity, terms.kept_place) == (1_000_100, 12, 12, False)
+    assert isinstance(traded, Trade)
+    assert isinstance(rests, Accepted)
+    assert rests.quantity == 8
+
+
+def test_less_quantity_keeps_its_place() -> None:
+    """An order that only gives up quantity still trades first."""
+    engine = Engine(LISTED)
+    first = place(1, side=1, quantity=10)
+    engine.apply(first)
+    engine.apply(place(2, side=1, quantity=10))
+    _, event = engine.apply(amend(first, 3, price=first.price, quantity=8))
+    assert event is not None
+    assert [r.kept_place for r in event.reports if isinstance(r, Amended)] == [True]
+    assert [order.order_id for order in engine.resting("AAPL")] == [order_id(1), order_id(2)]
+
+
+def test_an_amendment_comes_once() -> None:
+    """The same amendment again gets its first answer, and a barred one never gets in."""
+    engine = Engine(LISTED)
+    bid = place(1, side=1)
+    engine.apply(bid)
+    first, _ = engine.apply(amend(bid, 2))
+    before = engine.snapshot()
+    assert engine.apply(amend(bid, 2)) == (first, None)
+    assert engine.snapshot() == before
+    engine.apply(Void(START_US, order_id(3), ""))
+    refused, event = engine.apply(amend(bid, 3, old_price=bid.price - 100, old_quantity=bid.quantity + 1))
+    assert isinstance(refused, Refused)
+    assert (refused.code, event) == ("order_abandoned", None)
+
+
+def test_an_amendment_of_old_terms_is_refused() -> None:
+    """Of two amendments that were reckoned from the same order the second is refused and changes nothing."""
+    engine = Engine(LISTED)
+    bid = place(1, side=1)
+    engine.apply(bid)
+    engine.apply(amend(bid, 2))
+    before = engine.resting("AAPL")
+    refused, event = engine.apply(amend(bid, 3, price=bid.price + 100))
+    assert isinstance(refused, Refused)
+    assert (refused.code, event) == ("order_changed", None)
+    assert engine.resting("AAPL") == before
+
+
+def test_cancel_all_takes_one_users_orders_of_one_symbol() -> None:
+    """Others' orders, and those of other symbols, stay."""
+    engine = Engine(LISTED)
+    for number, (user_id, symbol) in enumerate([(7, "AAPL"), (7, "MSFT"), (8, "AAPL"), (7, "AAPL")], 1):
+        engine.apply(place(number, side=1, user_id=user_id, symbol=symbol))
+    answer, event = engine.apply(CancelAll(START_US, 7, "AAPL", ""))
+    assert isinstance(answer, CancelledAll)
+    assert set(answer.order_ids) == {order_id(1), order_id(4)}
+    assert event is not None
+    assert len(event.reports) == 2
+    assert [o.order_id for o in engine.resting("AAPL") + engine.resting("MSFT")] == [order_id(3), order_id(2)]
+    assert engine.apply(CancelAll(START_US, 7, "AAPL", ""))[1] is None

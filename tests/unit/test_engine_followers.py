@@ -3,11 +3,12 @@
 from collections import Counter
 from typing import NamedTuple
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.market_data.book import MarketBook
-from services.matching_engine.commands import Cancel, Command, Expire, Place
+from services.matching_engine.commands import Amend, Cancel, CancelAll, Command, Expire, Place
 from services.matching_engine.engine import Engine
 from services.risk_manager.effects import effects_of
 from shared.contracts.codes import OrderType, SelfTrade, Side, TimeInForce
@@ -42,6 +43,20 @@ class Later(NamedTuple):
     seconds: int
 
 
+class Change(NamedTuple):
+    """The order placed before with this number (modulo their count) is to have another price and quantity."""
+
+    number: int
+    price: int
+    quantity: int
+
+
+class Leave(NamedTuple):
+    """A user cancels everything."""
+
+    user_id: int
+
+
 orders = st.builds(
     Wish,
     st.integers(1, 4),
@@ -56,15 +71,23 @@ orders = st.builds(
 )
 cancels = st.integers(0, 60)
 laters = st.builds(Later, st.integers(1, 200_000))
-mornings = st.lists(st.one_of(orders, orders, cancels, laters), max_size=60)
-Morning = list[Wish | Later | int]
+changes = st.builds(Change, st.integers(0, 60), st.integers(95, 105), st.integers(1, 25))
+leaves = st.builds(Leave, st.integers(1, 4))
+mornings = st.lists(st.one_of(orders, orders, orders, changes, cancels, laters, leaves), max_size=60)
+AnyWish = Wish | Later | Change | Leave | int
+Morning = list[AnyWish]
 
 
-def command(number: int, wish: Wish | Later | int, placed: list[Place]) -> Command:
+def command(number: int, wish: AnyWish, placed: list[Place]) -> Command:
     """The command of a wish: a new order, a new time, or (a number) the cancel of one placed before."""
     if isinstance(wish, Later):
         return Expire(time_us=START_US + wish.seconds * SECOND_US, symbol="AAPL", traceparent="")
-    if isinstance(wish, int):
+    if isinstance(wish, Leave):
+        return CancelAll(time_us=START_US, user_id=wish.user_id, symbol="AAPL", traceparent="")
+    if isinstance(wish, Change) and placed:
+        return change(number, wish, placed)
+    if isinstance(wish, (int, Change)):
+        wish = wish if isinstance(wish, int) else 0
         order = placed[wish % len(placed)] if placed else None
         order_id, user_id = (order.order_id, order.user_id) if order else (1, 1)
         return Cancel(time_us=START_US, order_id=order_id, user_id=user_id, symbol="AAPL", traceparent="")
@@ -88,6 +111,25 @@ def command(number: int, wish: Wish | Later | int, placed: list[Place]) -> Comma
         )
     )
     return placed[-1]
+
+
+def change(number: int, wish: Change, placed: list[Place]) -> Amend:
+    """The amendment of an order placed before, which is then noted with its new terms."""
+    at = wish.number % len(placed)
+    order = placed[at]
+    placed[at] = msgspec.structs.replace(order, price=wish.price * 100, quantity=wish.quantity)
+    return Amend(
+        time_us=START_US,
+        amend_id=FIRST_ID + number,
+        order_id=order.order_id,
+        user_id=order.user_id,
+        symbol="AAPL",
+        old_price=order.price,
+        old_quantity=order.quantity,
+        price=wish.price * 100,
+        quantity=wish.quantity,
+        traceparent="",
+    )
 
 
 def run(wishes: Morning) -> tuple[Engine, list[EngineEvent]]:

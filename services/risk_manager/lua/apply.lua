@@ -17,11 +17,11 @@ for _, order in ipairs(orders) do
     redis.call('ZREM', WAITING, order_id)
     local stored = redis.call('HGET', ORDERS, order_id)
     if stored then
-        set_open(order_id, cmsgpack.unpack(stored), open)
+        set_open(order_id, cmsgpack.unpack(stored), open, price)
     elseif open > 0 and price > 0 then
         -- Its reservation was lost with an earlier Valkey; from here on it counts again.
         redis.call('HINCRBY', user_key(user), 'orders', 1)
-        set_open(order_id, {user, symbol, side, price, 0}, open)
+        set_open(order_id, {user, symbol, side, price, 0}, open, price)
     end
 end
 

@@ -13,18 +13,20 @@ local function open_field(side, symbol) return (side == BUY and 'buy:' or 'sell:
 -- Lua writes large numbers with an exponent, which Valkey does not take for integers.
 local function text(number) return string.format('%.0f', number) end
 
--- Sets what an order has open, and counts the difference for its user. An order with nothing open is forgotten.
-local function set_open(order_id, record, open)
+-- Sets what an order has open, and at which price (0: at the one it had), and counts the difference for its user.
+-- An order with nothing open is forgotten.
+local function set_open(order_id, record, open, new_price)
     local user, symbol, side, price, before = record[1], record[2], record[3], record[4], record[5]
-    local key = user_key(user)
-    if before ~= open then
-        redis.call('HINCRBY', key, open_field(side, symbol), text(open - before))
-        redis.call('HINCRBY', key, 'open_value', text((open - before) * price))
+    local key, was = user_key(user), price
+    if new_price > 0 then price = new_price end
+    if before ~= open then redis.call('HINCRBY', key, open_field(side, symbol), text(open - before)) end
+    if open * price ~= before * was then
+        redis.call('HINCRBY', key, 'open_value', text(open * price - before * was))
     end
     if open == 0 then
         redis.call('HINCRBY', key, 'orders', -1)
         redis.call('HDEL', ORDERS, order_id)
-    elseif before ~= open then
+    elseif before ~= open or price ~= was then
         redis.call('HSET', ORDERS, order_id, cmsgpack.pack({user, symbol, side, price, open}))
     end
 end

@@ -1,0 +1,133 @@
+"""Turns what the books report into what everybody outside is told."""
+
+from collections.abc import Container, Sequence
+
+from services.matching_engine.kernel_report import Report
+from services.matching_engine.resting import Resting, RestingOrders
+from shared.contracts import events
+from shared.contracts.codes import AmendEffect, DoneReason, ReportKind
+from shared.contracts.money import Money, Shares
+from shared.contracts.orders import OrderStatus
+
+EXCHANGES = (ReportKind.TRADE, ReportKind.DECREMENTED)
+"""Reports of two orders that met."""
+
+
+class Teller:
+    """Turns reports of the books into reports of events. It numbers the trades and knows each symbol's last price."""
+
+    def __init__(self, resting: RestingOrders, trade_id: int, last_prices: dict[str, Money]) -> None:
+        self.resting = resting
+        self.trade_id = trade_id
+        self.last_prices = last_prices
+
+    def tell(
+        self, reports: Sequence[Report], symbol: str, newcomer: Resting, expired: Container[int] = ()
+    ) -> tuple[events.Report, ...]:
+        """What a command brought about. ``newcomer`` is what is kept of its order, should that come to rest.
+
+        ``expired`` are orders that were cancelled because their day is over.
+        """
+        told: list[events.Report] = []
+        for report in reports:
+            if report.kind == ReportKind.TRADE:
+                told.append(self._trade(report, symbol))
+            elif report.kind == ReportKind.ACCEPTED:
+                self.resting.add(report.order_id, newcomer)
+                told.append(_accepted(report))
+            elif report.kind == ReportKind.AMENDED and report.reason == AmendEffect.LOST_PLACE:
+                told.append(_accepted(report))
+            elif report.kind == ReportKind.RELOADED:
+                told.append(_reloaded(report))
+            elif report.kind == ReportKind.DECREMENTED:
+                told.append(_decremented(report))
+            elif report.kind == ReportKind.DONE:
+                self.resting.orders.pop(report.order_id, None)
+                told.append(_closed(report, report.order_id in expired))
+        return tuple(told)
+
+    def _trade(self, report: Report, symbol: str) -> events.Trade:
+        self.trade_id += 1
+        self.last_prices[symbol] = report.price
+        return events.Trade(
+            trade_id=self.trade_id,
+            price=report.price,
+            quantity=report.quantity,
+            side=report.side,
+            taker_order_id=report.order_id,
+            taker_user_id=report.account_id,
+            taker_open=report.remaining,
+            maker_order_id=report.maker_order_id,
+            maker_user_id=report.maker_account_id,
+            maker_open=report.maker_remaining,
+            maker_traceparent=self.resting.orders[report.maker_order_id].traceparent,
+        )
+
+
+def amended(order_id: int, price: Money, quantity: Shares, reports: Sequence[Report]) -> events.Amended | None:
+    """What an amendment made of its order before anything traded. None where it only ended the order.
+
+    The book reports what is left after trading; consumers must know the new terms before they settle those trades.
+    """
+    last = next(r for r in reports if r.order_id == order_id and r.kind in (ReportKind.AMENDED, ReportKind.DONE))
+    if last.kind == ReportKind.DONE and last.reason == DoneReason.CANCELLED:
+        return None
+    lost = [r.quantity for r in reports if r.kind in EXCHANGES and r.order_id == order_id]
+    kept_place = last.kind == ReportKind.AMENDED and last.reason == AmendEffect.KEPT_PLACE
+    return events.Amended(
+        order_id=order_id,
+        user_id=last.account_id,
+        side=last.side,
+        price=price,
+        quantity=last.remaining + sum(lost),
+        order_quantity=quantity,
+        hidden=last.remaining - last.displayed if kept_place else 0,
+        kept_place=kept_place,
+    )
+
+
+def _accepted(report: Report) -> events.Accepted:
+    return events.Accepted(
+        order_id=report.order_id,
+        user_id=report.account_id,
+        side=report.side,
+        price=report.price,
+        quantity=report.remaining,
+        hidden=report.remaining - report.displayed,
+    )
+
+
+def _reloaded(report: Report) -> events.Reloaded:
+    return events.Reloaded(
+        order_id=report.order_id,
+        user_id=report.account_id,
+        side=report.side,
+        price=report.price,
+        quantity=report.remaining,
+        hidden=report.remaining - report.displayed,
+    )
+
+
+def _decremented(report: Report) -> events.Decremented:
+    return events.Decremented(
+        user_id=report.account_id,
+        quantity=report.quantity,
+        side=report.side,
+        taker_order_id=report.order_id,
+        taker_open=report.remaining,
+        maker_order_id=report.maker_order_id,
+        maker_open=report.maker_remaining,
+    )
+
+
+def _closed(report: Report, expired: bool) -> events.Closed:
+    reason = DoneReason.EXPIRED if expired else DoneReason(report.reason)
+    filled = reason == DoneReason.FILLED
+    return events.Closed(
+        order_id=report.order_id,
+        user_id=report.account_id,
+        side=report.side,
+        status=OrderStatus.FILLED if filled else OrderStatus.CANCELLED,
+        reason="" if filled else reason.name.lower(),
+        quantity=report.remaining,
+    )
