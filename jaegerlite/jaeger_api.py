@@ -1,11 +1,10 @@
-"""Jaeger's HTTP query API, the pages, and jaegerlite's own health and metrics: everything on the query port."""
+"""Jaeger's HTTP query API, and jaegerlite's own health and metrics, beside the pages: everything on the query port."""
 
 import asyncio
 import logging
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import duckdb
@@ -13,8 +12,8 @@ import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
-from starlette.routing import Route
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
 
 from jaegerlite import metrics
 from jaegerlite.jaeger_json import Json, trace_id_text, trace_json
@@ -24,7 +23,6 @@ from jaegerlite.search import find_traces
 from jaegerlite.store import Store
 from jaegerlite.traces import load_traces
 
-PAGE: Final = Path(__file__).with_name("page.html")
 READERS: Final = 2
 NOT_FOUND: Final = "trace not found"
 P = ParamSpec("P")
@@ -153,16 +151,12 @@ class JaegerApi:
         return _envelope([link for link in links if service in ("", link["parent"], link["child"])])
 
 
-async def _page(request: Request) -> Response:
-    return HTMLResponse(PAGE.read_text(encoding="utf-8"))
-
-
 async def _metrics(request: Request) -> Response:
     return Response(generate_latest(metrics.REGISTRY), media_type=CONTENT_TYPE_LATEST)
 
 
-def query_app(store: Store, readers: Readers, is_ready: Callable[[], bool]) -> Starlette:
-    """The ASGI application of the query port."""
+def query_app(store: Store, readers: Readers, is_ready: Callable[[], bool], pages: list[BaseRoute]) -> Starlette:
+    """The ASGI application of the query port: the given pages, and the API behind them."""
     api = JaegerApi(store, readers)
 
     async def health(request: Request) -> Response:
@@ -171,7 +165,6 @@ def query_app(store: Store, readers: Readers, is_ready: Callable[[], bool]) -> S
     async def ready(request: Request) -> Response:
         return _json({"status": "ready"}) if is_ready() else _json({"status": "spans cannot be stored"}, 503)
 
-    pages = [Route(path, _page) for path in ("/", "/search", "/trace/{id}", "/dependencies")]
     calls = {
         "/api/services": api.services,
         "/api/services/{service:path}/operations": api.operation_names,

@@ -14,6 +14,7 @@ import uvicorn
 
 from jaegerlite import metrics
 from jaegerlite.jaeger_api import Readers, query_app
+from jaegerlite.pages import page_routes
 from jaegerlite.receive import OtlpHttp
 from jaegerlite.settings import Settings
 from jaegerlite.store import Store
@@ -110,7 +111,7 @@ async def serve(settings: Settings) -> None:
     readers = Readers(store)
     flusher = Flusher(store, settings.flush_interval_ms / 1000)
     apps: list[Callable[..., Any]] = [
-        query_app(store, readers, lambda: not store.is_failing),
+        query_app(store, readers, lambda: not store.is_failing, page_routes(settings.ui_dir)),
         OtlpHttp(store, body_bytes_max=settings.body_bytes_max, on_spans=flusher.on_spans),
     ]
     servers = [

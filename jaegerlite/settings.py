@@ -15,6 +15,7 @@ class Settings(BaseSettings):
     query_port: int = Field(16686, ge=0, le=65535, description="port of the pages and the query API")
     otlp_http_port: int = Field(4318, ge=0, le=65535, description="port for OTLP over HTTP")
     data_dir: Path = Field(Path(".jaegerlite"), description="folder of the data, made if missing")
+    ui_dir: Path | None = Field(None, description="folder of the built explorer; without it, a plain page")
     retention_hours: float = Field(168.0, gt=0, description="age at which spans are deleted")
     disk_bytes_max: int = Field(20_000_000_000, ge=50_000_000, description="size at which the oldest spans are deleted")
     memory_limit: str = Field("96MB", pattern=r"^\d+[KMG]B$", description="DuckDB's own share of memory")

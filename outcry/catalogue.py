@@ -67,6 +67,7 @@ def jaegerlite(settings: Settings, home: Home) -> ProcessSpec:
         "JAEGERLITE_QUERY_PORT": str(settings.jaegerlite_query_port),
         "JAEGERLITE_OTLP_HTTP_PORT": str(settings.jaegerlite_otlp_http_port),
         "JAEGERLITE_DATA_DIR": str(home.folder / "jaegerlite"),
+        "JAEGERLITE_UI_DIR": str(PROJECT / "web" / "dist"),
     }
     return _python(
         "jaegerlite", "jaegerlite", _inherited() | environment, port=settings.jaegerlite_query_port, url=query_url
