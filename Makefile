@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 LIBRARIES := $(VENV)/.libraries
 STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-tests
+WEB_LIBRARIES := web/node_modules/.installed
 WEB_STAMP := web/dist/.built
 WEB := $(wildcard web/*.json web/*.html web/*.ts) $(shell find web/src -type f)
 HOT := $(shell grep -rl --include=*.py "^\# cython: language_level=3" jaegerlite services shared) $(wildcard services/*/*.pxd shared/*/*.pxd jaegerlite/*.pxd)
@@ -20,7 +21,8 @@ LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-header 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
-up: $(STAMP) web ## start everything and stay (BOTS=0: without market makers)
+up: $(STAMP) ## start everything and stay (BOTS=0: without market makers)
+	@$(MAKE) --no-print-directory web || echo "The pages could not be built (see above); everything else starts."
 	@$(BIN)/outcry up --bots $(BOTS)
 
 down: ## stop everything
@@ -86,7 +88,11 @@ $(TEST_STAMP): requirements-test.lock $(STAMP)
 	@$(PIP) --require-hashes -r requirements-test.lock
 	@touch $@
 
-$(WEB_STAMP): $(WEB)
+$(WEB_LIBRARIES): web/package-lock.json
+	@cd web && npm ci --silent
+	@touch $@
+
+$(WEB_STAMP): $(WEB_LIBRARIES) $(WEB)
 	@echo "Building the pages (skipped next time unless they change) ..."
-	@cd web && npm ci --silent && npm run --silent build
+	@cd web && npm run --silent build
 	@touch $@

@@ -52,13 +52,12 @@ export async function request<T>(
 export function problem(status: number, body: unknown, traceId = ""): RequestError {
   const said = (typeof body === "object" && body !== null ? body : {}) as Record<string, unknown>;
   const text = (key: string) => (typeof said[key] === "string" ? said[key] : "");
-  const figures = Object.fromEntries(Object.entries(said).filter(([, value]) => typeof value === "string")) as Record<string, string>;
   return new RequestError(
     status,
     text("code") || `http_${status}`,
     text("detail") || `The server answered ${status}.`,
     traceId || text("trace_id"),
-    figures,
+    (said.figures ?? {}) as Record<string, string>,
   );
 }
 

@@ -1,0 +1,85 @@
+/**
+ * An order book from a snapshot and the deltas after it (services/market_data/feed.py). Pure.
+ *
+ * A delta follows on exactly one sequence number. One that is older than the book says nothing new; one that leaves a
+ * gap means that something was missed, and then only a fresh snapshot is right.
+ */
+
+import { money } from "../shared/money";
+
+export interface Level {
+  /** 1/10,000 dollar. */
+  readonly price: bigint;
+  /** Shares. */
+  readonly quantity: number;
+}
+
+export interface Book {
+  readonly symbol: string;
+  readonly sequence: number;
+  /** Best first. */
+  readonly bids: readonly Level[];
+  readonly asks: readonly Level[];
+}
+
+type RawLevel = readonly [price: string, quantity: string, ...rest: readonly unknown[]];
+
+export interface Snapshot {
+  readonly symbol: string;
+  readonly sequence: number;
+  readonly bids: readonly RawLevel[];
+  readonly asks: readonly RawLevel[];
+}
+
+export interface Delta extends Snapshot {
+  readonly first_sequence: number;
+}
+
+export function bookFrom(snapshot: Snapshot): Book {
+  return {
+    symbol: snapshot.symbol,
+    sequence: snapshot.sequence,
+    bids: merged([], snapshot.bids, -1),
+    asks: merged([], snapshot.asks, 1),
+  };
+}
+
+/** The book after a delta: the same book for one it knows already, null where there is a gap. */
+export function applyDelta(book: Book, delta: Delta): Book | null {
+  if (delta.sequence <= book.sequence) return book;
+  if (delta.first_sequence > book.sequence + 1) return null;
+  return {
+    symbol: book.symbol,
+    sequence: delta.sequence,
+    bids: merged(book.bids, delta.bids, -1),
+    asks: merged(book.asks, delta.asks, 1),
+  };
+}
+
+/** Levels with the changed ones put in, replaced or (at quantity "0") taken out. `direction` 1 sorts upwards. */
+function merged(levels: readonly Level[], changes: readonly RawLevel[], direction: 1 | -1): readonly Level[] {
+  if (changes.length === 0) return levels;
+  const changed = new Map(changes.map(([price, quantity]) => [money(price), Number(quantity)]));
+  const kept = levels.filter((level) => !changed.has(level.price));
+  for (const [price, quantity] of changed) if (quantity > 0) kept.push({ price, quantity });
+  return kept.sort((a, b) => (a.price === b.price ? 0 : a.price < b.price ? -direction : direction));
+}
+
+/** What an order for `quantity` shares would meet now, up to `limit` (null: any price): how much of it, for how much. */
+export function sweep(
+  levels: readonly Level[],
+  side: "BUY" | "SELL",
+  quantity: number,
+  limit: bigint | null,
+): { readonly filled: number; readonly value: bigint } {
+  let left = quantity;
+  let value = 0n;
+  for (const level of levels) {
+    if (left === 0) break;
+    if (limit !== null && (side === "BUY" ? level.price > limit : level.price < limit)) break;
+    const taken = Math.min(left, level.quantity);
+    value += BigInt(taken) * level.price;
+    left -= taken;
+  }
+  return { filled: quantity - left, value };
+}

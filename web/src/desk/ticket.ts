@@ -1,0 +1,184 @@
+/** The order ticket without its looks: what is written, whether it can be placed and why not, what it would cost. Pure. */
+
+import { dollars, grouped, moneyText, parseMoney } from "../shared/money";
+import { type Book, sweep } from "./book";
+import { ORDER_TYPES, type OrderType, TIMES } from "./orderTypes";
+import type { Balance, Instrument, Side } from "./types";
+
+/** What stands in the form, as it was typed. */
+export interface Draft {
+  readonly side: Side;
+  readonly type: string;
+  readonly time: string;
+  readonly quantity: string;
+  readonly prices: Readonly<Record<string, string>>;
+  readonly postOnly: boolean;
+  readonly display: string;
+  readonly selfTrade: string;
+  /** As `<input type="datetime-local">` gives it, in the reader's zone. */
+  readonly expires: string;
+}
+
+export const NEW_DRAFT: Draft = {
+  side: "BUY",
+  type: "LIMIT",
+  time: "GTC",
+  quantity: "",
+  prices: {},
+  postOnly: false,
+  display: "",
+  selfTrade: "CANCEL_NEWEST",
+  expires: "",
+};
+
+export interface Market {
+  readonly instrument: Instrument;
+  readonly book: Book | null;
+  readonly balances: readonly Balance[];
+}
+
+/** What the exchange would hold at most, and what the order would meet in the book as it is now. */
+export interface Estimate {
+  /** Money for a purchase, null for a sale (which holds shares) or where nothing can be said. */
+  readonly cost: bigint | null;
+  readonly fillsNow: number;
+  readonly averageNow: bigint | null;
+}
+
+export interface Judgement {
+  /** Field of the form ("quantity", "price", "display", "expires", "" for the whole) -> a sentence. */
+  readonly problems: Readonly<Record<string, string>>;
+  readonly estimate: Estimate | null;
+  /** The body for POST /v1/order, null while there are problems or fields are empty. */
+  readonly body: Readonly<Record<string, unknown>> | null;
+}
+
+const PROTECTION_PERCENT = 5n;
+
+export function typeOf(draft: Draft): OrderType {
+  const found = ORDER_TYPES.find((type) => type.key === draft.type) ?? ORDER_TYPES[0];
+  if (found === undefined) throw new Error("there is no order type");
+  return found;
+}
+
+/** Another type; a time in force that it does not know gives way to its usual one. */
+export function withType(draft: Draft, key: string): Draft {
+  const type = typeOf({ ...draft, type: key });
+  return { ...draft, type: key, time: type.times.includes(draft.time) ? draft.time : (type.times[0] ?? "") };
+}
+
+/** Judges a draft against the market and the account. Empty fields are not yet problems, but there is no body. */
+export function judge(draft: Draft, market: Market, now: Date = new Date()): Judgement {
+  const problems: Record<string, string> = {};
+  const type = typeOf(draft);
+  const quantity = readQuantity(draft.quantity, market.instrument.lot_size, "quantity", problems);
+  const prices: Record<string, string> = {};
+  for (const { field } of type.prices) {
+    const price = readPrice(draft.prices[field] ?? "", market.instrument, field, problems);
+    if (price !== null) prices[field] = moneyText(price);
+  }
+  const options = readOptions(draft, type, quantity, market.instrument, problems, now);
+  const limit = prices.price === undefined ? null : parseMoney(prices.price);
+  const filled = quantity !== null && Object.keys(prices).length === type.prices.length;
+  const estimate = filled ? estimateOf(draft, quantity, limit, market) : null;
+  if (filled && estimate !== null) afford(draft, quantity, limit, estimate, market, problems);
+  const complete = filled && options !== null && Object.keys(problems).length === 0;
+  const body = {
+    symbol: market.instrument.symbol,
+    side: draft.side,
+    order_type: type.key,
+    time_in_force: draft.time,
+    quantity,
+    ...prices,
+    ...options,
+  };
+  return { problems, estimate, body: complete ? body : null };
+}
+
+function readQuantity(text: string, lot: number, field: string, problems: Record<string, string>): number | null {
+  if (text.trim() === "") return null;
+  if (!/^\d{1,12}$/.test(text.trim())) {
+    problems[field] = "A whole number of shares.";
+    return null;
+  }
+  const quantity = Number(text);
+  if (quantity === 0) problems[field] = "At least one share.";
+  else if (quantity % lot !== 0) problems[field] = `A multiple of ${lot}.`;
+  return problems[field] === undefined ? quantity : null;
+}
+
+function readPrice(text: string, instrument: Instrument, field: string, problems: Record<string, string>): bigint | null {
+  if (text.trim() === "") return null;
+  const price = parseMoney(text);
+  const tick = parseMoney(instrument.tick_size) ?? 1n;
+  if (price === null) problems[field] = "A price like 150.25.";
+  else if (price <= 0n) problems[field] = "Above zero.";
+  else if (price % tick !== 0n) problems[field] = `A multiple of ${instrument.tick_size}.`;
+  return problems[field] === undefined ? price : null;
+}
+
+function readOptions(
+  draft: Draft,
+  type: OrderType,
+  quantity: number | null,
+  instrument: Instrument,
+  problems: Record<string, string>,
+  now: Date,
+): Record<string, unknown> | null {
+  const body: Record<string, unknown> = {};
+  if (draft.selfTrade !== "CANCEL_NEWEST") body.self_trade_prevention = draft.selfTrade;
+  if (draft.time === "GTD") {
+    const expires = new Date(draft.expires);
+    if (draft.expires === "") return null;
+    if (!(expires > now)) problems.expires = "A time in the future.";
+    else body.expires_at = expires.toISOString();
+  }
+  if (type.options && TIMES[draft.time]?.rests) {
+    if (draft.postOnly) body.post_only = true;
+    const display = readQuantity(draft.display, instrument.lot_size, "display", problems);
+    if (display !== null && quantity !== null && display >= quantity) problems.display = "Less than the quantity.";
+    else if (display !== null) body.display_quantity = display;
+  }
+  return body;
+}
+
+function estimateOf(draft: Draft, quantity: number, limit: bigint | null, market: Market): Estimate {
+  const across = draft.side === "BUY" ? market.book?.asks : market.book?.bids;
+  const met = sweep(across ?? [], draft.side, quantity, limit);
+  const average = met.filled > 0 ? met.value / BigInt(met.filled) : null;
+  if (draft.side === "SELL") return { cost: null, fillsNow: met.filled, averageNow: average };
+  const unit = limit ?? protection(market, across?.[0]?.price ?? null);
+  return { cost: unit === null ? null : unit * BigInt(quantity), fillsNow: met.filled, averageNow: average };
+}
+
+/** What the exchange holds per share for a market order: the quote and 5 % on top (its protection price). */
+function protection(market: Market, best: bigint | null): bigint | null {
+  const quote = best ?? parseMoney(market.instrument.last ?? market.instrument.reference_price);
+  const tick = parseMoney(market.instrument.tick_size) ?? 1n;
+  return quote === null ? null : ((quote * (100n + PROTECTION_PERCENT)) / 100n / tick) * tick;
+}
+
+function afford(
+  draft: Draft,
+  quantity: number,
+  limit: bigint | null,
+  estimate: Estimate,
+  market: Market,
+  problems: Record<string, string>,
+): void {
+  const asset = draft.side === "BUY" ? "USD" : market.instrument.symbol;
+  const available = market.balances.find((balance) => balance.asset === asset)?.available ?? "0";
+  if (draft.side === "SELL" && Number(available) < quantity) {
+    problems[""] = `You can sell ${grouped(available)} ${asset} at most: that is what you have and is not held by other orders.`;
+  }
+  const cash = parseMoney(available) ?? 0n;
+  if (estimate.cost !== null && cash < estimate.cost) {
+    problems[""] = `This needs ${dollars(estimate.cost)}; ${dollars(cash)} is available. Deposit more or ask for less.`;
+  }
+  if (draft.postOnly && limit !== null && TIMES[draft.time]?.rests && estimate.fillsNow > 0) {
+    problems.price = "A post-only order must not trade at once: choose a price that waits.";
+  }
+  if (draft.time === "FOK" && market.book !== null && estimate.fillsNow < quantity) {
+    problems[""] ??= `Only ${grouped(estimate.fillsNow)} could be filled at once, and fill-or-kill wants all ${grouped(quantity)}.`;
+  }
+}
