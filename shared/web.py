@@ -46,7 +46,8 @@ def problem_body(problem: Problem) -> dict[str, Any]:
 
 
 def problem_response(problem: Problem) -> Response:
-    """A problem as the answer to a request."""
+    """A problem as the answer to a request; its span learns the code."""
+    trace.get_current_span().set_attribute("error.code", problem.code)
     return Response(_encode(problem_body(problem)), problem.status, problem.headers, "application/problem+json")
 
 
@@ -63,19 +64,28 @@ def bug_problem(error: Exception) -> Problem:
     return Problem(500, "internal_error", detail)
 
 
+def unavailable_response(error: Unavailable) -> Response:
+    """An outage as the answer to a request, recorded on its span."""
+    record_error(trace.get_current_span(), error)
+    return problem_response(unavailable_problem(error))
+
+
+def bug_response(error: Exception) -> Response:
+    """A bug as the answer to a request, recorded on its span and in the log."""
+    record_error(trace.get_current_span(), error)
+    return problem_response(bug_problem(error))
+
+
 def install_problems(app: FastAPI) -> None:
     """Makes every error of an app a problem: ours, the framework's, and bugs (which tell nothing but their trace)."""
 
     @app.exception_handler(Problem)
     async def on_problem(_request: Request, problem: Problem) -> Response:
-        span = trace.get_current_span()
-        span.set_attribute("error.code", problem.code)
         return problem_response(problem)
 
     @app.exception_handler(Unavailable)
     async def on_unavailable(_request: Request, error: Unavailable) -> Response:
-        record_error(trace.get_current_span(), error)
-        return problem_response(unavailable_problem(error))
+        return unavailable_response(error)
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(_request: Request, error: RequestValidationError) -> Response:
@@ -92,5 +102,4 @@ def install_problems(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def on_bug(_request: Request, error: Exception) -> Response:
-        record_error(trace.get_current_span(), error)
-        return problem_response(bug_problem(error))
+        return bug_response(error)

@@ -14,6 +14,7 @@ import msgspec
 from fastapi import FastAPI, Request, Response
 from opentelemetry import trace
 
+from services.client_gateway.dispatch import Dispatch, Table
 from services.client_gateway.limits import RateLimit, Verdict
 from services.client_gateway.settings import GatewaySettings
 from shared.batching import Clients
@@ -100,6 +101,8 @@ class Api:
         self._clients = clients
         self._settings = settings
         self.told = Told()
+        self._table: Table = {}
+        app.add_middleware(Dispatch, table=self._table)
         self._by_user = RateLimit(settings.user_requests_per_s, settings.user_requests_burst)
         self._by_address = RateLimit(settings.address_requests_per_s, settings.address_requests_burst)
 
@@ -140,6 +143,8 @@ class Api:
         endpoint.__doc__ = handler.__doc__
         self._app.add_api_route(path, endpoint, methods=[method], tags=[tag], name=f"{method} {path}")
         describe(self._app, path, body, None, method, query=query)
+        if "{" not in path:
+            self._table[method, path] = (endpoint, self._app.routes[-1])
 
     async def identify(self, authorization: str) -> Identity:
         """Who sent this ``Authorization`` header. Raises Problem 401."""

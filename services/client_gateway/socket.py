@@ -33,6 +33,7 @@ WAITING_MAX = 1000
 SUBSCRIPTIONS_MAX = 100
 MESSAGE_BYTES_MAX = 4096
 RETRY_S = 0.5
+SUBSCRIBE_S = 5.0
 DEPTH = 1000
 
 CLOSE_SLOW = 4008
@@ -88,6 +89,8 @@ class Sockets:
         self._listing = listing
         self._readers: dict[str, dict[Reader, str]] = defaultdict(dict)
         self._pubsub: Any = None
+        # Set once Valkey has confirmed the channel: what happens after that is heard.
+        self._subscribed: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self._wanted = asyncio.Event()
         self._decode = msgspec.json.Decoder(Said).decode
         self._decode_delta = msgspec.json.Decoder(_Delta).decode
@@ -97,11 +100,14 @@ class Sockets:
         while True:
             await self._wanted.wait()
             try:
-                self._pubsub = self._redis.pubsub(ignore_subscribe_messages=True)
-                for channel in list(self._readers):
-                    await self._pubsub.subscribe(channel)
+                self._pubsub = self._redis.pubsub()
+                await self._pubsub.subscribe(*self._readers)
                 async for message in self._pubsub.listen():
-                    self._spread(message["channel"].decode(), message["data"].decode())
+                    channel = message["channel"].decode()
+                    if message["type"] == "message":
+                        self._spread(channel, message["data"].decode())
+                    elif message["type"] == "subscribe":
+                        self._subscribed[channel].set()
             except (RedisError, OSError, RuntimeError) as error:
                 log.warning("live messages are interrupted", error=str(error))
             self._drop_all()
@@ -110,6 +116,8 @@ class Sockets:
     def _drop_all(self) -> None:
         """Messages were missed: a fresh start is the only honest answer."""
         self._wanted.clear()
+        self._pubsub = None
+        self._subscribed.clear()
         for readers in self._readers.values():
             for reader in readers:
                 reader.slow = True
@@ -217,17 +225,19 @@ class Sockets:
         new = not self._readers[channel]
         self._readers[channel][reader] = kinds
         self._wanted.set()
-        if new and self._pubsub is not None:
-            try:
+        try:
+            if new and self._pubsub is not None:
                 await self._pubsub.subscribe(channel)
-            except (RedisError, OSError) as error:
-                raise Unavailable("valkey", type(error).__name__) from error
+            await asyncio.wait_for(self._subscribed[channel].wait(), SUBSCRIBE_S)
+        except (RedisError, OSError, TimeoutError) as error:
+            raise Unavailable("valkey", type(error).__name__) from error
 
     async def _leave(self, reader: Reader, channel: str) -> None:
         readers = self._readers.get(channel)
         if readers is None or readers.pop(reader, None) is None or readers:
             return
         del self._readers[channel]
+        self._subscribed.pop(channel, None)
         if self._pubsub is not None:
             # A subscription too many costs little; the loop notices a Valkey that is gone by itself.
             with contextlib.suppress(RedisError, OSError):

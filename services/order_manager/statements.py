@@ -2,18 +2,29 @@
 
 from shared.postgres import Statement
 
+# Orders and the events that tell of them in one statement, so that one round trip and one flush do for the batch. The
+# row of outbox_head is locked until the commit, which keeps the events' numbers gapless and in order.
 INSERT = Statement(
     "INSERT order",
-    """INSERT INTO orders (order_id, user_id, client_order_id, symbol, side, order_type, time_in_force, price, quantity,
-                           status, created_us, updated_us, trace_id, options)
-       SELECT order_id, user_id, nullif(client_order_id, ''), symbol, side, order_type, time_in_force, price, quantity,
-              'PENDING_NEW', created_us, created_us, trace_id, nullif(options, '')::jsonb
-       FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::smallint[], $6::smallint[], $7::smallint[],
-                   $8::bigint[], $9::bigint[], $10::bigint[], $11::text[], $12::text[])
-            AS new (order_id, user_id, client_order_id, symbol, side, order_type, time_in_force, price, quantity,
-                    created_us, trace_id, options)
-       ON CONFLICT DO NOTHING
-       RETURNING order_id""",
+    """WITH given AS (
+           SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::smallint[], $6::smallint[],
+                                $7::smallint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::text[], $12::text[],
+                                $13::bytea[]) WITH ORDINALITY
+           AS new (order_id, user_id, client_order_id, symbol, side, order_type, time_in_force, price, quantity,
+                   created_us, trace_id, options, payload, number)),
+       inserted AS (
+           INSERT INTO orders (order_id, user_id, client_order_id, symbol, side, order_type, time_in_force, price,
+                               quantity, status, created_us, updated_us, trace_id, options)
+           SELECT order_id, user_id, nullif(client_order_id, ''), symbol, side, order_type, time_in_force, price,
+                  quantity, 'PENDING_NEW', created_us, created_us, trace_id, nullif(options, '')::jsonb
+           FROM given ON CONFLICT DO NOTHING RETURNING order_id),
+       head AS (UPDATE outbox_head SET seq = seq + (SELECT count(*) FROM inserted) RETURNING seq),
+       numbered AS (
+           SELECT order_id, payload,
+                  head.seq - (SELECT count(*) FROM inserted) + row_number() OVER (ORDER BY number) AS seq
+           FROM inserted JOIN given USING (order_id) CROSS JOIN head),
+       events AS (INSERT INTO outbox (seq, payload) SELECT seq, payload FROM numbered)
+       SELECT order_id, seq FROM numbered ORDER BY seq""",
 )
 
 SELECT = Statement("SELECT order", "SELECT * FROM orders WHERE order_id = ANY($1::bigint[])")

@@ -47,24 +47,17 @@ class OrderStore:
     async def create(self, items: Sequence[NewOrder], spans: Sequence[Span]) -> list[Order | Refused]:
         """Writes new orders and their events in one commit. A known id or ``client_order_id`` brings up that order."""
         created = [Order(**_fields(item), **_fresh(item, span)) for item, span in zip(items, spans, strict=True)]
-        async with self._database.transaction() as connection:
-            rows = await sql.INSERT.fetch(connection, spans, *_columns(created))
-            inserted = {row["order_id"] for row in rows}
-            events = [
-                OrderEvent(
-                    time_us=order.created_us,
-                    traceparent=traceparent_of(span),
-                    order_id=order.order_id,
-                    user_id=order.user_id,
-                    symbol=order.symbol,
-                    side=order.side,
-                    status=order.status,
-                )
-                for order, span in zip(created, spans, strict=True)
-                if order.order_id in inserted
-            ]
-            entries = await self._outbox.append(connection, (), events) if events else []
-        self._outbox.committed(entries)
+        # In the order of ids, so that two batches never lock in opposite order.
+        told = sorted(zip(created, spans, strict=True), key=lambda pair: pair[0].order_id)
+        entries = {
+            order.order_id: entry
+            for (order, _), entry in zip(told, self._outbox.entries(0, [_taken(*pair) for pair in told]), strict=True)
+        }
+        async with self._database.connection() as connection:
+            payloads = [payload for _, payload, _ in entries.values()]
+            rows = await sql.INSERT.fetch(connection, spans, *_columns([order for order, _ in told]), payloads)
+        inserted = {row["order_id"] for row in rows}
+        self._outbox.committed([(row["seq"], *entries[row["order_id"]][1:]) for row in rows])
         if len(inserted) == len(items):
             return list(created)
         return await self._earlier(items, spans, created, inserted)
@@ -256,15 +249,27 @@ def _fresh(item: NewOrder, span: Span) -> dict[str, Any]:
     }
 
 
+def _taken(order: Order, span: Span) -> OrderEvent:
+    """The event that tells of a new order."""
+    return OrderEvent(
+        time_us=order.created_us,
+        traceparent=traceparent_of(span),
+        order_id=order.order_id,
+        user_id=order.user_id,
+        symbol=order.symbol,
+        side=order.side,
+        status=order.status,
+    )
+
+
 def _columns(orders: Sequence[Order]) -> list[list[Any]]:
-    """The arguments of INSERT. In the order of ids, so that two batches never lock in opposite order."""
-    ordered = sorted(orders, key=lambda order: order.order_id)
+    """The arguments of INSERT."""
     names = (
         *("order_id", "user_id", "client_order_id", "symbol", "side", "order_type", "time_in_force"),
         *("price", "quantity", "created_us", "trace_id"),
     )
-    options = [_encode(order.options).decode() if order.options != NO_OPTIONS else "" for order in ordered]
-    return [[getattr(order, name) for order in ordered] for name in names] + [options]
+    options = [_encode(order.options).decode() if order.options != NO_OPTIONS else "" for order in orders]
+    return [[getattr(order, name) for order in orders] for name in names] + [options]
 
 
 def _order(row: Any, fills: tuple[Fill, ...] = ()) -> Order:
