@@ -159,7 +159,7 @@ async def _compare(connection: Connection, books: list[BookState]) -> Result:
     resting = {
         (book.symbol, order.order_id, order.user_id, order.side, order.price, order.open_quantity)
         for book in books
-        for order in book.orders
+        for order in book.orders + book.waiting
     }
     open_orders = {tuple(row) for row in await connection.fetch(OPEN_ORDERS)}
     lines = [f"{_line(row)} is open, but not in the book" for row in sorted(open_orders - resting)]

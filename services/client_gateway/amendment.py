@@ -6,8 +6,9 @@ engine refuses, or never hears of it, it is given back, and the order is what it
 
 import asyncio
 
+from services.client_gateway.fields import price_from, quantity_from
 from services.client_gateway.placement import Placement, first_failure
-from services.client_gateway.requests import AmendRequest, price_from, quantity_from
+from services.client_gateway.requests import AmendRequest
 from shared.batching import Clients
 from shared.contracts import engine, orders, risk, wallet
 from shared.contracts.codes import OrderType, Side
@@ -29,7 +30,7 @@ def new_terms(request: AmendRequest, order: orders.Order, instruments: dict[str,
     if request.price is not None:
         if order.order_type not in (OrderType.LIMIT, OrderType.STOP_LIMIT):
             raise Problem(422, "price_not_allowed", "Only an order with a limit price can get another one.")
-        price = price_from(request.price, instrument)
+        price = price_from("price", request.price, instrument)
     if request.quantity is not None:
         quantity = quantity_from("quantity", request.quantity, instrument)
         gone = order.filled_quantity + order.decremented_quantity

@@ -8,13 +8,14 @@ from opentelemetry import trace
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from services.client_gateway.order_terms import Wanted
 from shared.batching import Clients
-from shared.contracts.codes import Side
+from shared.contracts.codes import OrderType, Side
 from shared.contracts.engine import LIST_INSTRUMENTS, Instrument, Instruments
 from shared.contracts.market import QUOTES_KEY, Ticker
-from shared.contracts.money import Money
+from shared.contracts.money import Money, money_text
 from shared.contracts.operations import Refused
-from shared.errors import Unavailable
+from shared.errors import Problem, Unavailable
 from shared.tracing import statement_spans
 
 log = structlog.get_logger()
@@ -48,6 +49,21 @@ class Listing:
                 await self.load()
             except Unavailable as error:
                 log.info("instruments stay as they were", error=str(error))
+
+    async def expected_price(self, wanted: Wanted) -> Money:
+        """Near what price an order without a limit should trade. Raises Problem where a trailing stop can't trail."""
+        symbol, trigger = wanted.instrument.symbol, wanted.options.trigger
+        if wanted.order_type is OrderType.STOP:
+            return trigger
+        if wanted.order_type is not OrderType.TRAILING_STOP:
+            return await self.quote(symbol, wanted.side)
+        ticker = await self.ticker(symbol)
+        if ticker is None or not ticker.last:
+            raise Problem(422, "no_last_price", f"{symbol} has not traded yet, so there is nothing to trail.")
+        if trigger >= ticker.last:
+            detail = f"trail_amount must be below the last price, {money_text(ticker.last)}."
+            raise Problem(422, "invalid_trail_amount", detail)
+        return ticker.last + trigger if wanted.side is Side.BUY else ticker.last - trigger
 
     async def quote(self, symbol: str, side: Side) -> Money:
         """What an order of ``side`` would meet: best price across, else last, else the reference price."""

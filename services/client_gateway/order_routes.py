@@ -13,6 +13,7 @@ from opentelemetry.trace import SpanKind
 from services.client_gateway.amendment import Amendment, new_terms
 from services.client_gateway.api import Api, Call, Nothing, Told, read_body, refusal
 from services.client_gateway.instruments import Listing
+from services.client_gateway.order_terms import LIMITED, Wanted, protection_price, understand
 from services.client_gateway.placement import Placed, Placement
 from services.client_gateway.requests import (
     AmendRequest,
@@ -22,13 +23,9 @@ from services.client_gateway.requests import (
     OrderRequest,
     OrdersQuery,
     PathId,
-    Steps,
-    Wanted,
-    protection_price,
-    steps,
-    understand,
 )
 from services.client_gateway.settings import GatewaySettings
+from services.client_gateway.steps import Steps, steps
 from services.client_gateway.views import order_view, placed_view
 from shared.contracts import engine, orders
 from shared.contracts.money import money_text
@@ -110,8 +107,8 @@ class OrderRoutes:
     async def _steps(self, call: Call, wanted: Wanted) -> Steps:
         price = wanted.price
         if price is None:
-            quote = await self._listing.quote(wanted.instrument.symbol, wanted.side)
-            price = protection_price(wanted, quote, self._settings.market_protection_percent)
+            near = await self._listing.expected_price(wanted)
+            price = protection_price(wanted, near, self._settings.market_protection_percent)
         way = steps(wanted, self._ids.next(), call.identity.user_id, price, current_traceparent(), call.position)
         trace.get_current_span().set_attributes(
             {
@@ -132,7 +129,7 @@ class OrderRoutes:
         if known.order_id == way.order.order_id:
             return 201, order_view(known)
         asked = way.order
-        limit = asked.order_type == 1
+        limit = asked.order_type in LIMITED
         same = all(getattr(known, name) == getattr(asked, name) for name in SAME)
         if not same or (limit and known.price != asked.price):
             raise Problem(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import structlog
 from opentelemetry import trace
 
-from services.client_gateway.requests import Steps
+from services.client_gateway.steps import Steps
 from shared.batching import Clients
 from shared.contracts import engine, orders, risk, wallet
 from shared.contracts.money import amount_text

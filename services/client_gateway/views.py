@@ -40,7 +40,7 @@ def fill_view(fill: Fill) -> dict[str, Any]:
 def order_view(order: Order) -> dict[str, Any]:
     """An order as the order-manager has it."""
     return {
-        **_order(order, order.filled_quantity, order.filled_value, order.decremented_quantity),
+        **_order(order, order.filled_quantity, order.filled_value, order.decremented_quantity, order.triggered),
         "status": order.status,
         "reason": order.reason,
         "created_at": time_text(order.created_us),
@@ -55,7 +55,7 @@ def placed_view(order: NewOrder, created_us: int, matched: Matched, updated_us: 
     value = sum(fill.price * fill.quantity for fill in matched.fills)
     lost = matched.decremented_quantity
     return {
-        **_order(order, matched.filled_quantity, value, lost),
+        **_order(order, matched.filled_quantity, value, lost, matched.triggered),
         "status": matched.status,
         "reason": matched.reason,
         "created_at": time_text(created_us),
@@ -65,8 +65,10 @@ def placed_view(order: NewOrder, created_us: int, matched: Matched, updated_us: 
     }
 
 
-def _order(order: NewOrder | Order, filled: Shares, value: Money, lost: Shares) -> dict[str, Any]:
+def _order(order: NewOrder | Order, filled: Shares, value: Money, lost: Shares, triggered: bool) -> dict[str, Any]:
     options = order.options
+    trails = order.order_type == OrderType.TRAILING_STOP
+    trigger = money_text(options.trigger) if options.trigger else None
     return {
         "order_id": str(order.order_id),
         "client_order_id": order.client_order_id or None,
@@ -84,6 +86,10 @@ def _order(order: NewOrder | Order, filled: Shares, value: Money, lost: Shares) 
         "display_quantity": options.display_quantity or None,
         "self_trade_prevention": _SELF_TRADES[options.self_trade],
         "expires_at": time_text(options.expires_at_s * 1_000_000) if options.expires_at_s else None,
+        "stop_price": None if trails else trigger,
+        "trail_amount": trigger if trails else None,
+        "triggered": triggered if trigger else None,
+        "linked_order_id": str(options.linked_order_id) if options.linked_order_id else None,
     }
 
 

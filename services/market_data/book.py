@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from shared.contracts.codes import Side
 from shared.contracts.engine import BookState
-from shared.contracts.events import Accepted, Amended, Decremented, EngineEvent, Reloaded, Trade
+from shared.contracts.events import Accepted, Amended, Closed, Decremented, EngineEvent, Reloaded, Trade
 from shared.contracts.market import Level
 from shared.contracts.money import Money, Shares
 
@@ -120,7 +120,7 @@ class MarketBook:
             elif isinstance(report, Amended) and report.kept_place and report.order_id in self._orders:
                 self._resize(report.order_id, report.quantity - report.hidden)
                 changed = True
-            elif report.order_id in self._orders:
+            elif isinstance(report, (Amended, Closed)) and report.order_id in self._orders:
                 self._leave(report.order_id)
                 changed = True
         self.sequence += changed

@@ -50,6 +50,8 @@ class Operations:
                 item.options.display_quantity,
                 item.options.self_trade,
                 item.options.expires_at_s,
+                item.options.trigger,
+                item.options.linked_order_id,
             )
             for item, span in zip(items, spans, strict=True)
         ]
@@ -129,6 +131,7 @@ class Operations:
                 position=engine.seq,
                 last_price=engine.last_prices.get(item.symbol, 0),
                 orders=engine.resting(item.symbol),
+                waiting=engine.waiting(item.symbol),
             )
             if item.symbol in engine.books
             else unknown

@@ -31,6 +31,8 @@ class Place(msgspec.Struct, frozen=True, array_like=True, tag="p"):
     display_quantity: Shares = 0
     self_trade: int = 0
     expires_at_s: int = 0
+    trigger: Money = 0
+    linked_order_id: int = 0
 
 
 class Cancel(msgspec.Struct, frozen=True, array_like=True, tag="c"):

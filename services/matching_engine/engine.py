@@ -14,7 +14,7 @@ from services.matching_engine.resting import Resting, RestingOrders
 from services.matching_engine.telling import Teller, amended
 from shared.contracts.codes import RejectReason, ReportKind, TimeInForce
 from shared.contracts.engine import CancelledAll, Instrument, Matched, RestingOrder
-from shared.contracts.events import Closed, Decremented, EngineEvent, Trade
+from shared.contracts.events import Closed, Decremented, EngineEvent, Trade, Triggered
 from shared.contracts.money import Money, Shares
 from shared.contracts.operations import Refused
 from shared.contracts.orders import Fill, OrderStatus
@@ -90,6 +90,19 @@ class Engine:
             for order_id, user_id, side, price, quantity, displayed in self.books[symbol].orders()
         )
 
+    def waiting(self, symbol: str) -> tuple[RestingOrder, ...]:
+        """A symbol's stop orders that were not triggered yet."""
+        return tuple(
+            RestingOrder(
+                order_id=order_id,
+                user_id=order.user_id,
+                side=order.side,
+                price=order.price,
+                open_quantity=order.quantity,
+            )
+            for order_id, order in self._teller.resting.waiting(symbol)
+        )
+
     def snapshot(self) -> tuple[bytes, int]:
         """The whole state as bytes, and their CRC-32. Equal states give equal bytes."""
         state = EngineState(
@@ -138,11 +151,19 @@ class Engine:
             expires_at=command.expires_at_s,
             self_trade=command.self_trade,
             post_only=command.post_only,
+            trigger=command.trigger,
+            linked_order_id=command.linked_order_id,
         )
         if reports[0].kind == ReportKind.REJECTED:
             return refused_by_book(reports[0]), None
         newcomer = Resting(
-            command.user_id, command.traceparent, command.symbol, _end_of(command), command.price, command.quantity
+            command.user_id,
+            command.traceparent,
+            command.symbol,
+            _end_of(command),
+            command.price,
+            command.quantity,
+            command.side,
         )
         event = self._event(command, command.symbol, command.order_id, reports, newcomer)
         answer = _matched(command.order_id, command.quantity, event)
@@ -293,4 +314,5 @@ def _matched(order_id: int, quantity: Shares, event: EngineEvent) -> Matched:
         reason=reason,
         fills=fills,
         decremented_quantity=lost,
+        triggered=any(isinstance(r, Triggered) and r.order_id == order_id for r in event.reports),
     )

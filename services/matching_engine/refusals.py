@@ -16,6 +16,9 @@ WORDS = {
     RejectReason.INVALID_EXPIRY: "The order's time is over already: name a later expires_at.",
     RejectReason.WOULD_TRADE: "The order is post-only and would trade at once. Move its price away from the market.",
     RejectReason.NOT_IN_THIS_SESSION: "The symbol's session does not take this kind of order right now.",
+    RejectReason.INVALID_TRIGGER: "A stop needs a trigger on a tick, and a trailing stop needs a last price to trail.",
+    RejectReason.INVALID_LINK: "linked_order_id must be an open order of yours for this symbol that has no link yet.",
+    RejectReason.TOO_MANY_TRAILING_STOPS: "This symbol has as many trailing stops as it takes. Use a stop instead.",
 }
 
 

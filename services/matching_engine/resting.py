@@ -10,7 +10,8 @@ from shared.contracts.money import Money, Shares
 class Resting(msgspec.Struct, frozen=True, array_like=True):
     """An order in a book. ``expires_at_s``: when its time is over, 0 for never. ``quantity`` is all it ever asked.
 
-    Fields with a default came later; in a snapshot from before them they are empty.
+    ``waiting``: a stop that was not triggered yet. Fields with a default came later; in a snapshot from before them
+    they are empty.
     """
 
     user_id: int
@@ -19,6 +20,8 @@ class Resting(msgspec.Struct, frozen=True, array_like=True):
     expires_at_s: int = 0
     price: Money = 0
     quantity: Shares = 0
+    side: int = 0
+    waiting: bool = False
 
 
 class RestingOrders:
@@ -35,6 +38,10 @@ class RestingOrders:
         if order_id not in self.orders:
             self.orders[order_id] = order
             self._note_end(order_id, order)
+
+    def waiting(self, symbol: str) -> list[tuple[int, Resting]]:
+        """The stop orders of a symbol that were not triggered yet, by id."""
+        return sorted((i, order) for i, order in self.orders.items() if order.waiting and order.symbol == symbol)
 
     def due(self, now_s: int) -> list[str]:
         """The symbols with an order whose time is over."""

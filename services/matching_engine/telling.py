@@ -2,6 +2,8 @@
 
 from collections.abc import Container, Sequence
 
+import msgspec
+
 from services.matching_engine.kernel_report import Report
 from services.matching_engine.resting import Resting, RestingOrders
 from shared.contracts import events
@@ -35,6 +37,11 @@ class Teller:
             elif report.kind == ReportKind.ACCEPTED:
                 self.resting.add(report.order_id, newcomer)
                 told.append(_accepted(report))
+            elif report.kind == ReportKind.WAITING:
+                self.resting.add(report.order_id, msgspec.structs.replace(newcomer, waiting=True))
+                told.append(_waiting(report))
+            elif report.kind == ReportKind.TRIGGERED:
+                told.append(self._triggered(report))
             elif report.kind == ReportKind.AMENDED and report.reason == AmendEffect.LOST_PLACE:
                 told.append(_accepted(report))
             elif report.kind == ReportKind.RELOADED:
@@ -45,6 +52,17 @@ class Teller:
                 self.resting.orders.pop(report.order_id, None)
                 told.append(_closed(report, report.order_id in expired))
         return tuple(told)
+
+    def _triggered(self, report: Report) -> events.Triggered:
+        order = self.resting.orders[report.order_id]
+        self.resting.orders[report.order_id] = msgspec.structs.replace(order, waiting=False)
+        return events.Triggered(
+            order_id=report.order_id,
+            user_id=report.account_id,
+            side=report.side,
+            quantity=report.remaining,
+            order_traceparent=order.traceparent,
+        )
 
     def _trade(self, report: Report, symbol: str) -> events.Trade:
         self.trade_id += 1
@@ -81,7 +99,7 @@ def amended(order_id: int, price: Money, quantity: Shares, reports: Sequence[Rep
         price=price,
         quantity=last.remaining + sum(lost),
         order_quantity=quantity,
-        hidden=last.remaining - last.displayed if kept_place else 0,
+        hidden=last.remaining - last.displayed if kept_place and last.displayed else 0,
         kept_place=kept_place,
     )
 
@@ -94,6 +112,16 @@ def _accepted(report: Report) -> events.Accepted:
         price=report.price,
         quantity=report.remaining,
         hidden=report.remaining - report.displayed,
+    )
+
+
+def _waiting(report: Report) -> events.Waiting:
+    return events.Waiting(
+        order_id=report.order_id,
+        user_id=report.account_id,
+        side=report.side,
+        price=report.price,
+        quantity=report.remaining,
     )
 
 

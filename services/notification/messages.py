@@ -3,9 +3,16 @@
 from dataclasses import dataclass, field
 
 from shared.contracts.codes import Side
-from shared.contracts.events import Accepted, Amended, Closed, Decremented, EngineEvent, Trade
+from shared.contracts.events import Accepted, Amended, Closed, Decremented, EngineEvent, Trade, Triggered, Waiting
 from shared.contracts.money import Shares, money_text
-from shared.contracts.notifications import AmendedMessage, AnyMessage, OrderMessage, ReducedMessage, TradeMessage
+from shared.contracts.notifications import (
+    AmendedMessage,
+    AnyMessage,
+    OrderMessage,
+    ReducedMessage,
+    TradeMessage,
+    TriggeredMessage,
+)
 from shared.contracts.orders import OrderStatus
 
 SIDES = {side.value: side.name for side in Side}
@@ -40,6 +47,11 @@ def notices_of(event: EngineEvent) -> list[Notice]:
             taker, maker = _trade_messages(event, report, trace_id)
             tell(report.taker_user_id, report.taker_order_id, taker)
             tell(report.maker_user_id, report.maker_order_id, maker)
+        elif isinstance(report, Waiting):
+            message = _order_message(event, report, trace_id, OrderStatus.OPEN, open_quantity=report.quantity)
+            tell(report.user_id, report.order_id, message)
+        elif isinstance(report, Triggered):
+            tell(report.user_id, report.order_id, _triggered_message(event, report, trace_id))
         elif isinstance(report, Accepted):
             # An order is accepted last: what rests then is what its own trades have left. One that was amended rested
             # before.
@@ -60,7 +72,7 @@ def notices_of(event: EngineEvent) -> list[Notice]:
 
 
 def _order_message(
-    event: EngineEvent, report: Accepted | Closed, trace_id: str, status: OrderStatus, open_quantity: Shares
+    event: EngineEvent, report: Accepted | Waiting | Closed, trace_id: str, status: OrderStatus, open_quantity: Shares
 ) -> OrderMessage:
     return OrderMessage(
         seq=event.seq,
@@ -73,6 +85,18 @@ def _order_message(
         open_quantity=open_quantity,
         unfilled_quantity=report.quantity if isinstance(report, Closed) else 0,
         reason=report.reason if isinstance(report, Closed) else "",
+    )
+
+
+def _triggered_message(event: EngineEvent, report: Triggered, trace_id: str) -> TriggeredMessage:
+    return TriggeredMessage(
+        seq=event.seq,
+        time_us=event.time_us,
+        trace_id=trace_id,
+        order_id=str(report.order_id),
+        symbol=event.symbol,
+        side=SIDES[report.side],
+        open_quantity=report.quantity,
     )
 
 

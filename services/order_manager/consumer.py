@@ -6,7 +6,7 @@ import structlog
 from opentelemetry.trace import SpanKind
 
 from services.order_manager.store import OrderStore
-from shared.contracts.events import EXECUTIONS, EngineEvent, Trade
+from shared.contracts.events import EXECUTIONS, EngineEvent, Trade, Triggered
 from shared.postgres import Connection
 from shared.tracing import item_spans
 
@@ -27,7 +27,7 @@ class Executions:
         self._store = store
 
     async def apply(self, connection: Connection, events: Sequence[EngineEvent]) -> None:
-        """One span per event, in the trace of the order that caused it, linked to the maker it met first."""
+        """One span per event, in the trace of the order that caused it, linked to the other order it met first."""
         events = [event for event in events if event.reports]
         if not events:
             return
@@ -39,7 +39,7 @@ class Executions:
                 {**PROCESS, "order.id": str(event.order_id), "order.symbol": event.symbol, "event.seq": event.seq}
                 for event in events
             ],
-            links=[_maker(event) for event in events],
+            links=[_elsewhere(event) for event in events],
         ) as spans:
             unknown = await self._store.apply(connection, events, spans)
         if unknown:
@@ -47,5 +47,11 @@ class Executions:
             log.error("events for orders that are not here", order_ids=sorted(unknown)[:10], count=len(unknown))
 
 
-def _maker(event: EngineEvent) -> str | None:
-    return next((r.maker_traceparent for r in event.reports if isinstance(r, Trade) and r.maker_traceparent), None)
+def _elsewhere(event: EngineEvent) -> str | None:
+    """The trace of the first maker, or of the first stop order that was triggered."""
+    for report in event.reports:
+        if isinstance(report, Trade) and report.maker_traceparent:
+            return report.maker_traceparent
+        if isinstance(report, Triggered) and report.order_traceparent != event.traceparent:
+            return report.order_traceparent or None
+    return None

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.contracts.codes import Side
-from shared.contracts.events import Accepted, Amended, Closed, Decremented, EngineEvent, Trade
+from shared.contracts.events import Accepted, Amended, Closed, Decremented, EngineEvent, Trade, Triggered, Waiting
 from shared.contracts.money import Money, Shares
 from shared.contracts.orders import OrderStatus
 
@@ -18,6 +18,7 @@ class Change:
     decremented_quantity: Shares = 0
     price: Money = 0
     quantity: Shares = 0
+    triggered: bool = False
     status: str = ""
     reason: str = ""
     updated_us: int = 0
@@ -53,7 +54,9 @@ def changes_of(events: Sequence[EngineEvent]) -> tuple[dict[int, Change], list[E
             elif isinstance(report, Amended):
                 change = _change(changes, report.order_id, event.time_us)
                 change.price, change.quantity = report.price, report.order_quantity
-            elif isinstance(report, Accepted):
+            elif isinstance(report, Triggered):
+                _change(changes, report.order_id, event.time_us).triggered = True
+            elif isinstance(report, (Accepted, Waiting)):
                 change = _change(changes, report.order_id, event.time_us)
                 # An order that rests after it has traded was PARTIALLY_FILLED by that trade, in the same event; one
                 # that was amended is what it was before.

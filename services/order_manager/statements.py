@@ -92,11 +92,12 @@ APPLY = Statement(
                          decremented_quantity = orders.decremented_quantity + change.decremented_quantity,
                          status = coalesce(nullif(change.status, ''), orders.status), reason = change.reason,
                          updated_us = change.updated_us, price = coalesce(nullif(change.price, 0), orders.price),
-                         quantity = coalesce(nullif(change.quantity, 0), orders.quantity)
+                         quantity = coalesce(nullif(change.quantity, 0), orders.quantity),
+                         triggered = orders.triggered OR change.triggered
        FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::bigint[],
-                   $8::bigint[], $9::bigint[])
+                   $8::bigint[], $9::bigint[], $10::boolean[])
             AS change (order_id, filled_quantity, filled_value, decremented_quantity, status, reason, updated_us,
-                       price, quantity)
+                       price, quantity, triggered)
        WHERE orders.order_id = change.order_id
        RETURNING orders.order_id""",
 )

@@ -174,6 +174,7 @@ class OrderStore:
             [c.updated_us for c in ordered],
             [c.price for c in ordered],
             [c.quantity for c in ordered],
+            [c.triggered for c in ordered],
         )
         if executions:
             await sql.INSERT_EXECUTIONS.fetch(
@@ -294,6 +295,7 @@ def _order(row: Any, fills: tuple[Fill, ...] = ()) -> Order:
         created=False,
         options=_decode(row["options"]) if row["options"] else NO_OPTIONS,
         decremented_quantity=row["decremented_quantity"],
+        triggered=row["triggered"],
     )
 
 

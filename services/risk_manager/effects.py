@@ -6,7 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from shared.contracts.codes import Side
-from shared.contracts.events import Accepted, Amended, Closed, Decremented, EngineEvent, Trade
+from shared.contracts.events import Accepted, Amended, Closed, Decremented, EngineEvent, Trade, Waiting
 from shared.contracts.money import Money, Shares
 
 DAY_US = 86_400_000_000
@@ -57,7 +57,7 @@ def effects_of(events: Iterable[EngineEvent]) -> Effects:
                 _trade(effects, report, symbol, event.time_us // DAY_US)
             elif isinstance(report, Decremented):
                 _decremented(effects, report, symbol)
-            elif isinstance(report, (Accepted, Amended)):
+            elif isinstance(report, (Accepted, Amended, Waiting)):
                 effects.orders[report.order_id] = OpenOrder(
                     report.order_id, report.user_id, symbol, report.side, report.price, report.quantity
                 )

@@ -23,7 +23,8 @@ class CancelOrder(Item, frozen=True, kw_only=True):
 class Matched(Answer, frozen=True, kw_only=True, tag=True):
     """What became of a command, journalled as event ``position``. ``status`` is the order's after it.
 
-    ``decremented_quantity`` is what self-trade prevention took from the order.
+    ``decremented_quantity`` is what self-trade prevention took from the order. ``triggered``: a stop order
+    was triggered at once.
     """
 
     order_id: int
@@ -34,6 +35,7 @@ class Matched(Answer, frozen=True, kw_only=True, tag=True):
     reason: str = ""
     fills: tuple[Fill, ...] = ()
     decremented_quantity: Shares = 0
+    triggered: bool = False
 
 
 class AmendOrder(Item, frozen=True, kw_only=True):
@@ -123,12 +125,13 @@ class RestingOrder(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
 
 class BookState(Answer, frozen=True, kw_only=True, tag=True):
-    """A book as it stood right after event ``position``."""
+    """A book as it stood right after event ``position``. ``waiting`` are the stop orders, which nobody is shown."""
 
     symbol: str
     position: int
     last_price: Money
     orders: tuple[RestingOrder, ...]
+    waiting: tuple[RestingOrder, ...] = ()
 
 
 MATCH_ORDER = Operation(ENGINE, "match_order", NewOrder, Matched)

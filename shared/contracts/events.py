@@ -24,6 +24,26 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ta
     hidden: Shares = 0
 
 
+class Waiting(msgspec.Struct, frozen=True, kw_only=True, tag="waiting"):
+    """A stop order waits out of sight, with ``quantity`` open, for its trigger; ``price`` is its limit or protection."""
+
+    order_id: int
+    user_id: int
+    side: int
+    price: Money
+    quantity: Shares
+
+
+class Triggered(msgspec.Struct, frozen=True, kw_only=True, tag="triggered"):
+    """A stop order's trigger was reached; what becomes of it follows. ``order_traceparent`` is where it came in."""
+
+    order_id: int
+    user_id: int
+    side: int
+    quantity: Shares
+    order_traceparent: str
+
+
 class Reloaded(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="reloaded"):
     """An iceberg whose slice has traded away shows the next one, behind all others at its price."""
 
@@ -98,7 +118,7 @@ class Closed(msgspec.Struct, frozen=True, kw_only=True, tag="closed"):
     quantity: Shares
 
 
-Report = Accepted | Reloaded | Amended | Trade | Decremented | Closed
+Report = Accepted | Waiting | Triggered | Reloaded | Amended | Trade | Decremented | Closed
 """One thing that happened in a book, in the order in which it did."""
 
 

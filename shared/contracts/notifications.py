@@ -60,7 +60,13 @@ class AmendedMessage(Message, frozen=True, kw_only=True, tag="amended"):
     open_quantity: Shares
 
 
-AnyMessage = OrderMessage | TradeMessage | ReducedMessage | AmendedMessage
+class TriggeredMessage(Message, frozen=True, kw_only=True, tag="triggered"):
+    """A stop order of the user's was triggered with ``open_quantity``. What became of it follows."""
+
+    open_quantity: Shares
+
+
+AnyMessage = OrderMessage | TradeMessage | ReducedMessage | AmendedMessage | TriggeredMessage
 """What a user may be told."""
 
 

@@ -28,13 +28,16 @@ class OrderOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """What few orders ask for beside the fields that all have. The defaults ask for nothing; see docs/matching.md.
 
     ``display_quantity``: an iceberg's slice, 0 shows all. ``self_trade`` is a ``SelfTrade``. ``expires_at_s``: when a
-    GTD order ends, in Unix time, 0 for all others.
+    GTD order ends, in Unix time, 0 for all others. ``trigger``: a stop's price, a trailing stop's distance.
+    ``linked_order_id``: the order that ends when this one trades, is triggered or ends, and the other way round.
     """
 
     post_only: bool = False
     display_quantity: Shares = 0
     self_trade: int = 0
     expires_at_s: int = 0
+    trigger: Money = 0
+    linked_order_id: int = 0
 
 
 NO_OPTIONS = OrderOptions()
@@ -68,7 +71,8 @@ class Order(Answer, frozen=True, kw_only=True, tag=True):
     """An order as it stands. ``created`` is False where a known ``client_order_id`` brought up an earlier order.
 
     ``price`` of a market order is its protection price: the worst at which it may trade. ``decremented_quantity`` is
-    what self-trade prevention took from it: the order has quantity - filled - decremented left.
+    what self-trade prevention took from it: the order has quantity - filled - decremented left. ``triggered``: this
+    stop order's trigger was reached.
     """
 
     order_id: int
@@ -91,6 +95,7 @@ class Order(Answer, frozen=True, kw_only=True, tag=True):
     created: bool = True
     options: OrderOptions = NO_OPTIONS
     decremented_quantity: Shares = 0
+    triggered: bool = False
 
 
 class OrderRef(Item, frozen=True, kw_only=True):

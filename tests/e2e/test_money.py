@@ -1,6 +1,6 @@
 """Money is right: what each kind of order moves, holds and gives back."""
 
-from tests.e2e.exchange import Exchange
+from tests.e2e.exchange import Exchange, eventually
 
 
 def test_a_trade_moves_shares_and_cash(exchange: Exchange) -> None:
@@ -10,7 +10,8 @@ def test_a_trade_moves_shares_and_cash(exchange: Exchange) -> None:
     bought = buyer.placed(symbol="MSFT", side="BUY", quantity=10, price=420)
     assert (bought["status"], bought["average_price"]) == ("FILLED", "420.00")
     assert buyer.balances() == {"USD": ("800.00", "0.00"), "MSFT": ("10", "0")}
-    assert seller.get("/v1/orders")["orders"][0]["status"] == "FILLED"
+    sold = eventually(lambda: seller.get("/v1/orders")["orders"][0]["status"], lambda status: status == "FILLED")
+    assert sold == "FILLED"
     seller.http.post("/wallet/create")
     assert exchange.settled(seller) == {"USD": ("4200.00", "0.00"), "MSFT": ("0", "0")}
 

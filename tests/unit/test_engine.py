@@ -20,7 +20,7 @@ from services.matching_engine.commands import (
 )
 from services.matching_engine.engine import MEMORY_US, Engine
 from shared.contracts.engine import CancelledAll, Instrument, Matched
-from shared.contracts.events import Accepted, Amended, Closed, Trade
+from shared.contracts.events import Accepted, Amended, Closed, Trade, Triggered, Waiting
 from shared.contracts.operations import Refused
 from shared.ids import COUNTER_BITS, EPOCH_MS, NODE_BITS
 
@@ -331,3 +331,39 @@ def test_cancel_all_takes_one_users_orders_of_one_symbol() -> None:
     assert len(event.reports) == 2
     assert [o.order_id for o in engine.resting("AAPL") + engine.resting("MSFT")] == [order_id(3), order_id(2)]
     assert engine.apply(CancelAll(START_US, 7, "AAPL", ""))[1] is None
+
+
+def test_a_stop_waits_out_of_sight_and_comes_in_when_it_is_triggered() -> None:
+    """A stop is told as waiting, then as triggered in the event that did it, with where its own trace is."""
+    engine = Engine(LISTED)
+    engine.apply(place(1, side=1, quantity=5, price=990_000))
+    stop = place(2, side=2, quantity=5, price=980_000, order_type=3, trigger=995_000)
+    answer, event = engine.apply(stop)
+    assert isinstance(answer, Matched)
+    assert (answer.status, answer.triggered) == ("OPEN", False)
+    assert event is not None
+    assert [type(r) for r in event.reports] == [Waiting]
+    assert [o.order_id for o in engine.waiting("AAPL")] == [stop.order_id]
+    early = engine.snapshot()
+    engine = Engine(LISTED)
+    engine.restore(*early)
+    engine.apply(place(3, side=2, quantity=1, price=995_000))
+    answer, event = engine.apply(place(4, side=1, quantity=1, price=995_000))
+    assert isinstance(answer, Matched)
+    assert (answer.status, [fill.quantity for fill in answer.fills]) == ("FILLED", [1]), "only its own fill"
+    assert event is not None
+    assert [r.order_traceparent for r in event.reports if isinstance(r, Triggered)] == ["trace-2"]
+    assert [r.taker_order_id for r in event.reports if isinstance(r, Trade)] == [order_id(4), stop.order_id]
+    assert engine.waiting("AAPL") == ()
+
+
+def test_one_cancels_the_other() -> None:
+    """When one of a linked pair trades, the other ends in the same event."""
+    engine = Engine(LISTED)
+    engine.apply(place(1, side=2, user_id=7, price=1_010_000))
+    engine.apply(place(2, side=2, user_id=7, price=980_000, order_type=4, trigger=985_000, linked_order_id=order_id(1)))
+    _, event = engine.apply(place(3, side=1, user_id=8, price=1_010_000, quantity=3))
+    assert event is not None
+    assert [(r.order_id, r.reason) for r in event.reports if isinstance(r, Closed)][0] == (order_id(2), "linked")
+    assert engine.waiting("AAPL") == ()
+    assert [o.open_quantity for o in engine.resting("AAPL")] == [7]

@@ -24,7 +24,7 @@ SECOND_US = 1_000_000
 
 
 class Wish(NamedTuple):
-    """An order that somebody would like to place, in ticks. ``slice``: what an iceberg shows. 0 where it has none."""
+    """An order that somebody would like to place, in ticks. ``link``: the number of an earlier one. 0 for none."""
 
     user_id: int
     side: Side
@@ -35,6 +35,8 @@ class Wish(NamedTuple):
     slice: int
     self_trade: SelfTrade
     post_only: bool
+    trigger: int
+    link: int
 
 
 class Later(NamedTuple):
@@ -61,13 +63,15 @@ orders = st.builds(
     Wish,
     st.integers(1, 4),
     st.sampled_from(Side),
-    st.sampled_from([OrderType.LIMIT, OrderType.LIMIT, OrderType.MARKET]),
+    st.sampled_from([OrderType.LIMIT] * 4 + list(OrderType)),
     st.sampled_from([TimeInForce.GTC, *TimeInForce]),
     st.integers(95, 105),
     st.integers(1, 20),
     st.integers(0, 5),
     st.sampled_from(SelfTrade),
     st.sampled_from([False, False, True]),
+    st.integers(1, 105),
+    st.sampled_from([0, 0, 1, 2, 3, 5, 8]),
 )
 cancels = st.integers(0, 60)
 laters = st.builds(Later, st.integers(1, 200_000))
@@ -91,6 +95,7 @@ def command(number: int, wish: AnyWish, placed: list[Place]) -> Command:
         order = placed[wish % len(placed)] if placed else None
         order_id, user_id = (order.order_id, order.user_id) if order else (1, 1)
         return Cancel(time_us=START_US, order_id=order_id, user_id=user_id, symbol="AAPL", traceparent="")
+    stop = wish.order_type in (OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP)
     ends_s = START_US // SECOND_US + wish.quantity * 10_000
     placed.append(
         Place(
@@ -108,6 +113,8 @@ def command(number: int, wish: AnyWish, placed: list[Place]) -> Command:
             display_quantity=wish.slice,
             self_trade=wish.self_trade,
             expires_at_s=ends_s if wish.time_in_force == TimeInForce.GTD else 0,
+            trigger=wish.trigger * 100 if stop else 0,
+            linked_order_id=FIRST_ID + number - wish.link if wish.link else 0,
         )
     )
     return placed[-1]
@@ -181,7 +188,7 @@ def test_deltas_add_up_to_the_book(wishes: Morning, every: int) -> None:
 @settings(deadline=None)
 @given(mornings, st.integers(0, 60))
 def test_exposures_are_the_orders_that_rest(wishes: Morning, cut: int) -> None:
-    """However events are cut into batches, what they leave open at risk is exactly what rests on the engine's book."""
+    """However events are cut into batches, what they leave open at risk is what rests or waits there."""
     engine, events = run(wishes)
     exposures: dict[int, tuple[int, int, int, int]] = {}
     positions: Counter[int] = Counter()
@@ -195,7 +202,8 @@ def test_exposures_are_the_orders_that_rest(wishes: Morning, cut: int) -> None:
             else:
                 exposures[order.order_id] = (*exposures[order.order_id][:3], order.open_quantity)
         positions.update({user_id: change for (user_id, _), change in effects.positions.items()})
-    assert exposures == {o.order_id: (o.user_id, o.side, o.price, o.open_quantity) for o in engine.resting("AAPL")}
+    there = engine.resting("AAPL") + engine.waiting("AAPL")
+    assert exposures == {o.order_id: (o.user_id, o.side, o.price, o.open_quantity) for o in there}
     bought: Counter[int] = Counter()
     for event in events:
         for report in event.reports:

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.client_gateway.limits import RateLimit
-from services.client_gateway.requests import FundingRequest, OrderRequest, funding_amount, protection_price, understand
+from services.client_gateway.order_terms import protection_price, understand
+from services.client_gateway.requests import FundingRequest, OrderRequest, funding_amount
 from services.client_gateway.views import average_text, time_text
 from shared.contracts.codes import OrderType, Side, TimeInForce
 from shared.contracts.engine import Instrument

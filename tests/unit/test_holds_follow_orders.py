@@ -12,7 +12,7 @@ from services.matching_engine.engine import Engine
 from services.order_manager.lifecycle import changes_of
 from services.wallet_service.consumer import settle
 from services.wallet_service.ledger import Account, HoldState, Ledger
-from shared.contracts.codes import SelfTrade, Side, TimeInForce
+from shared.contracts.codes import OrderType, SelfTrade, Side, TimeInForce
 from shared.contracts.events import EngineEvent
 from shared.contracts.money import CASH
 from shared.contracts.operations import Refused
@@ -36,6 +36,8 @@ class New(NamedTuple):
     quantity: int
     display: int
     self_trade: SelfTrade
+    trigger: int
+    link: int
 
 
 class Change(NamedTuple):
@@ -65,6 +67,8 @@ wishes = st.lists(
             st.integers(1, 20),
             st.integers(0, 4),
             st.sampled_from(SelfTrade),
+            st.sampled_from([0, 0, 0, 96, 99, 101, 104]),
+            st.sampled_from([0, 0, 1, 2, 3]),
         ),
         st.builds(Change, st.integers(0, 40), st.integers(95, 105), st.integers(1, 30)),
         st.builds(Catch, st.integers(1, 5)),
@@ -102,20 +106,26 @@ class Exchange:
         asset, unit = (CASH, price) if buys else ("AAPL", 1)
         if not self.hold(order_id, wish.user, asset, unit, wish.quantity):
             return
+        kind = OrderType.STOP_LIMIT if wish.trigger else OrderType.LIMIT
         command = Place(
-            *(NOW_US, order_id, wish.user, "AAPL", wish.side, 1, wish.force, price, wish.quantity, ""),
+            *(NOW_US, order_id, wish.user, "AAPL", wish.side, kind, wish.force, price, wish.quantity, ""),
             display_quantity=wish.display if wish.display < wish.quantity and wish.force == TimeInForce.GTC else 0,
             self_trade=wish.self_trade,
+            trigger=wish.trigger * 100,
+            linked_order_id=order_id - wish.link if wish.link else 0,
         )
         answer, event = self.engine.apply(command)
-        assert not isinstance(answer, Refused), answer
+        if isinstance(answer, Refused):
+            assert answer.code == "invalid_link"
+            self.ledger.close_hold(order_id)
+            return
         self.orders[order_id] = Order(
             order_id=order_id,
             user_id=wish.user,
             client_order_id="",
             symbol="AAPL",
             side=wish.side,
-            order_type=1,
+            order_type=kind,
             time_in_force=wish.force,
             price=price,
             quantity=wish.quantity,
@@ -189,7 +199,8 @@ def test_each_hold_is_what_its_order_can_cost(acts: list[New | Change | Leave | 
     for wish in acts:
         exchange.act(wish)
     exchange.catch_up(-1)
-    resting = {order.order_id: order for order in exchange.engine.resting("AAPL")}
+    engine = exchange.engine
+    resting = {order.order_id: order for order in engine.resting("AAPL") + engine.waiting("AAPL")}
     holds = {h.order_id: h for h in exchange.ledger.holds.values() if h.state is HoldState.OPEN}
     assert holds.keys() == resting.keys()
     for order_id, hold in holds.items():
