@@ -25,7 +25,7 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ta
 
 
 class Waiting(msgspec.Struct, frozen=True, kw_only=True, tag="waiting"):
-    """A stop order waits out of sight, with ``quantity`` open, for its trigger; ``price`` is its limit or protection."""
+    """A stop order waits out of sight, ``quantity`` open, for its trigger; ``price`` is its limit or protection."""
 
     order_id: int
     user_id: int

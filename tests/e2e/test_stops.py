@@ -113,7 +113,7 @@ def test_a_pair_is_of_one_user(exchange: Exchange) -> None:
         ({"order_type": "STOP_LIMIT", "stop_price": 150, "trail_amount": 1}, "trail_amount_not_allowed"),
         ({"order_type": "TRAILING_STOP", "price": None}, "trail_amount_required"),
         (
-            {"order_type": "TRAILING_STOP", "price": None, "symbol": "MSFT", "trail_amount": "NaN"},
+            {"order_type": "TRAILING_STOP", "price": None, "trail_amount": "NaN"},
             "invalid_trail_amount",
         ),
         ({"stop_price": 150}, "stop_price_not_allowed"),

@@ -364,6 +364,6 @@ def test_one_cancels_the_other() -> None:
     engine.apply(place(2, side=2, user_id=7, price=980_000, order_type=4, trigger=985_000, linked_order_id=order_id(1)))
     _, event = engine.apply(place(3, side=1, user_id=8, price=1_010_000, quantity=3))
     assert event is not None
-    assert [(r.order_id, r.reason) for r in event.reports if isinstance(r, Closed)][0] == (order_id(2), "linked")
+    assert [(r.order_id, r.reason) for r in event.reports if isinstance(r, Closed)] == [(order_id(2), "linked")]
     assert engine.waiting("AAPL") == ()
     assert [o.open_quantity for o in engine.resting("AAPL")] == [7]
