@@ -76,7 +76,7 @@ function Comparison({ a, b }: { readonly a: Trace; readonly b: Trace }) {
               <th scope="col" className="number">A: time</th>
               <th scope="col" className="number">B: calls</th>
               <th scope="col" className="number">B: time</th>
-              <th scope="col">B against A</th>
+              <th scope="col" className="difference">B against A</th>
             </tr>
           </thead>
           <tbody>

@@ -3,10 +3,10 @@
 import { useState } from "react";
 import { serviceColour } from "../model/colours";
 import type { DependencyLink } from "../model/jaeger";
-import type { MapNode, ServiceMap } from "./layout";
+import type { MapCall, Place, ServiceMap } from "./layout";
 
 const BOX = { width: 168, height: 46 };
-const STEP = { x: 270, y: 74 };
+const STEP = { x: 280, y: 66 };
 const MARGIN = 28;
 
 interface Point {
@@ -14,33 +14,53 @@ interface Point {
   y: number;
 }
 
-/** The middle of a node's box. */
-function placeOf(node: MapNode, map: ServiceMap): Point {
-  return { x: MARGIN + BOX.width / 2 + node.column * STEP.x, y: MARGIN + BOX.height / 2 + ((map.rows - 1) / 2 + node.row) * STEP.y };
+/** The middle of a place. */
+function pointOf(place: Place, map: ServiceMap): Point {
+  return { x: MARGIN + BOX.width / 2 + place.column * STEP.x, y: MARGIN + BOX.height / 2 + ((map.rows - 1) / 2 + place.row) * STEP.y };
 }
 
-/** An arrow from the side of one box to the side of another: forward from right to left, back over the top. */
-function pathOf(from: MapNode, to: MapNode, map: ServiceMap): { path: string; label: Point } {
-  const [a, b] = [placeOf(from, map), placeOf(to, map)];
-  const isForward = to.column > from.column;
-  const start = { x: a.x + BOX.width / 2, y: a.y };
-  const end = { x: b.x - BOX.width / 2 - 6, y: b.y };
-  if (isForward) {
-    const bend = (end.x - start.x) / 2;
-    return {
-      path: `M${start.x},${start.y} C${start.x + bend},${start.y} ${end.x - bend},${end.y} ${end.x},${end.y}`,
-      label: { x: start.x + (end.x - start.x) * 0.62, y: start.y + (end.y - start.y) * 0.68 - 5 },
-    };
-  }
-  const [top, under] = [a.y - BOX.height / 2, b.y + BOX.height / 2 + 6];
-  const isUpward = b.y < a.y;
-  const from_ = { x: a.x - 20, y: isUpward ? top : a.y + BOX.height / 2 };
-  const to_ = { x: b.x + 20, y: isUpward ? under : b.y - BOX.height / 2 - 6 };
-  const middle = (from_.y + to_.y) / 2;
+/** From point to point in bends that leave and arrive level. */
+function curve(points: readonly Point[]): string {
+  return points
+    .map(({ x, y }, i) => {
+      const before = points[i - 1];
+      if (!before) return `M${x},${y}`;
+      const middle = (before.x + x) / 2;
+      return `C${middle},${before.y} ${middle},${y} ${x},${y}`;
+    })
+    .join(" ");
+}
+
+/** An arrow to the right, past the boxes between. Its figure stands before its end, where arrows have parted. */
+function forwardPath(from: Point, via: readonly Point[], to: Point): { path: string; label: Point } {
+  const start = { x: from.x + BOX.width / 2, y: from.y };
+  const end = { x: to.x - BOX.width / 2 - 6, y: to.y };
+  const past = via.flatMap(({ x, y }) => [
+    { x: x - BOX.width / 2, y },
+    { x: x + BOX.width / 2, y },
+  ]);
+  const last = past.at(-1) ?? start;
+  return { path: curve([start, ...past, end]), label: { x: last.x + (end.x - last.x) * 0.66, y: last.y + (end.y - last.y) * 0.74 - 5 } };
+}
+
+/** An arrow within a column or to the left: up or down between the boxes. */
+function backPath(from: Point, to: Point): { path: string; label: Point } {
+  const direction = to.y < from.y ? -1 : 1;
+  const start = { x: from.x - 20, y: from.y + (direction * BOX.height) / 2 };
+  const end = { x: to.x + 20, y: to.y - direction * (BOX.height / 2 + 6) };
+  const middle = (start.y + end.y) / 2;
   return {
-    path: `M${from_.x},${from_.y} C${from_.x},${middle} ${to_.x},${middle} ${to_.x},${to_.y}`,
-    label: { x: (from_.x + to_.x) / 2, y: middle - 4 },
+    path: `M${start.x},${start.y} C${start.x},${middle} ${end.x},${middle} ${end.x},${end.y}`,
+    label: { x: (start.x + end.x) / 2, y: middle - 4 },
   };
+}
+
+function pathOf({ link, via }: MapCall, map: ServiceMap): { path: string; label: Point } | null {
+  const [from, to] = [map.nodes.get(link.parent), map.nodes.get(link.child)];
+  if (!from || !to) return null;
+  const [start, end] = [pointOf(from, map), pointOf(to, map)];
+  if (to.column <= from.column) return backPath(start, end);
+  return forwardPath(start, via.map((place) => pointOf(place, map)), end);
 }
 
 function compact(count: number): string {
@@ -56,11 +76,11 @@ export function MapPicture({ map, onService }: MapPictureProps) {
   const [pointed, setPointed] = useState("");
   const width = MARGIN * 2 + BOX.width + (map.columns - 1) * STEP.x;
   const height = MARGIN * 2 + BOX.height + (map.rows - 1) * STEP.y;
-  const most = map.links.reduce((count, link) => Math.max(count, link.callCount), 1);
+  const most = map.calls.reduce((count, { link }) => Math.max(count, link.callCount), 1);
   const isNear = (link: DependencyLink) => !pointed || link.parent === pointed || link.child === pointed;
-  const drawn = map.links.flatMap((link) => {
-    const [from, to] = [map.nodes.get(link.parent), map.nodes.get(link.child)];
-    return from && to && from !== to ? [{ link, ...pathOf(from, to, map) }] : [];
+  const drawn = map.calls.flatMap((call) => {
+    const way = pathOf(call, map);
+    return way ? [{ link: call.link, ...way }] : [];
   });
   return (
     <div className="map" tabIndex={0} role="region" aria-label="Map of the services; the table beneath says the same">
@@ -80,7 +100,7 @@ export function MapPicture({ map, onService }: MapPictureProps) {
           </text>
         ))}
         {[...map.nodes.values()].map((node) => {
-          const { x, y } = placeOf(node, map);
+          const { x, y } = pointOf(node, map);
           return (
             <g key={node.service} className="map-node" role="link" tabIndex={0} transform={`translate(${x - BOX.width / 2},${y - BOX.height / 2})`}
               aria-label={`${node.service}: called ${node.callsIn} times, calls ${node.callsOut} times; search its traces`}

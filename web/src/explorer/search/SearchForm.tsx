@@ -1,6 +1,6 @@
 /** The form of a search. It holds what is typed; what is asked stands in the address and comes back from there. */
 
-import { type FormEvent, useCallback, useState } from "react";
+import { type FormEvent, type ReactNode, useCallback, useState } from "react";
 import { Field } from "../../shared/Field";
 import { fetchOperations } from "../api";
 import { useLoaded } from "../useLoaded";
@@ -46,9 +46,11 @@ export interface SearchFormProps {
   readonly query: SearchQuery;
   readonly services: readonly string[];
   readonly onSearch: (query: SearchQuery) => void;
+  /** Stands beside the button. */
+  readonly children: ReactNode;
 }
 
-export function SearchForm({ query, services, onSearch }: SearchFormProps) {
+export function SearchForm({ query, services, onSearch, children }: SearchFormProps) {
   const [typed, setTyped] = useState<Typed>({ ...query, tags: tagsText(query.tags), limit: String(query.limit) });
   const [problems, setProblems] = useState<Record<string, string>>({});
   const { service } = typed;
@@ -134,9 +136,12 @@ export function SearchForm({ query, services, onSearch }: SearchFormProps) {
           {moment("end", "To (empty: now)")}
         </>
       )}
-      <button type="submit" className="primary">
-        Find traces
-      </button>
+      <div className="row search-tools">
+        <button type="submit" className="primary">
+          Find traces
+        </button>
+        {children}
+      </div>
     </form>
   );
 }

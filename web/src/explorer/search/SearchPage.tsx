@@ -76,14 +76,13 @@ export function SearchPage({ params }: { readonly params: URLSearchParams }) {
   return (
     <div className="page">
       <h1 className="visually-hidden">Search</h1>
-      <SearchForm key={queryToUrl(query).toString()} query={query} services={services.data ?? []} onSearch={search} />
-      <div className="row result-tools">
+      <SearchForm key={queryToUrl(query).toString()} query={query} services={services.data ?? []} onSearch={search}>
         <label className="row">
           <input type="checkbox" checked={isLive} onChange={(event) => setLive(event.target.checked)} /> Live
         </label>
         <span className="grow muted">{isLive && `asks again every ${LIVE_MS / 1000} s`}</span>
         <OpenFile />
-      </div>
+      </SearchForm>
       <Found found={found} hasServices={services.data === null || services.data.length > 0} />
     </div>
   );

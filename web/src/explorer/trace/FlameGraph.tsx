@@ -40,12 +40,14 @@ export function FlameGraph({ trace }: { readonly trace: Trace }) {
             type="button"
             title={textOf(node)}
             aria-label={textOf(node)}
-            style={{
+            style={
+              {
               left: `${100 * left}%`,
               width: `${100 * width}%`,
               top: row * ROW_PX,
-              ...(node.depth >= 0 ? { borderTopColor: serviceColour(node.service) } : {}),
-            }}
+              ...(node.depth >= 0 ? { "--service": serviceColour(node.service) } : {}),
+              } as React.CSSProperties
+            }
             onClick={() => setFocus(node)}
             onPointerEnter={() => setPointed(node)}
             onFocus={() => setPointed(node)}
