@@ -20,7 +20,7 @@ class GatewaySettings(ServiceSettings):
     address_requests_burst: int = Field(20_000, gt=0)
     login_attempts_per_minute: float = Field(30, gt=0, description="per user name that is tried, failed or not")
     login_attempts_burst: int = Field(10, gt=0)
-    orders_in_flight_max: int = Field(2000, gt=0, description="beyond this the gateway answers 503 at once")
+    orders_in_flight_max: int = Field(600, gt=0, description="beyond this the gateway answers 503 at once")
     body_bytes_max: int = Field(256 * 1024, gt=0)
     cors_origins: list[str] = Field(
         [], description='origins a browser may call from, as JSON: ["https://desk.example"]'
