@@ -87,7 +87,8 @@ def unpack_parents(span_ids: U64Array, packed: bytes) -> U64Array:
     """The parents' ids, 0 for none, from what `pack` made of them."""
     raw = zstandard.decompress(packed)
     places = np.frombuffer(raw, np.int16, len(span_ids))
-    parents = span_ids[places]
+    # The marks are negative: as an index they would count from the end, and miss a chunk of one span altogether.
+    parents = span_ids[np.maximum(places, 0)]
     parents[places == PARENT_NONE] = 0
     parents[places == PARENT_ELSEWHERE] = np.frombuffer(raw, np.uint64, offset=2 * len(span_ids))
     return parents

@@ -115,6 +115,17 @@ def test_a_trace_is_whole_whatever_the_order(open_store: Callable[..., Store]) -
     ]
 
 
+def test_a_single_span_whose_parent_is_elsewhere_is_read_back(open_store: Callable[..., Store]) -> None:
+    """A flush of nothing but one span of somebody else's trace reads back, and merges with its neighbours."""
+    store = open_store()
+    for number in range(1, SMALL_CHUNKS_MAX + 3):
+        _send(store, "gateway", _span(number, 1, parent=99))
+        _flush(store)
+        store.housekeeping.after_flush()
+    spans = _load(store, 1, 2)
+    assert [(span.span_id, span.parent_id) for trace in spans.values() for span in trace] == [(1, 99), (1, 99)]
+
+
 def test_what_was_flushed_is_there_after_reopening(open_store: Callable[..., Store]) -> None:
     """A store that is opened again knows its services, finds its traces and goes on numbering."""
     store = open_store()
