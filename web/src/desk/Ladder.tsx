@@ -32,7 +32,7 @@ export function Ladder() {
         <EmptyState title="The book is empty">Place the first order.</EmptyState>
       ) : (
         <div className="ladder" onKeyDown={moveFocus}>
-          <div className="asks">{asks.map(row("ask")).reverse()}</div>
+          <div className="asks">{asks.map(row("ask"))}</div>
           <Spread bid={bids[0]} ask={asks[0]} />
           <div className="bids">{bids.map(row("bid"))}</div>
         </div>
@@ -83,7 +83,9 @@ function moveFocus(event: KeyboardEvent<HTMLDivElement>): void {
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
   if (step === undefined) return;
   event.preventDefault();
-  const levels = [...event.currentTarget.querySelectorAll<HTMLButtonElement>(".level")];
-  const now = levels.indexOf(document.activeElement as HTMLButtonElement);
-  levels[Math.min(levels.length - 1, Math.max(0, now + step))]?.focus();
+  const levels = (side: string) => [...event.currentTarget.querySelectorAll<HTMLButtonElement>(`.level.${side}`)];
+  // Asks stand best first in the page and are drawn upwards from the middle, so that the middle is what stays in sight.
+  const all = [...levels("ask").reverse(), ...levels("bid")];
+  const now = all.indexOf(document.activeElement as HTMLButtonElement);
+  all[Math.min(all.length - 1, Math.max(0, now + step))]?.focus();
 }

@@ -125,14 +125,16 @@ function Essentials({ draft, judgement, change, setType }: PartProps & { readonl
             <select {...attributes} value={draft.time} onChange={(event) => change({ time: event.target.value })}>
               {type.times.map((key) => (
                 <option key={key} value={key}>
-                  {TIMES[key]?.title ?? key}
+                  {key}
                 </option>
               ))}
             </select>
           )}
         </Field>
       </div>
-      <p className="muted small-text">{type.hint}</p>
+      <p className="muted small-text">
+        {type.hint} {TIMES[draft.time]?.title}.
+      </p>
       <div className="pair">
         <Field label="Shares" error={judgement.problems.quantity}>
           {(attributes) => (

@@ -12,7 +12,7 @@ export interface TimeInForce {
 
 export const TIMES: Readonly<Record<string, TimeInForce>> = {
   GTC: { key: "GTC", title: "Good till cancelled", rests: true },
-  DAY: { key: "DAY", title: "For the day", rests: true },
+  DAY: { key: "DAY", title: "Until the session closes", rests: true },
   GTD: { key: "GTD", title: "Until a date", rests: true },
   IOC: { key: "IOC", title: "Immediate or cancel", rests: false },
   FOK: { key: "FOK", title: "Fill or kill", rests: false },

@@ -80,6 +80,15 @@ describe("the story of an order", () => {
     );
   });
 
+  it("tells what came after the answer in the order in which it came", () => {
+    const late = trace(
+      root({}, 100),
+      span("settle_trade", 300, 100, { parent_id: "x" }),
+      span("notify_user", 200, 100, { parent_id: "x" }),
+    );
+    expect(texts(late)).toEqual(["answered you after 100 µs", "told you 200 µs later", "settled 300 µs later"]);
+  });
+
   it("is empty without spans", () => {
     expect(story(trace())).toEqual([]);
   });

@@ -99,7 +99,7 @@ function answer(root: Span): Step {
 
 /** What the order's event brought about once you had your answer. */
 function after(trace: Trace, root: Span): Step[] {
-  const steps: Step[] = [];
+  const steps: (Step & { readonly endUs: number })[] = [];
   const last = (name: string, text: (later: string) => string) => {
     const spans = trace.spans.filter((span) => span.name === name);
     const final = spans.reduce<Span | null>((best, span) => (best === null || endUs(span) > endUs(best) ? span : best), null);
@@ -107,12 +107,12 @@ function after(trace: Trace, root: Span): Step[] {
     const later = endUs(final) - endUs(root);
     const when = later > 0 ? `${duration(later)} later` : "before you had your answer";
     const kind = spans.some((span) => span.error) ? "failed" : "done";
-    steps.push({ key: name, spanId: final.span_id, kind, text: text(when) });
+    steps.push({ key: name, spanId: final.span_id, kind, text: text(when), endUs: endUs(final) });
   };
   last("settle_trade", (when) => `settled ${when}`);
   last("update_book", (when) => `on everybody's screen ${when}`);
   last("notify_user", (when) => `told you ${when}`);
-  return steps;
+  return steps.sort((a, b) => a.endUs - b.endUs).map(({ endUs: _, ...step }) => step);
 }
 
 function matched({ span, took, trades }: Telling): string {
