@@ -112,13 +112,15 @@ CHECKS = (
                                    order_id, open.user_id, open.open_quantity, open.symbol, open.price,
                                    hold.open_quantity, hold.unit_amount, hold.asset)
                   END AS finding
-           FROM (SELECT *, quantity - filled_quantity - decremented_quantity AS open_quantity FROM order_manager.orders
+           FROM (SELECT *, quantity - filled_quantity - decremented_quantity AS open_quantity,
+                        coalesce((options ->> 'fee_ppm')::bigint, 0) AS fee_ppm FROM order_manager.orders
                  WHERE status IN ('PENDING_NEW', 'OPEN', 'PARTIALLY_FILLED')) AS open
            FULL JOIN (SELECT * FROM wallet_service.holds WHERE state = 1) AS hold USING (order_id)
            WHERE open.symbol IS NULL OR hold.asset IS NULL OR hold.user_id <> open.user_id
               OR hold.open_quantity <> open.open_quantity
               OR hold.asset <> CASE open.side WHEN 1 THEN 'USD' ELSE open.symbol END
-              OR hold.unit_amount <> CASE open.side WHEN 1 THEN open.price ELSE 1 END""",
+              OR hold.unit_amount <> CASE open.side WHEN 1 THEN open.price + (open.price * fee_ppm + 999999) / 1000000
+                                                    ELSE 1 END""",
     ),
     Check(
         "Every order is filled by as much as its executions say, and FILLED means all of it",
@@ -158,6 +160,23 @@ CHECKS = (
            SELECT format('settled, not executed: trade %s, %s of %s from user %s to %s', trade_id, amount, asset,
                          debit_user, credit_user)
            FROM (TABLE settled EXCEPT ALL TABLE executed) AS surplus""",  # noqa: S608
+    ),
+    Check(
+        "Every fee was paid once to the exchange, and every rebate once by it, as the executions say",
+        """WITH executed AS (
+               SELECT trade_id, order_id, user_id, executions.fee
+               FROM order_manager.executions JOIN order_manager.orders USING (order_id) WHERE executions.fee <> 0),
+           paid AS (
+               SELECT trade_id, debit_order_id + credit_order_id AS order_id,
+                      CASE credit_user WHEN 1 THEN debit_user ELSE credit_user END AS user_id,
+                      CASE credit_user WHEN 1 THEN amount ELSE -amount END AS fee
+               FROM wallet_service.transfers WHERE kind = 'fee')
+           SELECT format('charged, not paid: trade %s, order %s, user %s, %s', trade_id, order_id, user_id, fee)
+                  AS finding
+           FROM (TABLE executed EXCEPT ALL TABLE paid) AS missing
+           UNION ALL
+           SELECT format('paid, not charged: trade %s, order %s, user %s, %s', trade_id, order_id, user_id, fee)
+           FROM (TABLE paid EXCEPT ALL TABLE executed) AS surplus""",
     ),
     Check(
         "Reporting tells both users of every trade, and tells of no other",

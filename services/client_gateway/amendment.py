@@ -13,7 +13,7 @@ from shared.batching import Clients
 from shared.contracts import engine, orders, risk, wallet
 from shared.contracts.codes import OrderType, Side
 from shared.contracts.engine import Instrument
-from shared.contracts.money import CASH, Money, Shares
+from shared.contracts.money import CASH, Money, Shares, cost_per_share
 from shared.contracts.operations import Answer, Done, Refused
 from shared.errors import Problem, Unavailable
 from shared.tracing import current_traceparent
@@ -89,6 +89,7 @@ class Amendment:
             old_quantity=order.quantity,
             price=price,
             quantity=quantity,
+            fee_ppm=order.options.fee_ppm,
             traceparent=traceparent,
         )
         return await self._amend(item, hold)
@@ -141,4 +142,6 @@ def growth(order: orders.Order, price: Money, quantity: Shares) -> int:
     if order.side == Side.SELL:
         return added
     still_open = order.quantity - order.filled_quantity - order.decremented_quantity
-    return max(0, price - order.price) * still_open + price * added
+    fee_ppm = order.options.fee_ppm
+    cost, cost_before = cost_per_share(price, fee_ppm), cost_per_share(order.price, fee_ppm)
+    return max(0, cost - cost_before) * still_open + cost * added

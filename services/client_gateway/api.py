@@ -30,6 +30,7 @@ REFUSAL_STATUS = {
     "order_not_found": 404,
     "order_not_open": 409,
     "order_changed": 409,
+    "book_not_empty": 409,
     "username_taken": 409,
     "invalid_credentials": 401,
     "invalid_token": 401,

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from services.client_gateway.account_routes import AccountRoutes
+from services.client_gateway.admin_routes import AdminRoutes
 from services.client_gateway.amendment import Amendment
 from services.client_gateway.api import Api
 from services.client_gateway.instruments import Listing
@@ -36,6 +37,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     AccountRoutes(listing, settings).install(api)
     MarketRoutes(listing).install(api)
     ReportRoutes().install(api)
+    AdminRoutes(listing).install(api)
     TraceRoutes(settings).install(api)
     sockets = Sockets(api, service.clients, service.redis, listing)
     app.add_api_websocket_route("/ws", sockets.serve)

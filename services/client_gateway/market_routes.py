@@ -39,6 +39,8 @@ class MarketRoutes:
                     "name": instrument.name,
                     "tick_size": money_text(instrument.tick_size),
                     "lot_size": instrument.lot_size,
+                    "maker_fee_ppm": instrument.maker_fee_ppm,
+                    "taker_fee_ppm": instrument.taker_fee_ppm,
                     "reference_price": money_text(instrument.reference_price),
                     "bid": _price(ticker.bid) if ticker else None,
                     "ask": _price(ticker.ask) if ticker else None,

@@ -95,6 +95,8 @@ class OrderRoutes:
         way = await self._steps(call, wanted)
         placed = await self._placement.place(way)
         if placed.refused is not None:
+            if placed.refused.code == "fees_changed":
+                await self._listing.load()
             raise refusal(placed.refused)
         if placed.known is not None:
             return self._replay(way, placed)
@@ -131,6 +133,7 @@ class OrderRoutes:
         asked = way.order
         limit = asked.order_type in LIMITED
         same = all(getattr(known, name) == getattr(asked, name) for name in SAME)
+        same = same and _free_of_fees(known.options) == _free_of_fees(asked.options)
         if not same or (limit and known.price != asked.price):
             raise Problem(
                 409,
@@ -244,5 +247,10 @@ class OrderRoutes:
 
 
 RETRY = {"Retry-After": "1"}
-SAME = ("symbol", "side", "order_type", "time_in_force", "quantity", "options")
+SAME = ("symbol", "side", "order_type", "time_in_force", "quantity")
 """What must be equal for an order to be the one that was sent before under the same client_order_id."""
+
+
+def _free_of_fees(options: orders.OrderOptions) -> orders.OrderOptions:
+    """What the client asked for: the fees may be others by now, and the order is still the same."""
+    return msgspec.structs.replace(options, fee_ppm=0)

@@ -98,6 +98,7 @@ def options_of(
         expires_at_s=_expiry(request.expires_at, time_in_force),
         trigger=_trigger(request, instrument, order_type),
         linked_order_id=_link(request.linked_order_id, rests),
+        fee_ppm=max(instrument.maker_fee_ppm, instrument.taker_fee_ppm, 0),
     )
     return options if options != NO_OPTIONS else NO_OPTIONS
 

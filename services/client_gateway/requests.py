@@ -53,6 +53,14 @@ class AmendRequest(Body, frozen=True, kw_only=True):
     price: Decimal | None = None
 
 
+class BookTermsRequest(Body, frozen=True, kw_only=True):
+    """``POST /admin/symbols/{symbol}/terms``: fees in millionths, the price band in dollars (0: none). Any of them."""
+
+    maker_fee_ppm: Annotated[int, Meta(ge=-1_000_000, le=1_000_000)] | None = None
+    taker_fee_ppm: Annotated[int, Meta(ge=-1_000_000, le=1_000_000)] | None = None
+    price_band: Decimal | None = None
+
+
 class CancelAllQuery(Body, frozen=True, kw_only=True):
     """``DELETE /v1/orders``: all your open orders, or those of one symbol."""
 

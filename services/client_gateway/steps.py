@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from services.client_gateway.order_terms import Wanted
 from shared.contracts.codes import Side
-from shared.contracts.money import CASH, Money
+from shared.contracts.money import CASH, Money, cost_per_share
 from shared.contracts.orders import NewOrder
 from shared.contracts.risk import RiskCheck
 from shared.contracts.wallet import HoldRequest
@@ -28,7 +28,7 @@ def steps(wanted: Wanted, order_id: int, user_id: int, price: Money, traceparent
             order_id=order_id,
             user_id=user_id,
             asset=CASH if buys else symbol,
-            unit_amount=price if buys else 1,
+            unit_amount=cost_per_share(price, wanted.options.fee_ppm) if buys else 1,
             quantity=wanted.quantity,
             position=position,
             traceparent=traceparent,

@@ -33,6 +33,7 @@ def fill_view(fill: Fill) -> dict[str, Any]:
         "trade_id": str(fill.trade_id),
         "price": money_text(fill.price),
         "quantity": fill.quantity,
+        "fee": money_text(fill.fee),
         "time": time_text(fill.time_us),
     }
 

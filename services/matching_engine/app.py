@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 from fastapi import FastAPI
 from opentelemetry.trace import Span
 
-from services.matching_engine.commands import Amend, Cancel, CancelAll, Place, Void
+from services.matching_engine.commands import Amend, Cancel, CancelAll, Configure, Place, Void
 from services.matching_engine.engine import Reply
 from services.matching_engine.settings import EngineSettings
 from services.matching_engine.store import JournalStore
@@ -52,6 +52,7 @@ class Operations:
                 item.options.expires_at_s,
                 item.options.trigger,
                 item.options.linked_order_id,
+                item.options.fee_ppm,
             )
             for item, span in zip(items, spans, strict=True)
         ]
@@ -88,6 +89,7 @@ class Operations:
                 item.price,
                 item.quantity,
                 traceparent_of(span),
+                item.fee_ppm,
             )
             for item, span in zip(items, spans, strict=True)
         ]
@@ -102,6 +104,24 @@ class Operations:
             for item, span in zip(items, spans, strict=True)
         ]
         return replies(contract.CancelledAll, await self._writer.submit(commands, spans))
+
+    async def configure(
+        self, items: Sequence[contract.ConfigureBook], spans: Sequence[Span]
+    ) -> list[contract.BookChanged | Refused]:
+        now_us = time.time_ns() // 1000
+        commands = [
+            Configure(
+                now_us,
+                item.user_id,
+                item.symbol,
+                item.maker_fee_ppm,
+                item.taker_fee_ppm,
+                item.band,
+                traceparent_of(span),
+            )
+            for item, span in zip(items, spans, strict=True)
+        ]
+        return replies(contract.BookChanged, await self._writer.submit(commands, spans))
 
     async def void(self, items: Sequence[contract.VoidOrder], _spans: Sequence[Span]) -> list[contract.Voided]:
         """An order that the engine has answered lately comes back with that answer, and stays as it is."""
@@ -118,7 +138,7 @@ class Operations:
     async def instruments(
         self, items: Sequence[contract.Instruments], _spans: Sequence[Span]
     ) -> list[contract.InstrumentList]:
-        return [contract.InstrumentList(instruments=tuple(self._writer.instruments))] * len(items)
+        return [contract.InstrumentList(instruments=self._writer.listing())] * len(items)
 
     async def book(
         self, items: Sequence[contract.BookQuery], _spans: Sequence[Span]
@@ -139,7 +159,7 @@ class Operations:
         ]
 
 
-A = TypeVar("A", contract.Matched, contract.CancelledAll)
+A = TypeVar("A", contract.Matched, contract.CancelledAll, contract.BookChanged)
 
 
 def replies(kind: type[A], answers: Sequence[Reply]) -> list[A | Refused]:
@@ -162,6 +182,7 @@ def create_app(settings: EngineSettings) -> FastAPI:
     service.serve(contract.CANCEL_ORDER, operations.cancel, cancel_attributes)
     service.serve(contract.AMEND_ORDER, operations.amend, amend_attributes)
     service.serve(contract.CANCEL_ALL, operations.cancel_all, cancel_all_attributes)
+    service.serve(contract.CONFIGURE_BOOK, operations.configure, action_attributes)
     service.serve(contract.VOID_ORDER, operations.void)
     service.serve(contract.LIST_INSTRUMENTS, operations.instruments)
     service.serve(contract.GET_BOOK, operations.book)
@@ -188,6 +209,10 @@ def amend_attributes(item: contract.AmendOrder) -> Mapping[str, Any]:
         "order.price": money_text(item.price),
         "user.id": str(item.user_id),
     }
+
+
+def action_attributes(item: contract.ConfigureBook) -> Mapping[str, Any]:
+    return {"order.symbol": item.symbol, "user.id": str(item.user_id)}
 
 
 def cancel_all_attributes(item: contract.CancelAll) -> Mapping[str, Any]:

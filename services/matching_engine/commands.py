@@ -33,6 +33,7 @@ class Place(msgspec.Struct, frozen=True, array_like=True, tag="p"):
     expires_at_s: int = 0
     trigger: Money = 0
     linked_order_id: int = 0
+    fee_ppm: int = 0
 
 
 class Cancel(msgspec.Struct, frozen=True, array_like=True, tag="c"):
@@ -74,6 +75,7 @@ class Amend(msgspec.Struct, frozen=True, array_like=True, tag="a"):
     price: Money
     quantity: Shares
     traceparent: str
+    fee_ppm: int = 0
 
 
 class CancelAll(msgspec.Struct, frozen=True, array_like=True, tag="x"):
@@ -85,7 +87,22 @@ class CancelAll(msgspec.Struct, frozen=True, array_like=True, tag="x"):
     traceparent: str
 
 
-Command = Place | Cancel | Void | Expire | Amend | CancelAll
+class Configure(msgspec.Struct, frozen=True, array_like=True, tag="f"):
+    """An administrator sets a symbol's fees and price band; None leaves as it is."""
+
+    time_us: int
+    user_id: int
+    symbol: str
+    maker_fee_ppm: int | None
+    taker_fee_ppm: int | None
+    band: Money | None
+    traceparent: str
+
+
+Action = Configure
+"""What administrators do. Each is recorded beside the journal, so that one can ask who did what."""
+
+Command = Place | Cancel | Void | Expire | Amend | CancelAll | Action
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[Command]).decode

@@ -7,13 +7,23 @@ import msgspec
 
 from services.matching_engine.answers import MEMORY_US, Answers
 from services.matching_engine.book import Book
-from services.matching_engine.commands import Amend, Cancel, CancelAll, Command, Expire, JournalDamaged, Place, Void
+from services.matching_engine.commands import (
+    Amend,
+    Cancel,
+    CancelAll,
+    Command,
+    Configure,
+    Expire,
+    JournalDamaged,
+    Place,
+    Void,
+)
 from services.matching_engine.kernel_report import Report
 from services.matching_engine.refusals import WORDS, refused, refused_by_book, refused_by_rule
 from services.matching_engine.resting import Resting, RestingOrders
 from services.matching_engine.telling import Teller, amended
 from shared.contracts.codes import RejectReason, ReportKind, TimeInForce
-from shared.contracts.engine import CancelledAll, Instrument, Matched, RestingOrder
+from shared.contracts.engine import BookChanged, CancelledAll, Instrument, Matched, RestingOrder
 from shared.contracts.events import Closed, Decremented, EngineEvent, Trade, Triggered
 from shared.contracts.money import Money, Shares
 from shared.contracts.operations import Refused
@@ -24,9 +34,43 @@ __all__ = ["MEMORY_US", "Applied", "Engine"]
 SECOND_US = 1_000_000
 DAY_S = 86_400
 
-Reply = Matched | CancelledAll | Refused
+FEE_MAX_PPM = 100_000
+"""A tenth of the value."""
+
+FEE_RULE = (
+    f"A taker's fee is 0 to {FEE_MAX_PPM} ppm, a maker's at most that; a maker's rebate is at most the taker's fee."
+)
+"""The exchange pays rebates out of the fees of the same trade, and never out of its own pocket."""
+
+Reply = Matched | CancelledAll | BookChanged | Refused
 Applied = tuple[Reply, EngineEvent | None]
 """The answer to a command, and its event where it changed anything."""
+
+
+class BookTerms(msgspec.Struct, frozen=True, array_like=True):
+    """What administrators set for a symbol: its price band, and its fees in millionths."""
+
+    band: Money = 0
+    maker_fee_ppm: int = 0
+    taker_fee_ppm: int = 0
+
+    @property
+    def fees(self) -> tuple[int, int]:
+        return self.maker_fee_ppm, self.taker_fee_ppm
+
+    @property
+    def valid(self) -> bool:
+        """Whether FEE_RULE holds. The band is the book's to judge."""
+        maker, taker = self.fees
+        return 0 <= taker <= FEE_MAX_PPM and -taker <= maker <= FEE_MAX_PPM
+
+    @property
+    def held_fee_ppm(self) -> int:
+        """The fee that a buy must hold for, whichever of the two it will pay."""
+        return max(self.maker_fee_ppm, self.taker_fee_ppm, 0)
+
+
+NO_TERMS = BookTerms()
 
 
 class EngineState(msgspec.Struct):
@@ -39,6 +83,7 @@ class EngineState(msgspec.Struct):
     last_prices: dict[str, int]
     answers: list[tuple[int, int, Matched]]
     barred: list[tuple[int, int]]
+    terms: dict[str, BookTerms] = {}
 
 
 class Engine:
@@ -47,6 +92,7 @@ class Engine:
     def __init__(self, instruments: Sequence[Instrument]) -> None:
         self.books = {i.symbol: Book(i.symbol, i.tick_size, i.lot_size) for i in instruments}
         self.seq = 0
+        self.terms: dict[str, BookTerms] = {}
         self._answers = Answers()
         self._teller = Teller(RestingOrders(), 0, {})
 
@@ -70,6 +116,8 @@ class Engine:
             return self._amend(command)
         if isinstance(command, CancelAll):
             return self._cancel_all(command)
+        if isinstance(command, Configure):
+            return self._configure(command)
         return self._expire(command)
 
     def due(self, now_us: int) -> list[str]:
@@ -113,6 +161,7 @@ class Engine:
             dict(sorted(self.last_prices.items())),
             [(order_id, time_us, answer) for order_id, (time_us, answer) in self._answers.given.items()],
             list(self._answers.barred.items()),
+            dict(sorted(self.terms.items())),
         )
         data = msgspec.msgpack.encode(state)
         return data, zlib.crc32(data)
@@ -128,6 +177,7 @@ class Engine:
         self._teller = Teller(RestingOrders(state.resting), state.trade_id, state.last_prices)
         self._answers.given = {order_id: (time_us, answer) for order_id, time_us, answer in state.answers}
         self._answers.barred = dict(state.barred)
+        self.terms = state.terms
 
     def _place(self, command: Place) -> Applied:
         if (known := self._answers.of(command.order_id)) is not None:
@@ -139,6 +189,8 @@ class Engine:
             return refused("unknown_symbol", f"{command.symbol} is not traded here."), None
         if 0 < command.expires_at_s <= command.time_us // SECOND_US:
             return refused_by_rule(RejectReason.INVALID_EXPIRY), None
+        if command.fee_ppm < self.terms.get(command.symbol, NO_TERMS).held_fee_ppm:
+            return refused("fees_changed", "The symbol's fees have just changed. Send the order again."), None
         reports = book.place(
             command.order_id,
             command.user_id,
@@ -212,7 +264,7 @@ class Engine:
         reports = self.books[command.symbol].amend(order_id, command.price, command.quantity)
         if reports[0].kind == ReportKind.REJECTED:
             return refused_by_book(reports[0]), None
-        terms = amended(order_id, command.price, command.quantity, reports)
+        terms = amended(command, reports)
         event = self._event(command, command.symbol, order_id, reports, order)
         if terms is not None:
             event = msgspec.structs.replace(event, reports=(terms, *event.reports))
@@ -222,6 +274,27 @@ class Engine:
         answer = _matched(order_id, terms.quantity if terms is not None else 0, event)
         self._answers.remember(command.amend_id, answer, command.time_us)
         return answer, event
+
+    def _configure(self, command: Configure) -> Applied:
+        book = self.books.get(command.symbol)
+        if book is None:
+            return refused("unknown_symbol", f"{command.symbol} is not traded here."), None
+        before = self.terms.get(command.symbol, NO_TERMS)
+        terms = BookTerms(
+            before.band if command.band is None else command.band,
+            before.maker_fee_ppm if command.maker_fee_ppm is None else command.maker_fee_ppm,
+            before.taker_fee_ppm if command.taker_fee_ppm is None else command.taker_fee_ppm,
+        )
+        if not terms.valid:
+            return refused("invalid_fees", FEE_RULE), None
+        if terms.fees != before.fees and book.order_count():
+            return refused("book_not_empty", "Fees change only while no order is in the symbol's book."), None
+        reports = book.configure(terms.band, terms.maker_fee_ppm, terms.taker_fee_ppm)
+        if reports[0].kind == ReportKind.REJECTED:
+            return refused_by_book(reports[0]), None
+        self.terms[command.symbol] = terms
+        event = self._event(command, command.symbol, 0, reports, NOBODY)
+        return BookChanged(position=event.seq), event
 
     def _void(self, command: Void) -> Applied:
         if (known := self._answers.of(command.order_id)) is not None:
@@ -293,7 +366,13 @@ def _matched(order_id: int, quantity: Shares, event: EngineEvent) -> Matched:
     """What became of the order that ``event`` is about, which had ``quantity`` open before."""
     fills = tuple(
         [
-            Fill(trade_id=r.trade_id, price=r.price, quantity=r.quantity, time_us=event.time_us)
+            Fill(
+                trade_id=r.trade_id,
+                price=r.price,
+                quantity=r.quantity,
+                time_us=event.time_us,
+                fee=r.taker_fee if r.taker_order_id == order_id else r.maker_fee,
+            )
             for r in event.reports
             if isinstance(r, Trade) and order_id in (r.taker_order_id, r.maker_order_id)
         ]

@@ -2,9 +2,10 @@
 
 from collections.abc import AsyncIterator, Sequence
 
+import msgspec
 from opentelemetry.trace import Span
 
-from services.matching_engine.commands import Command, pack, unpack
+from services.matching_engine.commands import Action, Command, pack, unpack
 from shared.contracts.engine import Instrument
 from shared.contracts.events import EngineEvent
 from shared.outbox import Outbox
@@ -21,6 +22,14 @@ INSERT_JOURNAL = Statement(
                 FROM head, unnest($5::bytea[]) WITH ORDINALITY AS event (payload, number))
        INSERT INTO journal (first_seq, last_seq, checksum, commands) SELECT $1, $2, $3, $4 FROM head
        RETURNING first_seq""",
+)
+
+INSERT_ACTIONS = Statement(
+    "INSERT action",
+    """INSERT INTO actions (seq, time_us, user_id, action, symbol, detail, trace_id)
+       SELECT seq, time_us, user_id, action, symbol, detail::jsonb, trace_id
+       FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[])
+            AS done (seq, time_us, user_id, action, symbol, detail, trace_id)""",
 )
 
 SNAPSHOTS_KEPT = 2
@@ -45,11 +54,18 @@ class JournalStore:
         data, checksum = pack(commands)
         entries = self._outbox.entries(events[0].seq, events)
         payloads = [payload for _, payload, _ in entries]
-        async with self._database.connection() as connection:
-            first, last = events[0].seq, events[-1].seq
+        first, last = events[0].seq, events[-1].seq
+        actions = [
+            _action_row(event.seq, c) for event, c in zip(events, commands, strict=True) if isinstance(c, Action)
+        ]
+        # One statement is a transaction by itself, and one round trip.
+        opened = self._database.transaction() if actions else self._database.connection()
+        async with opened as connection:
             written = await INSERT_JOURNAL.fetch(connection, spans, first, last, checksum, data, payloads)
-        if not written:
-            raise JournalTakenOver(f"event {first} is another engine's; this one must read the journal again")
+            if not written:
+                raise JournalTakenOver(f"event {first} is another engine's; this one must read the journal again")
+            if actions:
+                await INSERT_ACTIONS.fetch(connection, spans, *[list(column) for column in zip(*actions, strict=True)])
         self._outbox.committed(entries)
 
     async def instruments(self) -> list[Instrument]:
@@ -85,3 +101,22 @@ class JournalStore:
                 "DELETE FROM snapshots WHERE seq NOT IN (SELECT seq FROM snapshots ORDER BY seq DESC LIMIT $1)",
                 SNAPSHOTS_KEPT,
             )
+
+
+def _action_row(seq: int, action: Action) -> tuple[int, int, int, str, str, str, str]:
+    """An action as the table has it: what it sets is all that is not said in the other columns."""
+    fields = {name: getattr(action, name) for name in action.__struct_fields__}
+    detail = {name: value for name, value in fields.items() if name not in COMMON and value is not None}
+    return (
+        seq,
+        action.time_us,
+        action.user_id,
+        type(action).__name__.lower(),
+        action.symbol,
+        msgspec.json.encode(detail).decode(),
+        action.traceparent[3:35],
+    )
+
+
+COMMON = ("time_us", "user_id", "symbol", "traceparent")
+"""Fields of all actions."""

@@ -4,11 +4,12 @@ from collections.abc import Container, Sequence
 
 import msgspec
 
+from services.matching_engine.commands import Amend
 from services.matching_engine.kernel_report import Report
 from services.matching_engine.resting import Resting, RestingOrders
 from shared.contracts import events
 from shared.contracts.codes import AmendEffect, DoneReason, ReportKind
-from shared.contracts.money import Money, Shares
+from shared.contracts.money import Money
 from shared.contracts.orders import OrderStatus
 
 EXCHANGES = (ReportKind.TRADE, ReportKind.DECREMENTED)
@@ -79,14 +80,17 @@ class Teller:
             maker_user_id=report.maker_account_id,
             maker_open=report.maker_remaining,
             maker_traceparent=self.resting.orders[report.maker_order_id].traceparent,
+            taker_fee=report.fee,
+            maker_fee=report.maker_fee,
         )
 
 
-def amended(order_id: int, price: Money, quantity: Shares, reports: Sequence[Report]) -> events.Amended | None:
+def amended(command: Amend, reports: Sequence[Report]) -> events.Amended | None:
     """What an amendment made of its order before anything traded. None where it only ended the order.
 
     The book reports what is left after trading; consumers must know the new terms before they settle those trades.
     """
+    order_id = command.order_id
     last = next(r for r in reports if r.order_id == order_id and r.kind in (ReportKind.AMENDED, ReportKind.DONE))
     if last.kind == ReportKind.DONE and last.reason == DoneReason.CANCELLED:
         return None
@@ -96,11 +100,12 @@ def amended(order_id: int, price: Money, quantity: Shares, reports: Sequence[Rep
         order_id=order_id,
         user_id=last.account_id,
         side=last.side,
-        price=price,
+        price=command.price,
         quantity=last.remaining + sum(lost),
-        order_quantity=quantity,
+        order_quantity=command.quantity,
         hidden=last.remaining - last.displayed if kept_place and last.displayed else 0,
         kept_place=kept_place,
+        fee_ppm=command.fee_ppm,
     )
 
 

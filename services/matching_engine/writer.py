@@ -9,11 +9,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
 import structlog
 from opentelemetry.trace import Span
 
 from services.matching_engine.commands import Command
-from services.matching_engine.engine import Engine, Reply
+from services.matching_engine.engine import NO_TERMS, Engine, Reply
 from services.matching_engine.store import JournalStore
 from shared.contracts.engine import Instrument
 from shared.contracts.events import EngineEvent
@@ -61,6 +62,18 @@ class Writer:
             seq=engine.seq,
             replayed=engine.seq - self._snapshot_at,
             seconds=round(time.perf_counter() - started, 3),
+        )
+
+    def listing(self) -> tuple[Instrument, ...]:
+        """What can be traded, with the fees as they are now."""
+        terms = self.engine.terms
+        return tuple(
+            msgspec.structs.replace(
+                one,
+                maker_fee_ppm=terms.get(one.symbol, NO_TERMS).maker_fee_ppm,
+                taker_fee_ppm=terms.get(one.symbol, NO_TERMS).taker_fee_ppm,
+            )
+            for one in self.instruments
         )
 
     async def submit(self, commands: Sequence[Command], spans: Sequence[Span]) -> list[Reply]:

@@ -150,6 +150,7 @@ def _trade_messages(event: EngineEvent, trade: Trade, trace_id: str) -> tuple[Tr
         price=price,
         quantity=trade.quantity,
         open_quantity=trade.taker_open,
+        fee=money_text(trade.taker_fee),
     )
     maker = TradeMessage(
         seq=event.seq,
@@ -163,5 +164,6 @@ def _trade_messages(event: EngineEvent, trade: Trade, trace_id: str) -> tuple[Tr
         price=price,
         quantity=trade.quantity,
         open_quantity=trade.maker_open,
+        fee=money_text(trade.maker_fee),
     )
     return taker, maker

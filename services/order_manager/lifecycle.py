@@ -34,6 +34,7 @@ class Execution:
     price: Money
     quantity: Shares
     time_us: int
+    fee: Money
 
 
 def changes_of(events: Sequence[EngineEvent]) -> tuple[dict[int, Change], list[Execution]]:
@@ -73,9 +74,12 @@ def _change(changes: dict[int, Change], order_id: int, time_us: int) -> Change:
 
 def _trade(changes: dict[int, Change], executions: list[Execution], trade: Trade, time_us: int) -> None:
     maker_side = Side.SELL if trade.side == Side.BUY else Side.BUY
-    for order_id, side in ((trade.taker_order_id, trade.side), (trade.maker_order_id, maker_side)):
+    for order_id, side, fee in (
+        (trade.taker_order_id, trade.side, trade.taker_fee),
+        (trade.maker_order_id, maker_side, trade.maker_fee),
+    ):
         change = _change(changes, order_id, time_us)
         change.filled_quantity += trade.quantity
         change.filled_value += trade.quantity * trade.price
         change.status = OrderStatus.PARTIALLY_FILLED
-        executions.append(Execution(trade.trade_id, order_id, side, trade.price, trade.quantity, time_us))
+        executions.append(Execution(trade.trade_id, order_id, side, trade.price, trade.quantity, time_us, fee))

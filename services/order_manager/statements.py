@@ -52,7 +52,7 @@ SELECT_PAGE = Statement(
 
 SELECT_FILLS = Statement(
     "SELECT executions",
-    """SELECT order_id, trade_id, price, quantity, time_us FROM executions
+    """SELECT order_id, trade_id, price, quantity, time_us, fee FROM executions
        WHERE order_id = ANY($1::bigint[]) ORDER BY order_id, trade_id""",
 )
 
@@ -104,6 +104,7 @@ APPLY = Statement(
 
 INSERT_EXECUTIONS = Statement(
     "INSERT execution",
-    """INSERT INTO executions (trade_id, order_id, side, price, quantity, time_us)
-       SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::bigint[], $5::bigint[], $6::bigint[])""",
+    """INSERT INTO executions (trade_id, order_id, side, price, quantity, time_us, fee)
+       SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::bigint[], $5::bigint[], $6::bigint[],
+                            $7::bigint[])""",
 )

@@ -186,6 +186,7 @@ class OrderStore:
                 [e.price for e in executions],
                 [e.quantity for e in executions],
                 [e.time_us for e in executions],
+                [e.fee for e in executions],
             )
         return set(ids) - {row["order_id"] for row in rows}
 
@@ -217,7 +218,13 @@ class OrderStore:
         if any(row["filled_quantity"] for row in rows):
             for row in await sql.SELECT_FILLS.fetch(connection, spans, [row["order_id"] for row in rows]):
                 fills[row["order_id"]].append(
-                    Fill(trade_id=row["trade_id"], price=row["price"], quantity=row["quantity"], time_us=row["time_us"])
+                    Fill(
+                        trade_id=row["trade_id"],
+                        price=row["price"],
+                        quantity=row["quantity"],
+                        time_us=row["time_us"],
+                        fee=row["fee"],
+                    )
                 )
         return [_order(row, tuple(fills[row["order_id"]])) for row in rows]
 

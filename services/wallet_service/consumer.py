@@ -6,12 +6,12 @@ from typing import Any
 
 from opentelemetry.trace import Span, SpanKind
 
-from services.wallet_service.ledger import AccountKey, Ledger
+from services.wallet_service.ledger import EXCHANGE, AccountKey, Ledger
 from services.wallet_service.store import lock_accounts, make_accounts, select_holds, write
 from shared.consumer import AfterCommit
 from shared.contracts.codes import Side
 from shared.contracts.events import EXECUTIONS, Amended, Closed, Decremented, EngineEvent, Trade
-from shared.contracts.money import CASH, money_text
+from shared.contracts.money import CASH, cost_per_share, money_text
 from shared.postgres import Connection
 from shared.tracing import item_spans
 
@@ -62,7 +62,8 @@ def settle(ledger: Ledger, events: Sequence[EngineEvent]) -> None:
                 ledger.reduce_hold(report.taker_order_id, report.quantity)
                 ledger.reduce_hold(report.maker_order_id, report.quantity)
             elif isinstance(report, Amended):
-                ledger.amend_hold(report.order_id, report.price if report.side == Side.BUY else 1, report.quantity)
+                unit = cost_per_share(report.price, report.fee_ppm) if report.side == Side.BUY else 1
+                ledger.amend_hold(report.order_id, unit, report.quantity)
             elif isinstance(report, Closed):
                 ledger.close_hold(report.order_id)
 
@@ -79,6 +80,8 @@ def _touched(events: Sequence[EngineEvent]) -> tuple[set[AccountKey], set[int]]:
                 order_ids |= {report.taker_order_id, report.maker_order_id}
                 for user in (report.taker_user_id, report.maker_user_id):
                     keys |= {(user, CASH), (user, event.symbol)}
+                if report.taker_fee or report.maker_fee:
+                    keys.add((EXCHANGE, CASH))
             elif isinstance(report, Decremented):
                 order_ids |= {report.taker_order_id, report.maker_order_id}
                 keys |= {(report.user_id, CASH), (report.user_id, event.symbol)}

@@ -169,6 +169,18 @@ class Ledger:
         value = trade.price * trade.quantity
         self._move("trade", CASH, value, buyer, seller, time_us, (buyer_order, seller_order), trade.trade_id)
         self._move("trade", symbol, trade.quantity, seller, buyer, time_us, (seller_order, buyer_order), trade.trade_id)
+        if trade.taker_fee or trade.maker_fee:
+            self._charge(trade, time_us)
+
+    def _charge(self, trade: Trade, time_us: int) -> None:
+        """Fees go to the exchange, rebates come from it: fees first, since the rebate is paid out of them."""
+        taker = (trade.taker_fee, trade.taker_user_id, trade.taker_order_id)
+        maker = (trade.maker_fee, trade.maker_user_id, trade.maker_order_id)
+        for fee, user_id, order_id in sorted((taker, maker), reverse=True):
+            if fee > 0:
+                self._move("fee", CASH, fee, user_id, EXCHANGE, time_us, (order_id, 0), trade.trade_id)
+            elif fee < 0:
+                self._move("fee", CASH, -fee, EXCHANGE, user_id, time_us, (0, order_id), trade.trade_id)
 
     def fund(self, funding: Funding, time_us: int) -> Refused | None:
         """Brings an asset in from the world, or (negative amount) takes it out of what is available."""

@@ -53,6 +53,7 @@ class AmendOrder(Item, frozen=True, kw_only=True):
     old_quantity: Shares
     price: Money
     quantity: Shares
+    fee_ppm: int = 0
 
 
 class CancelAll(Item, frozen=True, kw_only=True):
@@ -67,6 +68,26 @@ class CancelledAll(Answer, frozen=True, kw_only=True, tag=True):
 
     position: int
     order_ids: tuple[int, ...]
+
+
+class ConfigureBook(Item, frozen=True, kw_only=True):
+    """Set a symbol's fees (millionths of price times quantity) and price band (0: none). None leaves as it is.
+
+    Fees change only while no order is in the book, since what orders hold was reckoned with them. ``user_id`` is the
+    administrator's.
+    """
+
+    user_id: int
+    symbol: str
+    maker_fee_ppm: int | None = None
+    taker_fee_ppm: int | None = None
+    band: Money | None = None
+
+
+class BookChanged(Answer, frozen=True, kw_only=True, tag=True):
+    """An administrator's change is on disk as event ``position``."""
+
+    position: int
 
 
 class VoidOrder(Item, frozen=True, kw_only=True):
@@ -92,13 +113,15 @@ class Instruments(Item, frozen=True, kw_only=True):
 
 
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):
-    """What can be traded, in which steps, and the price that stands in until there is a trade."""
+    """What can be traded, in which steps and for which fees, and the price that stands in until there is a trade."""
 
     symbol: str
     name: str
     tick_size: Money
     lot_size: Shares
     reference_price: Money
+    maker_fee_ppm: int = 0
+    taker_fee_ppm: int = 0
 
 
 class InstrumentList(Answer, frozen=True, kw_only=True, tag=True):
@@ -138,6 +161,7 @@ MATCH_ORDER = Operation(ENGINE, "match_order", NewOrder, Matched)
 CANCEL_ORDER = Operation(ENGINE, "cancel_order", CancelOrder, Matched)
 AMEND_ORDER = Operation(ENGINE, "amend_order", AmendOrder, Matched)
 CANCEL_ALL = Operation(ENGINE, "cancel_all", CancelAll, CancelledAll)
+CONFIGURE_BOOK = Operation(ENGINE, "configure_book", ConfigureBook, BookChanged)
 VOID_ORDER = Operation(ENGINE, "void_order", VoidOrder, Voided, traced=False)
 LIST_INSTRUMENTS = Operation(
     ENGINE, "list_instruments", Instruments, InstrumentList, frozenset({GATEWAY, RISK, MARKET, USERS}), traced=False

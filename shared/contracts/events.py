@@ -58,7 +58,8 @@ class Reloaded(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ta
 class Amended(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="amended"):
     """An order has new terms: ``price``, ``order_quantity`` in all, ``quantity`` of it open, ``hidden`` out of sight.
 
-    Unless it ``kept_place`` it has left the book with that, and comes in anew: trades, Accepted or Closed follow.
+    ``fee_ppm`` is the fee that a buy holds for. Unless it ``kept_place`` the order has left the book with that, and
+    comes in anew: trades, Accepted or Closed follow.
     """
 
     order_id: int
@@ -69,10 +70,14 @@ class Amended(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
     order_quantity: Shares
     hidden: Shares = 0
     kept_place: bool = False
+    fee_ppm: int = 0
 
 
-class Trade(msgspec.Struct, frozen=True, kw_only=True, tag="trade"):
-    """Two orders met, at the maker's price. ``side`` is the taker's; ``*_open`` is what each has left."""
+class Trade(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="trade"):
+    """Two orders met, at the maker's price. ``side`` is the taker's; ``*_open`` is what each has left.
+
+    ``*_fee`` is what each pays to the exchange for it, on top; a negative one is a rebate.
+    """
 
     trade_id: int
     price: Money
@@ -85,6 +90,8 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True, tag="trade"):
     maker_user_id: int
     maker_open: Shares
     maker_traceparent: str
+    taker_fee: Money = 0
+    maker_fee: Money = 0
 
     @property
     def buyer_id(self) -> int:

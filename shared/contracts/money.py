@@ -25,8 +25,20 @@ SHARES_MAX = 10**9
 """Largest quantity a client may name in one request."""
 
 
+PPM = 1_000_000
+"""Fees are rates in millionths of price times quantity."""
+
+
 class AmountError(ValueError):
     """The number can't be an amount; the message says why and what is possible."""
+
+
+def cost_per_share(price: Money, fee_ppm: int) -> Money:
+    """What a buy holds for each share: its price, and the fee of one share rounded up.
+
+    Fees are rounded up per trade, so a trade of many shares never costs more than this for each of them.
+    """
+    return price + -(-price * fee_ppm // PPM)
 
 
 def money_from(value: Decimal) -> Money:

@@ -36,13 +36,17 @@ class OrderMessage(Message, frozen=True, kw_only=True, tag="order"):
 
 
 class TradeMessage(Message, frozen=True, kw_only=True, tag="trade"):
-    """An order of the user's traded. ``role`` is "maker" or "taker"; ``open_quantity`` is what the order has left."""
+    """An order of the user's traded. ``role`` is "maker" or "taker"; ``open_quantity`` is what the order has left.
+
+    ``fee`` is decimal text, negative for a rebate.
+    """
 
     trade_id: str
     role: str
     price: str
     quantity: Shares
     open_quantity: Shares
+    fee: str = "0.00"
 
 
 class ReducedMessage(Message, frozen=True, kw_only=True, tag="reduced"):

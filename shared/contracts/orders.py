@@ -30,6 +30,7 @@ class OrderOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     ``display_quantity``: an iceberg's slice, 0 shows all. ``self_trade`` is a ``SelfTrade``. ``expires_at_s``: when a
     GTD order ends, in Unix time, 0 for all others. ``trigger``: a stop's price, a trailing stop's distance.
     ``linked_order_id``: the order that ends when this one trades, is triggered or ends, and the other way round.
+    ``fee_ppm``: the fee, in millionths, that a buy holds for: at least the higher of maker's and taker's.
     """
 
     post_only: bool = False
@@ -38,6 +39,7 @@ class OrderOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     expires_at_s: int = 0
     trigger: Money = 0
     linked_order_id: int = 0
+    fee_ppm: int = 0
 
 
 NO_OPTIONS = OrderOptions()
@@ -59,12 +61,13 @@ class NewOrder(Item, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Fill(msgspec.Struct, frozen=True, kw_only=True):
-    """One execution of an order."""
+    """One execution of an order, and the order's fee for it (negative: a rebate)."""
 
     trade_id: int
     price: Money
     quantity: Shares
     time_us: int
+    fee: Money = 0
 
 
 class Order(Answer, frozen=True, kw_only=True, tag=True):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.exchange import Exchange, running_exchange
+from tests.e2e.exchange import ADMIN, Exchange, running_exchange
 
 
 @pytest.fixture(scope="session")
@@ -15,6 +15,6 @@ def exchange() -> Iterator[Exchange]:
     """The running exchange, with limits low enough that a test can reach them."""
     folder = Path(tempfile.mkdtemp(prefix="outcry-e2e-"))
     folder.chmod(0o755)
-    with running_exchange(folder / "home", USER_REQUESTS_PER_S="20", USER_REQUESTS_BURST="300") as running:
+    with running_exchange(folder / "home", USER_REQUESTS_PER_S="20", USER_REQUESTS_BURST="300", **ADMIN) as running:
         yield running
     shutil.rmtree(folder)

@@ -22,6 +22,9 @@ PORTS = (
     *("MATCHING_ENGINE_PORT", "MARKET_DATA_PORT", "REPORTING_PORT", "NOTIFICATION_PORT", "OUTCRY_POSTGRES_PORT"),
     *("OUTCRY_REDIS_PORT", "JAEGERLITE_QUERY_PORT", "JAEGERLITE_OTLP_HTTP_PORT"),
 )
+ADMIN = {"ADMIN_USERNAME": "operator", "ADMIN_PASSWORD": secrets.token_urlsafe(12)}
+"""The administrator of an exchange that is started with these settings."""
+
 START_S = 120.0
 WAIT_S = 20.0
 
@@ -97,6 +100,14 @@ class Exchange:
     def shared_user(self) -> User:
         """A user for tests that change nothing."""
         return self.user(cash=100_000)
+
+    @functools.cached_property
+    def admin(self) -> User:
+        """The administrator, where the exchange has the one of ADMIN."""
+        credentials = {"username": ADMIN["ADMIN_USERNAME"], "password": ADMIN["ADMIN_PASSWORD"]}
+        answer = self.http.post("/auth/login", json=credentials)
+        assert answer.status_code == 200, answer.text
+        return User(self, ADMIN["ADMIN_USERNAME"], answer.json()["token"], int(answer.json()["user"]["user_id"]))
 
     def user(self, cash: int = 0, **shares: int) -> User:
         """A new user with a wallet, that much cash in dollars, and shares by symbol."""

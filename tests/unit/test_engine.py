@@ -11,6 +11,7 @@ from services.matching_engine.commands import (
     Cancel,
     CancelAll,
     Command,
+    Configure,
     Expire,
     JournalDamaged,
     Place,
@@ -19,7 +20,7 @@ from services.matching_engine.commands import (
     unpack,
 )
 from services.matching_engine.engine import MEMORY_US, Engine
-from shared.contracts.engine import CancelledAll, Instrument, Matched
+from shared.contracts.engine import BookChanged, CancelledAll, Instrument, Matched
 from shared.contracts.events import Accepted, Amended, Closed, Trade, Triggered, Waiting
 from shared.contracts.operations import Refused
 from shared.ids import COUNTER_BITS, EPOCH_MS, NODE_BITS
@@ -364,6 +365,58 @@ def test_one_cancels_the_other() -> None:
     engine.apply(place(2, side=2, user_id=7, price=980_000, order_type=4, trigger=985_000, linked_order_id=order_id(1)))
     _, event = engine.apply(place(3, side=1, user_id=8, price=1_010_000, quantity=3))
     assert event is not None
-    assert [(r.order_id, r.reason) for r in event.reports if isinstance(r, Closed)] == [(order_id(2), "linked")]
+    assert {r.order_id: r.reason for r in event.reports if isinstance(r, Closed)}[order_id(2)] == "linked"
     assert engine.waiting("AAPL") == ()
     assert [o.open_quantity for o in engine.resting("AAPL")] == [7]
+
+
+def fees(maker_ppm: int | None, taker_ppm: int | None, band: int | None = None) -> Configure:
+    return Configure(START_US, 5, "AAPL", maker_ppm, taker_ppm, band, "")
+
+
+def test_each_side_pays_its_fee() -> None:
+    """A trade tells the taker's fee, rounded up, and the maker's rebate, rounded down; the fill tells the taker's."""
+    engine = Engine(LISTED)
+    engine.apply(fees(-100, 250))
+    engine.apply(place(1, side=2, quantity=3, price=1_000_100, fee_ppm=250))
+    answer, event = engine.apply(place(2, side=1, quantity=3, price=1_000_100, fee_ppm=250))
+    assert event is not None
+    trade = next(r for r in event.reports if isinstance(r, Trade))
+    assert (trade.taker_fee, trade.maker_fee) == (751, -300), "of 3,000,300"
+    assert isinstance(answer, Matched)
+    assert [fill.fee for fill in answer.fills] == [751]
+
+
+def test_fees_change_only_in_an_empty_book() -> None:
+    """What resting orders hold was reckoned with the old fees; the price band may change at any time."""
+    engine = Engine(LISTED)
+    bid = place(1, side=1)
+    engine.apply(bid)
+    refused, event = engine.apply(fees(0, 250))
+    assert isinstance(refused, Refused)
+    assert (refused.code, event) == ("book_not_empty", None)
+    assert isinstance(engine.apply(fees(None, None, band=50_000))[0], BookChanged)
+    engine.apply(Cancel(START_US, bid.order_id, bid.user_id, "AAPL", ""))
+    assert isinstance(engine.apply(fees(0, 250))[0], BookChanged)
+    later = Engine(LISTED)
+    later.restore(*engine.snapshot())
+    assert later.terms["AAPL"] == engine.terms["AAPL"]
+    assert later.terms["AAPL"].band == 50_000
+
+
+def test_an_order_that_holds_for_lower_fees_is_refused() -> None:
+    """An order that was on its way while fees rose does not come in with too little held."""
+    engine = Engine(LISTED)
+    engine.apply(fees(0, 250))
+    answer, event = engine.apply(place(1, side=1, fee_ppm=249))
+    assert isinstance(answer, Refused)
+    assert (answer.code, event) == ("fees_changed", None)
+
+
+@pytest.mark.parametrize(("maker", "taker"), [(-251, 250), (0, -1), (100_001, 0), (0, 100_001)])
+def test_a_rebate_is_paid_out_of_the_other_sides_fee(maker: int, taker: int) -> None:
+    """Fees by which the exchange would pay for a trade are refused."""
+    engine = Engine(LISTED)
+    answer, event = engine.apply(fees(maker, taker))
+    assert isinstance(answer, Refused)
+    assert (answer.code, event) == ("invalid_fees", None)

@@ -7,16 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.client_gateway.amendment import growth
-from services.matching_engine.commands import Amend, CancelAll, Place
+from services.matching_engine.commands import Amend, CancelAll, Configure, Place
 from services.matching_engine.engine import Engine
 from services.order_manager.lifecycle import changes_of
 from services.wallet_service.consumer import settle
-from services.wallet_service.ledger import Account, HoldState, Ledger
+from services.wallet_service.ledger import EXCHANGE, Account, HoldState, Ledger
 from shared.contracts.codes import OrderType, SelfTrade, Side, TimeInForce
 from shared.contracts.events import EngineEvent
-from shared.contracts.money import CASH
+from shared.contracts.money import CASH, cost_per_share
 from shared.contracts.operations import Refused
-from shared.contracts.orders import FINAL, Order, OrderStatus
+from shared.contracts.orders import FINAL, Order, OrderOptions, OrderStatus
 from shared.contracts.wallet import HoldRequest
 from shared.ids import COUNTER_BITS, EPOCH_MS, NODE_BITS
 from tests.fake_engine import AAPL
@@ -26,6 +26,8 @@ FIRST_ID = 10**9 << (NODE_BITS + COUNTER_BITS)
 USERS = (11, 12, 13)
 CASH_EACH = 400_000
 SHARES_EACH = 40
+FEES = (-1_500, 2_500)
+"""Makers get a rebate, takers pay, in millionths."""
 
 
 class New(NamedTuple):
@@ -83,8 +85,11 @@ class Exchange:
 
     def __init__(self) -> None:
         self.engine = Engine([AAPL])
+        self.engine.apply(Configure(NOW_US, 1, "AAPL", *FEES, None, ""))
         self.ledger = Ledger(
-            [Account(user, CASH, CASH_EACH) for user in USERS] + [Account(user, "AAPL", SHARES_EACH) for user in USERS]
+            [Account(user, CASH, CASH_EACH) for user in USERS]
+            + [Account(user, "AAPL", SHARES_EACH) for user in USERS]
+            + [Account(EXCHANGE, CASH)]
         )
         self.orders: dict[int, Order] = {}
         self.waiting: deque[EngineEvent] = deque()
@@ -103,7 +108,7 @@ class Exchange:
 
     def place(self, wish: New) -> None:
         order_id, price, buys = FIRST_ID + self.number, wish.price * 100, wish.side is Side.BUY
-        asset, unit = (CASH, price) if buys else ("AAPL", 1)
+        asset, unit = (CASH, cost_per_share(price, FEES[1])) if buys else ("AAPL", 1)
         if not self.hold(order_id, wish.user, asset, unit, wish.quantity):
             return
         kind = OrderType.STOP_LIMIT if wish.trigger else OrderType.LIMIT
@@ -112,6 +117,7 @@ class Exchange:
             display_quantity=wish.display if wish.display < wish.quantity and wish.force == TimeInForce.GTC else 0,
             self_trade=wish.self_trade,
             trigger=wish.trigger * 100,
+            fee_ppm=FEES[1],
             linked_order_id=order_id - wish.link if wish.link else 0,
         )
         answer, event = self.engine.apply(command)
@@ -136,6 +142,7 @@ class Exchange:
             created_us=0,
             updated_us=0,
             trace_id="",
+            options=OrderOptions(fee_ppm=FEES[1]),
         )
         self.note(event)
 
@@ -151,7 +158,7 @@ class Exchange:
         answer, event = self.engine.apply(
             Amend(
                 *(NOW_US, amend_id, order.order_id, order.user_id, "AAPL", order.price, order.quantity),
-                *(price, wish.quantity, ""),
+                *(price, wish.quantity, "", FEES[1]),
             )
         )
         if isinstance(answer, Refused):
@@ -206,7 +213,7 @@ def test_each_hold_is_what_its_order_can_cost(acts: list[New | Change | Leave | 
     for order_id, hold in holds.items():
         order, told = resting[order_id], exchange.orders[order_id]
         assert hold.open_quantity == order.open_quantity
-        assert hold.unit_amount == (order.price if order.side == Side.BUY else 1)
+        assert hold.unit_amount == (cost_per_share(order.price, FEES[1]) if order.side == Side.BUY else 1)
         assert (told.price, told.quantity - told.filled_quantity - told.decremented_quantity) == (
             order.price,
             order.open_quantity,
