@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 PROJECT = Path(__file__).parents[2]
 OUTPUT = PROJECT / "test-output"
@@ -69,8 +69,8 @@ def look() -> Look:
     def take(page: Page, name: str) -> None:
         OUTPUT.mkdir(exist_ok=True)
         for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
-            page.wait_for_function(f"document.documentElement.dataset.theme === '{scheme}'")
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            expect(page.locator("html")).to_have_attribute("data-theme", scheme)
             page.wait_for_timeout(250)  # canvases repaint in the next frames
             page.screenshot(path=OUTPUT / f"{name}-{scheme}.png")
 
