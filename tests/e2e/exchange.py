@@ -4,6 +4,7 @@ import contextlib
 import functools
 import json
 import os
+import random
 import secrets
 import signal
 import socket
@@ -25,6 +26,7 @@ PORTS = (
 ADMIN = {"ADMIN_USERNAME": "operator", "ADMIN_PASSWORD": secrets.token_urlsafe(12)}
 """The administrator of an exchange that is started with these settings."""
 
+PORT_RANGE = (10_000, 32_000)
 START_S = 120.0
 WAIT_S = 20.0
 
@@ -42,12 +44,21 @@ def eventually(look: Callable[[], T], enough: Callable[[T], bool], wait_s: float
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on, all different."""
+    """Ports that nobody listens on, all different.
+
+    Below those that the system gives to outgoing connections: one of these could sit on the port of a part that is just
+    being started again.
+    """
+    found: list[int] = []
     with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+        while len(found) < count:
+            port = random.randrange(*PORT_RANGE)
+            try:
+                stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            found.append(port)
+    return found
 
 
 class User:

@@ -90,3 +90,6 @@ def assert_nothing_is_lost(exchange: Exchange, load: Load) -> None:
         assert found["filled_quantity"] >= told["filled_quantity"], (told, found)
     audit = exchange.audit()
     assert audit["exit"] == 0, audit
+    for user in load.users:
+        # Other tests count on books without strangers' orders.
+        assert user.http.delete("/v1/orders").status_code == 200
