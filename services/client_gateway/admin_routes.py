@@ -1,16 +1,21 @@
 """``/admin``: what administrators set. Each change is recorded, with who and when, by the service that it changes."""
 
+import msgspec
 from fastapi import Response
 
 from services.client_gateway.api import Api, Call, Handler
+from services.client_gateway.fields import one_of, price_from
 from services.client_gateway.instruments import Listing
-from services.client_gateway.requests import BookTermsRequest
+from services.client_gateway.requests import BlockRequest, BookTermsRequest, PageQuery, PathId, SessionRequest
+from services.client_gateway.views import time_text
 from shared.contracts import engine
+from shared.contracts.codes import Session
 from shared.contracts.money import AmountError, Money, money_from
 from shared.errors import Problem
 from shared.web import json_response
 
 ADMIN = "admin"
+SESSIONS = {session.name: session for session in Session}
 
 
 class AdminRoutes:
@@ -20,6 +25,9 @@ class AdminRoutes:
         self._listing = listing
 
     def install(self, api: Api) -> None:
+        api.route("POST", "/admin/symbols/{symbol}/session", admins(self.session), body=SessionRequest, tag="admin")
+        api.route("POST", "/admin/users/{user_id}/block", admins(self.block), body=BlockRequest, tag="admin")
+        api.route("GET", "/admin/actions", admins(self.actions), query=PageQuery, tag="admin")
         api.route("POST", "/admin/symbols/{symbol}/terms", admins(self.terms), body=BookTermsRequest, tag="admin")
 
     async def terms(self, call: Call, request: BookTermsRequest) -> Response:
@@ -46,6 +54,64 @@ class AdminRoutes:
                 "event": changed.position,
             }
         )
+
+    async def session(self, call: Call, request: SessionRequest) -> Response:
+        """Turns a symbol to another session: halt, resume, collect for an auction, close. See docs/matching.md, 8."""
+        symbol = self._symbol(call)
+        session = one_of("session", request.session, SESSIONS)
+        reference = 0
+        if request.reference_price is not None:
+            instrument = self._listing.instruments[symbol]
+            reference = price_from("reference_price", request.reference_price, instrument)
+        changed = await call.ask(
+            engine.SET_SESSION,
+            engine.SetSession(
+                user_id=call.identity.user_id,
+                symbol=symbol,
+                session=session,
+                reference_price=reference,
+                traceparent=call.traceparent,
+            ),
+        )
+        return json_response({"symbol": symbol, "session": session.name, "event": changed.position})
+
+    async def block(self, call: Call, request: BlockRequest) -> Response:
+        """The kill switch: cancels all orders of an account and refuses new ones, or lets it in again."""
+        try:
+            account_id = msgspec.convert(call.request.path_params["user_id"], PathId, strict=False)
+        except msgspec.ValidationError as error:
+            raise Problem(404, "unknown_user", "user_id must be the number of a user.") from error
+        changed = await call.ask(
+            engine.BLOCK_ACCOUNT,
+            engine.Block(
+                user_id=call.identity.user_id,
+                account_id=account_id,
+                blocked=request.blocked,
+                traceparent=call.traceparent,
+            ),
+        )
+        return json_response({"user_id": str(account_id), "blocked": request.blocked, "event": changed.position})
+
+    async def actions(self, call: Call, query: PageQuery) -> Response:
+        """What administrators did to the market, newest first: who, when, what, in which trace."""
+        page = await call.ask(
+            engine.LIST_ACTIONS,
+            engine.ActionsQuery(before=query.cursor, limit=query.limit, traceparent=call.traceparent),
+        )
+        rows = [
+            {
+                "event": action.seq,
+                "time": time_text(action.time_us),
+                "user_id": str(action.user_id),
+                "action": action.action,
+                "symbol": action.symbol or None,
+                "detail": msgspec.json.decode(action.detail),
+                "trace_id": action.trace_id,
+            }
+            for action in page.actions
+        ]
+        more = len(rows) == query.limit
+        return json_response({"actions": rows, "next_cursor": str(page.actions[-1].seq) if more else None})
 
     def _symbol(self, call: Call) -> str:
         symbol = str(call.request.path_params["symbol"])

@@ -123,6 +123,7 @@ def book_view(view: market.BookView) -> dict[str, object]:
     return {
         "symbol": view.symbol,
         "sequence": view.sequence,
+        **market.status_view(view.session, view.indication),
         "bids": [[money_text(level.price), str(level.quantity), level.order_count] for level in view.bids],
         "asks": [[money_text(level.price), str(level.quantity), level.order_count] for level in view.asks],
     }

@@ -61,6 +61,19 @@ class BookTermsRequest(Body, frozen=True, kw_only=True):
     price_band: Decimal | None = None
 
 
+class SessionRequest(Body, frozen=True, kw_only=True):
+    """``POST /admin/symbols/{symbol}/session``. ``reference_price`` is what auctions and the price band start from."""
+
+    session: str
+    reference_price: Decimal | None = None
+
+
+class BlockRequest(Body, frozen=True, kw_only=True):
+    """``POST /admin/users/{user_id}/block``: shut out (true) or let in again (false)."""
+
+    blocked: bool
+
+
 class CancelAllQuery(Body, frozen=True, kw_only=True):
     """``DELETE /v1/orders``: all your open orders, or those of one symbol."""
 

@@ -6,9 +6,9 @@ This is a view. It decides nothing, and where events do not fit what it holds it
 from bisect import bisect_left, insort
 from typing import NamedTuple
 
-from shared.contracts.codes import Side
+from shared.contracts.codes import Session, Side
 from shared.contracts.engine import BookState
-from shared.contracts.events import Accepted, Amended, Closed, Decremented, EngineEvent, Reloaded, Trade
+from shared.contracts.events import Accepted, Amended, Closed, Decremented, EngineEvent, Reloaded, SessionChanged, Trade
 from shared.contracts.market import Level
 from shared.contracts.money import Money, Shares
 
@@ -25,6 +25,13 @@ class Resting(NamedTuple):
     shown: Shares
 
 
+class Status(NamedTuple):
+    """A symbol's ``Session`` and, where orders are only collected, price, volume and imbalance of the auction now."""
+
+    session: int
+    indication: tuple[Money, Shares, int] | None
+
+
 class Delta(NamedTuple):
     """Levels that changed, with their new quantity (0: gone), by the changes ``first_sequence`` to ``sequence``."""
 
@@ -32,6 +39,8 @@ class Delta(NamedTuple):
     sequence: int
     bids: list[tuple[Money, Shares]]
     asks: list[tuple[Money, Shares]]
+    status: Status | None
+    """Where that changed too."""
 
 
 class BookSide:
@@ -81,6 +90,8 @@ class MarketBook:
         self.bids = BookSide()
         self.asks = BookSide()
         self._orders: dict[int, Resting] = {}
+        self.status = Status(Session.CONTINUOUS, None)
+        self._told_status = self.status
 
     @classmethod
     def of_state(cls, state: BookState, sequence: int) -> "MarketBook":
@@ -88,6 +99,7 @@ class MarketBook:
         book = cls(state.symbol, state.position, sequence)
         for order in state.orders:
             book._rest(order.order_id, order.side, order.price, order.open_quantity - order.hidden_quantity)
+        book.status = book._told_status = Status(state.session, state.indication)
         book.bids.touched.clear()
         book.asks.touched.clear()
         book.check()
@@ -110,6 +122,12 @@ class MarketBook:
         for report in event.reports:
             if isinstance(report, (Trade, Decremented)):
                 self._reduce(report.maker_order_id, report.quantity, report.maker_open)
+                if report.taker_order_id in self._orders:
+                    # In an auction both sides were at rest.
+                    self._reduce(report.taker_order_id, report.quantity, report.taker_open)
+                changed = True
+            elif isinstance(report, SessionChanged):
+                self.status = self.status._replace(session=report.session)
                 changed = True
             elif isinstance(report, Accepted):
                 self._rest(report.order_id, report.side, report.price, report.quantity - report.hidden)
@@ -123,11 +141,16 @@ class MarketBook:
             elif isinstance(report, (Amended, Closed)) and report.order_id in self._orders:
                 self._leave(report.order_id)
                 changed = True
+        if event.indication != self.status.indication:
+            self.status = self.status._replace(indication=event.indication)
+            changed = True
         self.sequence += changed
         self.position = event.seq
 
     def check(self) -> None:
-        """Raises BookFaultError when the best bid reaches the best ask: then somebody should have traded."""
+        """Raises BookFaultError when bid and ask meet while there is trading: then somebody should have traded."""
+        if self.status.session != Session.CONTINUOUS:
+            return
         if self.best_bid and self.best_ask and self.best_bid >= self.best_ask:
             raise BookFaultError(f"bid {self.best_bid} meets ask {self.best_ask}")
 
@@ -147,8 +170,10 @@ class MarketBook:
         """What changed since this was last asked, None when nothing did."""
         if self.sequence == self.published:
             return None
-        delta = Delta(self.published + 1, self.sequence, self.bids.take_touched(), self.asks.take_touched())
+        status = self.status if self.status != self._told_status else None
+        delta = Delta(self.published + 1, self.sequence, self.bids.take_touched(), self.asks.take_touched(), status)
         self.published = self.sequence
+        self._told_status = self.status
         return delta
 
     def _rest(self, order_id: int, side: int, price: Money, quantity: Shares) -> None:

@@ -6,8 +6,9 @@ Messages are JSON, one per symbol and batch, ready for a client. Prices are deci
     {"type": "book_reset", "symbol", "sequence"}
     {"type": "trades", "symbol", "trades": [{"trade_id", "price", "quantity", "side", "time_us"}]}
 
-A delta holds the new quantity of each level that changed, "0" where the level is gone. Each follows on the one before:
-``first_sequence`` is the last ``sequence`` plus one. A client that sees a gap, or a reset, reads the book again.
+A delta holds the new quantity of each level that changed, "0" where the level is gone; where ``session`` or
+``indication`` (the auction as it would be now) changed, it names both, as a snapshot does. Each follows on the one
+before: ``first_sequence`` is the last ``sequence`` plus one. A client that sees a gap, or a reset, reads the book again.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ from redis.exceptions import RedisError
 from services.market_data.book import Delta
 from services.market_data.market import Market
 from shared.contracts.codes import Side
-from shared.contracts.market import QUOTES_KEY, PublicTrade, Ticker, market_channel
+from shared.contracts.market import QUOTES_KEY, PublicTrade, Ticker, market_channel, status_view
 from shared.contracts.money import money_text
 
 log = structlog.get_logger()
@@ -97,16 +98,17 @@ class Feed:
 
 
 def _delta_message(symbol: str, delta: Delta) -> bytes:
-    return _encode(
-        {
-            "type": "book_delta",
-            "symbol": symbol,
-            "first_sequence": delta.first_sequence,
-            "sequence": delta.sequence,
-            "bids": [(money_text(price), str(quantity)) for price, quantity in delta.bids],
-            "asks": [(money_text(price), str(quantity)) for price, quantity in delta.asks],
-        }
-    )
+    message: dict[str, object] = {
+        "type": "book_delta",
+        "symbol": symbol,
+        "first_sequence": delta.first_sequence,
+        "sequence": delta.sequence,
+        "bids": [(money_text(price), str(quantity)) for price, quantity in delta.bids],
+        "asks": [(money_text(price), str(quantity)) for price, quantity in delta.asks],
+    }
+    if delta.status is not None:
+        message |= status_view(delta.status.session, delta.status.indication)
+    return _encode(message)
 
 
 def _trades_message(symbol: str, trades: list[PublicTrade]) -> bytes:

@@ -63,7 +63,15 @@ class Queries:
             return _unknown(item)
         bids, asks = book.depth(min(max(item.depth, 1), DEPTH_MAX))
         position = max(book.position, self._market.position)
-        return BookView(symbol=item.symbol, sequence=book.sequence, position=position, bids=bids, asks=asks)
+        return BookView(
+            symbol=item.symbol,
+            sequence=book.sequence,
+            position=position,
+            bids=bids,
+            asks=asks,
+            session=book.status.session,
+            indication=book.status.indication,
+        )
 
     def _is_known(self, item: MarketQuery) -> bool:
         return item.symbol in self._market.books

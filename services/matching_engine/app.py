@@ -8,7 +8,17 @@ from typing import Any, TypeVar, cast
 from fastapi import FastAPI
 from opentelemetry.trace import Span
 
-from services.matching_engine.commands import Amend, Cancel, CancelAll, Configure, Place, Void
+from services.matching_engine.commands import (
+    Amend,
+    Block,
+    Cancel,
+    CancelAll,
+    Command,
+    Configure,
+    Place,
+    SetSession,
+    Void,
+)
 from services.matching_engine.engine import Reply
 from services.matching_engine.settings import EngineSettings
 from services.matching_engine.store import JournalStore
@@ -29,8 +39,9 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 class Operations:
     """What the engine is asked, turned into commands for its writer."""
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: Writer, store: JournalStore) -> None:
         self._writer = writer
+        self._store = store
 
     async def match(self, items: Sequence[NewOrder], spans: Sequence[Span]) -> list[contract.Matched | Refused]:
         now_us = time.time_ns() // 1000
@@ -123,6 +134,35 @@ class Operations:
         ]
         return replies(contract.BookChanged, await self._writer.submit(commands, spans))
 
+    async def set_session(
+        self, items: Sequence[contract.SetSession], spans: Sequence[Span]
+    ) -> list[contract.BookChanged | Refused]:
+        now_us = time.time_ns() // 1000
+        commands = [
+            SetSession(now_us, item.user_id, item.symbol, item.session, item.reference_price, traceparent_of(span))
+            for item, span in zip(items, spans, strict=True)
+        ]
+        return replies(contract.BookChanged, await self._writer.submit(commands, spans))
+
+    async def block(
+        self, items: Sequence[contract.Block], spans: Sequence[Span]
+    ) -> list[contract.BookChanged | Refused]:
+        """The account's orders are cancelled in the same batch, so that none can come in between."""
+        now_us = time.time_ns() // 1000
+        answers: list[contract.BookChanged | Refused] = []
+        for item, span in zip(items, spans, strict=True):
+            context = traceparent_of(span)
+            commands: list[Command] = [Block(now_us, item.user_id, item.account_id, item.blocked, context)]
+            if item.blocked:
+                commands += [CancelAll(now_us, item.account_id, s, context) for s in self._writer.engine.books]
+            replied = await self._writer.submit(commands, [span])
+            last = max(reply.position for reply in replied if not isinstance(reply, Refused))
+            answers.append(contract.BookChanged(position=last))
+        return answers
+
+    async def actions(self, items: Sequence[contract.ActionsQuery], _spans: Sequence[Span]) -> list[contract.Actions]:
+        return [contract.Actions(actions=tuple(await self._store.actions(item.before, item.limit))) for item in items]
+
     async def void(self, items: Sequence[contract.VoidOrder], _spans: Sequence[Span]) -> list[contract.Voided]:
         """An order that the engine has answered lately comes back with that answer, and stays as it is."""
         now_us = time.time_ns() // 1000
@@ -152,6 +192,8 @@ class Operations:
                 last_price=engine.last_prices.get(item.symbol, 0),
                 orders=engine.resting(item.symbol),
                 waiting=engine.waiting(item.symbol),
+                session=engine.session(item.symbol),
+                indication=engine.indication(item.symbol),
             )
             if item.symbol in engine.books
             else unknown
@@ -173,8 +215,9 @@ def replies(kind: type[A], answers: Sequence[Reply]) -> list[A | Refused]:
 def create_app(settings: EngineSettings) -> FastAPI:
     """The app of one matching engine."""
     service = Service(ENGINE, settings, MIGRATIONS)
-    writer = Writer(JournalStore(service.database, service.publish(EXECUTIONS)), settings.snapshot_every)
-    operations = Operations(writer)
+    store = JournalStore(service.database, service.publish(EXECUTIONS))
+    writer = Writer(store, settings.snapshot_every)
+    operations = Operations(writer, store)
     service.at_start(writer.load)
     service.keep_running(writer.run)
     service.keep_running(Timekeeper(writer).run)
@@ -183,6 +226,9 @@ def create_app(settings: EngineSettings) -> FastAPI:
     service.serve(contract.AMEND_ORDER, operations.amend, amend_attributes)
     service.serve(contract.CANCEL_ALL, operations.cancel_all, cancel_all_attributes)
     service.serve(contract.CONFIGURE_BOOK, operations.configure, action_attributes)
+    service.serve(contract.SET_SESSION, operations.set_session, action_attributes)
+    service.serve(contract.BLOCK_ACCOUNT, operations.block)
+    service.serve(contract.LIST_ACTIONS, operations.actions)
     service.serve(contract.VOID_ORDER, operations.void)
     service.serve(contract.LIST_INSTRUMENTS, operations.instruments)
     service.serve(contract.GET_BOOK, operations.book)
@@ -211,7 +257,7 @@ def amend_attributes(item: contract.AmendOrder) -> Mapping[str, Any]:
     }
 
 
-def action_attributes(item: contract.ConfigureBook) -> Mapping[str, Any]:
+def action_attributes(item: contract.ConfigureBook | contract.SetSession) -> Mapping[str, Any]:
     return {"order.symbol": item.symbol, "user.id": str(item.user_id)}
 
 

@@ -99,7 +99,29 @@ class Configure(msgspec.Struct, frozen=True, array_like=True, tag="f"):
     traceparent: str
 
 
-Action = Configure
+class SetSession(msgspec.Struct, frozen=True, array_like=True, tag="s"):
+    """An administrator turns a symbol to another session. A reference price of 0 leaves it as it is."""
+
+    time_us: int
+    user_id: int
+    symbol: str
+    session: int
+    reference_price: Money
+    traceparent: str
+
+
+class Block(msgspec.Struct, frozen=True, array_like=True, tag="b"):
+    """An administrator shuts an account out, or lets it in again. Its orders are cancelled by commands that follow."""
+
+    time_us: int
+    user_id: int
+    account_id: int
+    blocked: bool
+    traceparent: str
+    symbol: str = ""
+
+
+Action = Configure | SetSession | Block
 """What administrators do. Each is recorded beside the journal, so that one can ask who did what."""
 
 Command = Place | Cancel | Void | Expire | Amend | CancelAll | Action

@@ -9,6 +9,7 @@ from services.matching_engine.answers import MEMORY_US, Answers
 from services.matching_engine.book import Book
 from services.matching_engine.commands import (
     Amend,
+    Block,
     Cancel,
     CancelAll,
     Command,
@@ -16,13 +17,14 @@ from services.matching_engine.commands import (
     Expire,
     JournalDamaged,
     Place,
+    SetSession,
     Void,
 )
 from services.matching_engine.kernel_report import Report
 from services.matching_engine.refusals import WORDS, refused, refused_by_book, refused_by_rule
 from services.matching_engine.resting import Resting, RestingOrders
 from services.matching_engine.telling import Teller, amended
-from shared.contracts.codes import RejectReason, ReportKind, TimeInForce
+from shared.contracts.codes import RejectReason, ReportKind, Session, TimeInForce
 from shared.contracts.engine import BookChanged, CancelledAll, Instrument, Matched, RestingOrder
 from shared.contracts.events import Closed, Decremented, EngineEvent, Trade, Triggered
 from shared.contracts.money import Money, Shares
@@ -72,6 +74,16 @@ class BookTerms(msgspec.Struct, frozen=True, array_like=True):
 
 NO_TERMS = BookTerms()
 
+CALL_SESSIONS = (
+    Session.PRE_OPEN,
+    Session.OPENING_AUCTION,
+    Session.CLOSING_AUCTION,
+    Session.VOLATILITY_AUCTION,
+)
+"""Those that collect orders for an auction."""
+
+BLOCKED = refused("account_blocked", "This account may not trade at the moment. Ask the exchange.")
+
 
 class EngineState(msgspec.Struct):
     """Everything an engine must remember, as a snapshot keeps it."""
@@ -84,6 +96,7 @@ class EngineState(msgspec.Struct):
     answers: list[tuple[int, int, Matched]]
     barred: list[tuple[int, int]]
     terms: dict[str, BookTerms] = {}
+    blocked: list[int] = []
 
 
 class Engine:
@@ -93,6 +106,7 @@ class Engine:
         self.books = {i.symbol: Book(i.symbol, i.tick_size, i.lot_size) for i in instruments}
         self.seq = 0
         self.terms: dict[str, BookTerms] = {}
+        self.blocked: set[int] = set()
         self._answers = Answers()
         self._teller = Teller(RestingOrders(), 0, {})
 
@@ -118,7 +132,19 @@ class Engine:
             return self._cancel_all(command)
         if isinstance(command, Configure):
             return self._configure(command)
+        if isinstance(command, SetSession):
+            return self._set_session(command)
+        if isinstance(command, Block):
+            return self._block(command)
         return self._expire(command)
+
+    def session(self, symbol: str) -> int:
+        """A symbol's ``Session``."""
+        return self._teller.sessions.get(symbol, Session.CONTINUOUS)
+
+    def indication(self, symbol: str) -> tuple[Money, Shares, int] | None:
+        """Price, volume and imbalance of the auction if it were now; None where orders are not only collected."""
+        return self.books[symbol].indication() if self.session(symbol) in CALL_SESSIONS else None
 
     def due(self, now_us: int) -> list[str]:
         """The symbols for which it is time for an ``Expire``."""
@@ -162,6 +188,7 @@ class Engine:
             [(order_id, time_us, answer) for order_id, (time_us, answer) in self._answers.given.items()],
             list(self._answers.barred.items()),
             dict(sorted(self.terms.items())),
+            sorted(self.blocked),
         )
         data = msgspec.msgpack.encode(state)
         return data, zlib.crc32(data)
@@ -178,12 +205,16 @@ class Engine:
         self._answers.given = {order_id: (time_us, answer) for order_id, time_us, answer in state.answers}
         self._answers.barred = dict(state.barred)
         self.terms = state.terms
+        self.blocked = set(state.blocked)
+        self._teller.sessions = {symbol: book.state()["session"] for symbol, book in self.books.items()}
 
     def _place(self, command: Place) -> Applied:
         if (known := self._answers.of(command.order_id)) is not None:
             return known, None
         if (barred := self._answers.bar_of(command.order_id, command.time_us)) is not None:
             return barred, None
+        if command.user_id in self.blocked:
+            return BLOCKED, None
         book = self.books.get(command.symbol)
         if book is None:
             return refused("unknown_symbol", f"{command.symbol} is not traded here."), None
@@ -255,6 +286,8 @@ class Engine:
             return known, None
         if (barred := self._answers.bar_of(command.amend_id, command.time_us)) is not None:
             return barred, None
+        if command.user_id in self.blocked:
+            return BLOCKED, None
         order_id, orders = command.order_id, self._teller.resting.orders
         order = orders.get(order_id)
         if order is None or order.user_id != command.user_id or order.symbol != command.symbol:
@@ -294,6 +327,23 @@ class Engine:
             return refused_by_book(reports[0]), None
         self.terms[command.symbol] = terms
         event = self._event(command, command.symbol, 0, reports, NOBODY)
+        return BookChanged(position=event.seq), event
+
+    def _set_session(self, command: SetSession) -> Applied:
+        book = self.books.get(command.symbol)
+        if book is None:
+            return refused("unknown_symbol", f"{command.symbol} is not traded here."), None
+        reports = book.set_session(command.session, command.reference_price)
+        if reports[0].kind == ReportKind.REJECTED:
+            return refused_by_book(reports[0]), None
+        event = self._event(command, command.symbol, 0, reports, NOBODY)
+        return BookChanged(position=event.seq), event
+
+    def _block(self, command: Block) -> Applied:
+        if (command.account_id in self.blocked) == command.blocked:
+            return BookChanged(position=self.seq), None
+        (self.blocked.add if command.blocked else self.blocked.discard)(command.account_id)
+        event = self._event(command, "", 0, (), NOBODY)
         return BookChanged(position=event.seq), event
 
     def _void(self, command: Void) -> Applied:
@@ -342,13 +392,15 @@ class Engine:
         expired: Container[int] = (),
     ) -> EngineEvent:
         self.seq += 1
+        told = self._teller.tell(reports, symbol, newcomer, expired)
         return EngineEvent(
             seq=self.seq,
             time_us=command.time_us,
             traceparent=command.traceparent,
             symbol=symbol,
             order_id=order_id,
-            reports=self._teller.tell(reports, symbol, newcomer, expired),
+            reports=told,
+            indication=self.indication(symbol) if self._teller.sessions else None,
         )
 
 

@@ -15,6 +15,7 @@ WORDS = {
     RejectReason.INVALID_DISPLAY: "display_quantity must be below the quantity, in whole lots, on a limit order.",
     RejectReason.INVALID_EXPIRY: "The order's time is over already: name a later expires_at.",
     RejectReason.WOULD_TRADE: "The order is post-only and would trade at once. Move its price away from the market.",
+    RejectReason.INVALID_SESSION: "There is no such session, or the reference price is none that the book can have.",
     RejectReason.INVALID_CONFIGURATION: "The price band must not be negative, nor beyond what prices can be.",
     RejectReason.NOT_IN_THIS_SESSION: "The symbol's session does not take this kind of order right now.",
     RejectReason.INVALID_TRIGGER: "A stop needs a trigger on a tick, and a trailing stop needs a last price to trail.",

@@ -6,7 +6,7 @@ import msgspec
 from opentelemetry.trace import Span
 
 from services.matching_engine.commands import Action, Command, pack, unpack
-from shared.contracts.engine import Instrument
+from shared.contracts.engine import ActionRecord, Instrument
 from shared.contracts.events import EngineEvent
 from shared.outbox import Outbox
 from shared.postgres import Database, Statement
@@ -36,6 +36,7 @@ SNAPSHOTS_KEPT = 2
 """One to start from, and the one before it in case that one turns out to be damaged."""
 
 READ_ROWS = 2_000
+NEWEST = 2**63 - 1
 
 
 class JournalTakenOver(Exception):
@@ -67,6 +68,14 @@ class JournalStore:
             if actions:
                 await INSERT_ACTIONS.fetch(connection, spans, *[list(column) for column in zip(*actions, strict=True)])
         self._outbox.committed(entries)
+
+    async def actions(self, before: int, limit: int) -> list[ActionRecord]:
+        """What administrators did, newest first, below event ``before``."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(
+                "SELECT * FROM actions WHERE seq < $1 ORDER BY seq DESC LIMIT $2", before or NEWEST, limit
+            )
+        return [ActionRecord(**dict(row)) for row in rows]
 
     async def instruments(self) -> list[Instrument]:
         async with self._database.connection() as connection:

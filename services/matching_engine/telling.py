@@ -23,6 +23,8 @@ class Teller:
         self.resting = resting
         self.trade_id = trade_id
         self.last_prices = last_prices
+        self.sessions: dict[str, int] = {}
+        """Of the symbols whose session has changed yet."""
 
     def tell(
         self, reports: Sequence[Report], symbol: str, newcomer: Resting, expired: Container[int] = ()
@@ -35,6 +37,8 @@ class Teller:
         for report in reports:
             if report.kind == ReportKind.TRADE:
                 told.append(self._trade(report, symbol))
+            elif report.kind == ReportKind.SESSION_CHANGED:
+                told.append(self._session(report, symbol))
             elif report.kind == ReportKind.ACCEPTED:
                 self.resting.add(report.order_id, newcomer)
                 told.append(_accepted(report))
@@ -53,6 +57,16 @@ class Teller:
                 self.resting.orders.pop(report.order_id, None)
                 told.append(_closed(report, report.order_id in expired))
         return tuple(told)
+
+    def _session(self, report: Report, symbol: str) -> events.SessionChanged:
+        self.sessions[symbol] = report.reason
+        return events.SessionChanged(
+            session=report.reason,
+            price=report.price,
+            volume=report.quantity,
+            imbalance=report.remaining,
+            side=report.side,
+        )
 
     def _triggered(self, report: Report) -> events.Triggered:
         order = self.resting.orders[report.order_id]

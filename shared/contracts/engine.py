@@ -84,6 +84,48 @@ class ConfigureBook(Item, frozen=True, kw_only=True):
     band: Money | None = None
 
 
+class SetSession(Item, frozen=True, kw_only=True):
+    """Turn a symbol to another ``Session``. Auctions and the band start from ``reference_price``, 0: as it is."""
+
+    user_id: int
+    symbol: str
+    session: int
+    reference_price: Money = 0
+
+
+class Block(Item, frozen=True, kw_only=True):
+    """The kill switch: an account's orders are all cancelled and new ones refused, until it is let in again."""
+
+    user_id: int
+    account_id: int
+    blocked: bool
+
+
+class ActionsQuery(Item, frozen=True, kw_only=True):
+    """A page of what administrators did, newest first, below event ``before`` (0: from the newest)."""
+
+    before: int = 0
+    limit: int = 50
+
+
+class ActionRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """Who did what, when, and in which trace. ``detail`` is what was set, as JSON."""
+
+    seq: int
+    time_us: int
+    user_id: int
+    action: str
+    symbol: str
+    detail: str
+    trace_id: str
+
+
+class Actions(Answer, frozen=True, kw_only=True, tag=True):
+    """A page of actions."""
+
+    actions: tuple[ActionRecord, ...]
+
+
 class BookChanged(Answer, frozen=True, kw_only=True, tag=True):
     """An administrator's change is on disk as event ``position``."""
 
@@ -155,6 +197,8 @@ class BookState(Answer, frozen=True, kw_only=True, tag=True):
     last_price: Money
     orders: tuple[RestingOrder, ...]
     waiting: tuple[RestingOrder, ...] = ()
+    session: int = 1
+    indication: tuple[Money, Shares, int] | None = None
 
 
 MATCH_ORDER = Operation(ENGINE, "match_order", NewOrder, Matched)
@@ -162,6 +206,9 @@ CANCEL_ORDER = Operation(ENGINE, "cancel_order", CancelOrder, Matched)
 AMEND_ORDER = Operation(ENGINE, "amend_order", AmendOrder, Matched)
 CANCEL_ALL = Operation(ENGINE, "cancel_all", CancelAll, CancelledAll)
 CONFIGURE_BOOK = Operation(ENGINE, "configure_book", ConfigureBook, BookChanged)
+SET_SESSION = Operation(ENGINE, "set_session", SetSession, BookChanged)
+BLOCK_ACCOUNT = Operation(ENGINE, "block_account", Block, BookChanged)
+LIST_ACTIONS = Operation(ENGINE, "list_actions", ActionsQuery, Actions)
 VOID_ORDER = Operation(ENGINE, "void_order", VoidOrder, Voided, traced=False)
 LIST_INSTRUMENTS = Operation(
     ENGINE, "list_instruments", Instruments, InstrumentList, frozenset({GATEWAY, RISK, MARKET, USERS}), traced=False

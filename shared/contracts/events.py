@@ -125,7 +125,20 @@ class Closed(msgspec.Struct, frozen=True, kw_only=True, tag="closed"):
     quantity: Shares
 
 
-Report = Accepted | Waiting | Triggered | Reloaded | Amended | Trade | Decremented | Closed
+class SessionChanged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="session"):
+    """A symbol's ``session`` is another. Where an auction ended the one before: its price, volume and imbalance.
+
+    ``side`` is the side on which the imbalance was left, 0 for none. The auction's trades follow.
+    """
+
+    session: int
+    price: Money = 0
+    volume: Shares = 0
+    imbalance: Shares = 0
+    side: int = 0
+
+
+Report = SessionChanged | Accepted | Waiting | Triggered | Reloaded | Amended | Trade | Decremented | Closed
 """One thing that happened in a book, in the order in which it did."""
 
 
@@ -133,7 +146,8 @@ class EngineEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """All that one command brought about. ``traceparent`` is that of the engine's span of it.
 
     ``order_id`` is the order that the command named, 0 where it named none. ``amend_id``: the amendment that it carried
-    out; what was held for that alone is now part of the order's hold, or free.
+    out; what was held for that alone is now part of the order's hold, or free. ``indication``: while orders are only
+    collected, price, volume and imbalance (above zero: more is bid) of the auction if it were now, zeros for none.
     """
 
     seq: int
@@ -143,6 +157,7 @@ class EngineEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     order_id: int
     reports: tuple[Report, ...]
     amend_id: int = 0
+    indication: tuple[Money, Shares, int] | None = None
 
 
 class OrderEvent(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,7 +2,8 @@
 
 import msgspec
 
-from shared.contracts.money import Money, Shares
+from shared.contracts.codes import Session, Side
+from shared.contracts.money import Money, Shares, money_text
 from shared.contracts.operations import MARKET, Answer, Item, Operation
 
 
@@ -33,6 +34,8 @@ class BookView(Answer, frozen=True, kw_only=True, tag=True):
     position: int
     bids: tuple[Level, ...]
     asks: tuple[Level, ...]
+    session: int = 1
+    indication: tuple[Money, Shares, int] | None = None
 
 
 class PublicTrade(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +102,16 @@ GET_TICKERS = Operation(MARKET, "get_tickers", TickerQuery, Tickers)
 
 QUOTES_KEY = "market-data:quotes"
 """Valkey hash: symbol -> JSON ``Ticker``. May be lost; then instruments' reference prices stand in."""
+
+
+def status_view(session: int, indication: tuple[Money, Shares, int] | None) -> dict[str, object]:
+    """A symbol's session, and the auction if it were now, as clients see them. Its ``side`` has the surplus."""
+    shown = None
+    if indication is not None and indication[1]:
+        price, volume, imbalance = indication
+        side = None if imbalance == 0 else Side.BUY.name if imbalance > 0 else Side.SELL.name
+        shown = {"price": money_text(price), "volume": volume, "imbalance": abs(imbalance), "side": side}
+    return {"session": Session(session).name, "indication": shown}
 
 
 def market_channel(symbol: str) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from services.matching_engine.commands import (
     Amend,
+    Block,
     Cancel,
     CancelAll,
     Command,
@@ -15,13 +16,15 @@ from services.matching_engine.commands import (
     Expire,
     JournalDamaged,
     Place,
+    SetSession,
     Void,
     pack,
     unpack,
 )
 from services.matching_engine.engine import MEMORY_US, Engine
+from shared.contracts.codes import Session
 from shared.contracts.engine import BookChanged, CancelledAll, Instrument, Matched
-from shared.contracts.events import Accepted, Amended, Closed, Trade, Triggered, Waiting
+from shared.contracts.events import Accepted, Amended, Closed, SessionChanged, Trade, Triggered, Waiting
 from shared.contracts.operations import Refused
 from shared.ids import COUNTER_BITS, EPOCH_MS, NODE_BITS
 
@@ -420,3 +423,59 @@ def test_a_rebate_is_paid_out_of_the_other_sides_fee(maker: int, taker: int) -> 
     answer, event = engine.apply(fees(maker, taker))
     assert isinstance(answer, Refused)
     assert (answer.code, event) == ("invalid_fees", None)
+
+
+def turn(session: Session, reference_price: int = 0) -> SetSession:
+    return SetSession(START_US, 5, "AAPL", session, reference_price, "")
+
+
+def test_an_auction_collects_indicates_and_trades_at_one_price() -> None:
+    """In a call session events tell the auction as it would be now; going on to trade tells it as it was."""
+    engine = Engine(LISTED)
+    engine.apply(turn(Session.OPENING_AUCTION, reference_price=1_000_300))
+    engine.apply(place(1, side=1, quantity=10, price=1_000_200))
+    _, event = engine.apply(place(2, side=2, quantity=6, price=1_000_000))
+    assert event is not None
+    assert event.indication == (1_000_200, 6, 4)
+    later = Engine(LISTED)
+    later.restore(*engine.snapshot())
+    _, event = later.apply(turn(Session.CONTINUOUS))
+    assert event is not None
+    changed, traded, *_ = event.reports
+    assert isinstance(changed, SessionChanged)
+    assert (changed.session, changed.price, changed.volume, changed.imbalance, changed.side) == (1, 1_000_200, 6, 4, 1)
+    assert isinstance(traded, Trade)
+    assert (traded.price, traded.quantity, event.indication) == (1_000_200, 6, None)
+
+
+def test_a_halted_symbol_takes_cancels_only() -> None:
+    """Orders and amendments are refused by name, a cancel works, and the halt survives a restart."""
+    engine = Engine(LISTED)
+    bid = place(1, side=1)
+    engine.apply(bid)
+    engine.apply(turn(Session.HALTED))
+    later = Engine(LISTED)
+    later.restore(*engine.snapshot())
+    for command in (place(2, side=1), amend(bid, 3)):
+        answer, event = later.apply(command)
+        assert isinstance(answer, Refused)
+        assert (answer.code, event) == ("not_in_this_session", None)
+    assert later.session("AAPL") == Session.HALTED
+    assert later.apply(Cancel(START_US, bid.order_id, bid.user_id, "AAPL", ""))[1] is not None
+
+
+def test_a_blocked_account_neither_places_nor_amends() -> None:
+    """A block holds for all symbols, survives a restart, and ends when the account is let in again."""
+    early = Engine(LISTED)
+    bid = place(1, side=1, user_id=7)
+    early.apply(bid)
+    early.apply(Block(START_US, 5, 7, True, ""))
+    engine = Engine(LISTED)
+    engine.restore(*early.snapshot())
+    for command in (place(2, side=1, user_id=7, symbol="MSFT"), amend(bid, 3)):
+        answer, event = engine.apply(command)
+        assert isinstance(answer, Refused)
+        assert (answer.code, event) == ("account_blocked", None)
+    assert isinstance(engine.apply(place(4, side=1, user_id=8))[0], Matched)
+    engine.apply(Block(START_US, 5, 7, False, ""))
+    assert isinstance(engine.apply(place(5, side=1, user_id=7))[0], Matched)

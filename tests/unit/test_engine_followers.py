@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.market_data.book import MarketBook
-from services.matching_engine.commands import Amend, Cancel, CancelAll, Command, Expire, Place
+from services.matching_engine.commands import Amend, Cancel, CancelAll, Command, Expire, Place, SetSession
 from services.matching_engine.engine import Engine
 from services.risk_manager.effects import effects_of
-from shared.contracts.codes import OrderType, SelfTrade, Side, TimeInForce
+from shared.contracts.codes import OrderType, SelfTrade, Session, Side, TimeInForce
 from shared.contracts.engine import BookState
 from shared.contracts.events import EngineEvent, Trade
 from shared.ids import COUNTER_BITS, EPOCH_MS, NODE_BITS
@@ -59,6 +59,12 @@ class Leave(NamedTuple):
     user_id: int
 
 
+class Turn(NamedTuple):
+    """The symbol turns to another session."""
+
+    session: Session
+
+
 orders = st.builds(
     Wish,
     st.integers(1, 4),
@@ -77,8 +83,9 @@ cancels = st.integers(0, 60)
 laters = st.builds(Later, st.integers(1, 200_000))
 changes = st.builds(Change, st.integers(0, 60), st.integers(95, 105), st.integers(1, 25))
 leaves = st.builds(Leave, st.integers(1, 4))
-mornings = st.lists(st.one_of(orders, orders, orders, changes, cancels, laters, leaves), max_size=60)
-AnyWish = Wish | Later | Change | Leave | int
+turns = st.builds(Turn, st.sampled_from([Session.CONTINUOUS] * 6 + list(Session)))
+mornings = st.lists(st.one_of(orders, orders, orders, changes, cancels, laters, leaves, turns), max_size=60)
+AnyWish = Wish | Later | Change | Leave | Turn | int
 Morning = list[AnyWish]
 
 
@@ -86,6 +93,8 @@ def command(number: int, wish: AnyWish, placed: list[Place]) -> Command:
     """The command of a wish: a new order, a new time, or (a number) the cancel of one placed before."""
     if isinstance(wish, Later):
         return Expire(time_us=START_US + wish.seconds * SECOND_US, symbol="AAPL", traceparent="")
+    if isinstance(wish, Turn):
+        return SetSession(START_US, 1, "AAPL", wish.session, 1_000_000, "")
     if isinstance(wish, Leave):
         return CancelAll(time_us=START_US, user_id=wish.user_id, symbol="AAPL", traceparent="")
     if isinstance(wish, Change) and placed:
@@ -147,20 +156,28 @@ def run(wishes: Morning) -> tuple[Engine, list[EngineEvent]]:
 
 
 def state_of(engine: Engine) -> BookState:
-    return BookState(symbol="AAPL", position=engine.seq, last_price=0, orders=engine.resting("AAPL"))
+    return BookState(
+        symbol="AAPL",
+        position=engine.seq,
+        last_price=0,
+        orders=engine.resting("AAPL"),
+        session=engine.session("AAPL"),
+        indication=engine.indication("AAPL"),
+    )
 
 
 @settings(deadline=None)
 @given(mornings)
 def test_the_market_view_is_the_engines_book(wishes: Morning) -> None:
-    """After every event the view has the levels of the engine's book, and is never crossed."""
+    """After every event the view is the engine's book, its session too, and not crossed while there is trading."""
     engine, placed, view = Engine([AAPL]), list[Place](), MarketBook("AAPL", 0, 0)
     for number, wish in enumerate(wishes):
         _, event = engine.apply(command(number, wish, placed))
         if event is not None:
             view.apply(event)
             view.check()
-            assert view.depth(100) == MarketBook.of_state(state_of(engine), 0).depth(100)
+            fresh = MarketBook.of_state(state_of(engine), 0)
+            assert (view.depth(100), view.status) == (fresh.depth(100), fresh.status)
 
 
 @settings(deadline=None)
