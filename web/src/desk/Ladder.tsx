@@ -57,14 +57,22 @@ function LevelRow({ level, side, most, own, first }: LevelRowProps) {
       className={`level ${side}`}
       // One stop for Tab; the arrow keys go from level to level.
       tabIndex={first ? 0 : -1}
-      aria-label={`${side} ${price}, ${level.quantity} shares${own ? ", you have an order here" : ""}`}
       onClick={() => desk.pickedPrice.set({ price, at: Date.now() })}
     >
       <span className="bar" style={{ width: `${(level.quantity / most) * 100}%` }} />
       <span className={side === "bid" ? "buy" : "sell"}>
-        {own && <span className="own">●</span>} {price}
+        {own && (
+          <span className="own" aria-hidden="true">
+            ●{" "}
+          </span>
+        )}
+        <span className="visually-hidden">{side} </span>
+        {price}
       </span>
-      <span>{grouped(level.quantity)}</span>
+      <span>
+        {grouped(level.quantity)}
+        <span className="visually-hidden"> shares{own && ", you have an order here"}</span>
+      </span>
     </button>
   );
 }

@@ -22,7 +22,7 @@ export function SideChip({ side }: { readonly side: Side }) {
 /** Opens the trace of an order as its story. */
 export function WayButton({ orderId, what }: { readonly orderId: string; readonly what: string }) {
   return (
-    <button type="button" className="link" onClick={() => desk.shownStory.set({ orderId })} aria-label={`The way of ${what}`}>
+    <button type="button" className="link" onClick={() => desk.shownStory.set({ orderId })} aria-label={`Its way: ${what}`}>
       Its way
     </button>
   );
