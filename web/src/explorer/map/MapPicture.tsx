@@ -101,16 +101,16 @@ export function MapPicture({ map, onService }: MapPictureProps) {
         ))}
         {[...map.nodes.values()].map((node) => {
           const { x, y } = pointOf(node, map);
+          const calls = `${compact(node.callsIn)} in, ${compact(node.callsOut)} out`;
           return (
             <g key={node.service} className="map-node" role="link" tabIndex={0} transform={`translate(${x - BOX.width / 2},${y - BOX.height / 2})`}
-              aria-label={`${node.service}: called ${node.callsIn} times, calls ${node.callsOut} times; search its traces`}
               onClick={() => onService(node.service)} onKeyDown={(event) => event.key === "Enter" && onService(node.service)}
               onPointerEnter={() => setPointed(node.service)} onPointerLeave={() => setPointed("")}
               onFocus={() => setPointed(node.service)} onBlur={() => setPointed("")}>
               <rect width={BOX.width} height={BOX.height} rx={7} />
               <rect className="map-colour" width={5} height={BOX.height} rx={2} style={{ fill: serviceColour(node.service) }} />
-              <text x={16} y={19}>{node.service}</text>
-              <text x={16} y={36} className="muted">{`${compact(node.callsIn)} in, ${compact(node.callsOut)} out`}</text>
+              <text x={16} y={19}>{`${node.service} `}</text>
+              <text x={16} y={36} className="muted">{calls}</text>
             </g>
           );
         })}

@@ -98,15 +98,17 @@ export function Results({ traces }: { readonly traces: readonly TraceSummary[] }
   const onChoose = (id: string) =>
     setChosen((before) => (before.includes(id) ? before.filter((one) => one !== id) : [...before.slice(-1), id]));
   const [a, b] = chosen;
+  const count = traces.length === 1 ? "1 trace" : `${traces.length} traces`;
   return (
     <>
       <div className="panel">
         <ScatterPlot traces={traces} />
       </div>
       <div className="row result-bar">
-        <h2 className="grow" role="status">
-          {traces.length === 1 ? "1 trace" : `${traces.length} traces`}
-        </h2>
+        <h2 className="grow">{count}</h2>
+        <span role="status" className="visually-hidden">
+          Found {count}
+        </span>
         <button type="button" disabled={!a || !b} onClick={() => a && b && navigate(comparePath(a, b))}>
           Compare {chosen.length} of 2
         </button>

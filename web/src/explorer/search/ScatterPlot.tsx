@@ -1,28 +1,14 @@
 /** The found traces as points: when they began against how long they took, as large as they have spans, failures marked. */
 
-import { useLayoutEffect, useRef, useState } from "react";
 import { duration, shortTime } from "../../shared/time";
 import { ticks } from "../model/durations";
 import { navigate } from "../navigation";
 import { tracePath } from "../route";
+import { useWidth } from "../useWidth";
 import type { TraceSummary } from "./summary";
 
 const HEIGHT = 190;
 const MARGIN = { left: 64, right: 16, top: 12, bottom: 26 };
-
-function useWidth() {
-  const ref = useRef<HTMLDivElement>(null);
-  const [width, setWidth] = useState(800);
-  useLayoutEffect(() => {
-    const { current } = ref;
-    if (!current) return undefined;
-    const observer = new ResizeObserver(() => setWidth(current.clientWidth));
-    observer.observe(current);
-    setWidth(current.clientWidth);
-    return () => observer.disconnect();
-  }, []);
-  return [ref, width] as const;
-}
 
 function range(values: number[]): [number, number] {
   let low = Infinity;

@@ -32,11 +32,11 @@ async function copy(text: string, what: string): Promise<void> {
   }
 }
 
-function Tags({ title, tags }: { readonly title: string; readonly tags: readonly KeyValue[] }) {
+function Tags({ title, tags }: { readonly title?: string; readonly tags: readonly KeyValue[] }) {
   if (!tags.length) return null;
   return (
     <section>
-      <h3>{title}</h3>
+      {title && <h3>{title}</h3>}
       <dl className="tags">
         {tags.map((tag, place) => (
           <div key={`${tag.key}-${place}`}>
@@ -60,7 +60,7 @@ function Events({ span, trace }: { readonly span: Span; readonly trace: Trace })
             <span className="number">{duration(Math.max(log.timestamp - trace.startTime - span.start, 0))}</span> into the span:{" "}
             <strong>{String(tagValue(log.fields, "event") ?? "event")}</strong>
           </summary>
-          <Tags title="" tags={log.fields} />
+          <Tags tags={log.fields} />
         </details>
       ))}
     </section>

@@ -34,13 +34,16 @@ export function TracePage({ id, params }: { readonly id: string; readonly params
       return <ErrorState error={loaded.error} onRetry={loaded.again} />;
     }
     return (
-      <EmptyState title="There is no such trace">
-        {id} is not stored here: not yet, no more, or never. Spans can be found a second after they came.{" "}
+      <>
+        <h1 className="visually-hidden">Trace {id}</h1>
+        <EmptyState title="There is no such trace">
+          {id} is not stored here: not yet, no more, or never. Spans can be found a second after they came.{" "}
         <button type="button" className="link" onClick={loaded.again}>
           Look again
         </button>{" "}
         <Link to="/search">Search</Link>
-      </EmptyState>
+        </EmptyState>
+      </>
     );
   }
   if (!loaded.data) return <Loading label="Loading the trace" lines={12} />;

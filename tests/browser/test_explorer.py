@@ -1,0 +1,303 @@
+"""The trace explorer in a browser, against a jaegerlite that was fed some hundred orders."""
+
+import json
+import os
+import random
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.browser.axe import accessibility_problems
+from tests.browser.conftest import OUTPUT, PAGES, Look
+from tests.browser.sample_traces import SampleTrace, order_trace, sample_orders, send, wide_trace
+
+ORDERS = 120
+START_SECONDS_MAX = 15.0
+MANY_SPANS = 10_000
+# 0.4 s on an idle machine; one that runs other things beside the tests gets its time.
+OPEN_MS_MAX = 4_000
+THEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
+
+
+@dataclass
+class Backend:
+    """A running jaegerlite and what was sent to it."""
+
+    url: str
+    orders: list[SampleTrace]
+    good: SampleTrace
+    failed: SampleTrace
+    many: SampleTrace
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+    return port
+
+
+def _wait_until(what: str, is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + START_SECONDS_MAX
+    while not is_so():
+        assert time.monotonic() < deadline, f"waited too long for {what}"
+        time.sleep(0.05)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:
+            return bool(response.status == 200)
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def backend(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
+    """A jaegerlite with orders of the last ten minutes, two orders made for the tests, and a trace of many spans."""
+    query_port, otlp_port = _free_port(), _free_port()
+    environment = os.environ | {
+        "JAEGERLITE_QUERY_PORT": str(query_port),
+        "JAEGERLITE_OTLP_HTTP_PORT": str(otlp_port),
+        "JAEGERLITE_DATA_DIR": str(tmp_path_factory.mktemp("jaegerlite")),
+        "JAEGERLITE_UI_DIR": str(PAGES),
+    }
+    process = subprocess.Popen([sys.executable, "-m", "jaegerlite"], env=environment)
+    url, otlp_url = f"http://127.0.0.1:{query_port}", f"http://127.0.0.1:{otlp_port}"
+    try:
+        _wait_until("jaegerlite", lambda: _answers(f"{url}/ready"))
+        now_ns, rng = time.time_ns(), random.Random(1)
+        good = order_trace(rng, now_ns - 3_000_000_000, failed=False)
+        failed = order_trace(rng, now_ns - 2_000_000_000, failed=True)
+        many = wide_trace(rng, now_ns - 60_000_000_000, MANY_SPANS)
+        orders = [*sample_orders(7, ORDERS, 600), good, failed]
+        for trace in [*orders, many]:
+            send(otlp_url, trace)
+        for trace in (failed, many):
+            _wait_until("the spans", lambda sent=trace: _answers(f"{url}/api/traces/{sent.trace_id}"))  # type: ignore[misc]
+        yield Backend(url, orders, good, failed, many)
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _rows(page: Page) -> Locator:
+    return page.get_by_role("treegrid", name="Spans").locator(".span-row")
+
+
+def _every_page(backend: Backend, page: Page) -> Iterator[str]:
+    """Opens each page in turn and gives its name."""
+    page.goto(f"{backend.url}/search?service=client-gateway&limit=40")
+    page.get_by_role("heading", name="40 traces").wait_for()
+    yield "search"
+    page.get_by_role("button", name="Table").click()
+    yield "search-table"
+    page.goto(f"{backend.url}/trace/{backend.good.trace_id}")
+    _rows(page).nth(2).click()
+    yield "trace"
+    page.get_by_role("tab", name="Flame graph").click()
+    yield "flame"
+    page.get_by_role("tab", name="Statistics").click()
+    yield "statistics"
+    page.goto(f"{backend.url}/trace/{backend.good.trace_id}...{backend.failed.trace_id}")
+    page.get_by_role("heading", name="Comparison of two traces").wait_for()
+    yield "compare"
+    page.goto(f"{backend.url}/dependencies")
+    page.get_by_role("link", name="matching-engine").wait_for()
+    yield "dependencies"
+    page.goto(f"{backend.url}/search?service=nobody")
+    page.get_by_text("No trace fits").wait_for()
+    yield "nothing-found"
+    page.goto(f"{backend.url}/trace/1234")
+    page.get_by_text("There is no such trace").wait_for()
+    yield "no-such-trace"
+
+
+def test_pages_are_accessible_in_both_themes(backend: Backend, page: Page, look: Look) -> None:
+    """Each page meets WCAG 2.2 AA by axe's rules in light and dark, and leaves pictures to look at."""
+    problems: dict[str, list[str]] = {}
+    for name in _every_page(backend, page):
+        look(page, f"explorer-{name}")
+        for scheme in THEMES:
+            page.emulate_media(color_scheme=scheme)
+            page.locator(f"html[data-theme={scheme}]").wait_for(state="attached")
+            problems[f"{name} {scheme}"] = accessibility_problems(page)
+    assert problems == {name: [] for name in problems}
+
+
+def test_pages_fit_a_phone(backend: Backend, page: Page) -> None:
+    """At a phone's width no page scrolls sideways."""
+    page.set_viewport_size({"width": 390, "height": 800})
+    for name in _every_page(backend, page):
+        page.screenshot(path=OUTPUT / f"explorer-{name}-phone.png")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
+
+
+def test_search_by_tag_finds_the_failed_orders(backend: Backend, page: Page) -> None:
+    """A search typed into the form finds what fits, and its address finds the same again."""
+    expected = sum(any("status" in span for _, span in trace.spans) for trace in backend.orders)
+    page.goto(backend.url)
+    page.get_by_label("Service").select_option("wallet-service")
+    page.get_by_label("Operation").select_option("check_balance")
+    page.get_by_label("Tags").fill("error=true")
+    page.get_by_label("At most").fill("500")
+    page.get_by_role("button", name="Find traces").click()
+    page.get_by_role("heading", name=f"{expected} traces").wait_for()
+    page.goto(page.url)
+    page.get_by_role("heading", name=f"{expected} traces").wait_for()
+    assert page.locator(".results li").count() == page.locator(".results .chip.sell").count() == expected
+
+
+def test_search_over_all_services_is_one_list(backend: Backend, page: Page) -> None:
+    """Without a service, every trace stands once, newest first."""
+    page.goto(f"{backend.url}/search?limit=500")
+    page.get_by_role("heading", name=f"{len(backend.orders) + 1} traces").wait_for()
+    assert backend.failed.trace_id[:8] in page.locator(".results li").first.inner_text()
+
+
+def test_search_says_what_cannot_be_asked(backend: Backend, page: Page) -> None:
+    """A duration without a unit is refused beside its field, before anything is asked."""
+    page.goto(backend.url)
+    page.get_by_label("Longer than").fill("5")
+    page.get_by_role("button", name="Find traces").click()
+    page.get_by_text("Write a number and a unit").wait_for()
+    assert page.url.rstrip("/") == backend.url
+
+
+def test_links_of_jaegers_ui_open_here(backend: Backend, page: Page) -> None:
+    """An address as Jaeger's own UI writes it shows its search."""
+    now_us = time.time_ns() // 1000
+    page.goto(
+        f"{backend.url}/search?end={now_us}&limit=20&lookback=1h&maxDuration&minDuration&operation=all"
+        f"&service=user-service&start={now_us - 3_600_000_000}&tags=%7B%22span.kind%22%3A%22server%22%7D"
+    )
+    page.get_by_role("heading", name="20 traces").wait_for()
+    assert page.get_by_label("Service").input_value() == "user-service"
+    assert page.get_by_label("Tags").input_value() == "span.kind=server"
+
+
+def test_waterfall_by_keyboard(backend: Backend, page: Page) -> None:
+    """The arrow keys walk and fold the tree, Enter opens the details, and the current row is told to screen readers."""
+    page.goto(f"{backend.url}/trace/{backend.good.trace_id}")
+    grid = page.get_by_role("treegrid", name="Spans")
+    grid.focus()
+    _rows(page).first.wait_for()
+    all_rows = _rows(page).count()
+    assert all_rows == len(backend.good.spans)
+    page.keyboard.press("ArrowDown")
+    assert grid.get_attribute("aria-activedescendant") == "span-1"
+    page.keyboard.press("[")
+    expect(_rows(page)).to_have_count(1)
+    assert grid.get_attribute("aria-activedescendant") == "span-0"
+    page.keyboard.press("]")
+    expect(_rows(page)).to_have_count(all_rows)
+    page.keyboard.press("Enter")
+    page.locator(".span-detail").get_by_text("http.route").wait_for()
+    page.keyboard.press("?")
+    page.get_by_role("dialog", name="Keys").wait_for()
+
+
+def test_find_marks_and_goes_to_spans(backend: Backend, page: Page) -> None:
+    """Finding marks every span that fits, goes through them, and stands in the address."""
+    page.goto(f"{backend.url}/trace/{backend.good.trace_id}")
+    _rows(page).first.wait_for()
+    page.keyboard.press("/")
+    page.keyboard.type("wallet-service")
+    page.get_by_text("of 3").wait_for()
+    assert page.locator(".span-row.match").count() == 3
+    page.keyboard.press("Enter")
+    page.get_by_text("1 of 3").wait_for()
+    assert "uiFind=wallet-service" in page.url
+
+
+def test_deep_link_opens_its_span(backend: Backend, page: Page) -> None:
+    """A link to a span deep in a large trace opens the trace at that span, with its details."""
+    span_id = backend.many.spans[8_765][1]["spanId"]
+    page.goto(f"{backend.url}/trace/{backend.many.trace_id}?uiFind={span_id}")
+    page.locator(".span-detail").get_by_text(span_id).wait_for()
+    assert page.locator(".span-detail").is_visible()
+
+
+def test_minimap_drag_zooms(backend: Backend, page: Page) -> None:
+    """Dragging over the right half of the minimap shows the second half of the time; 0 shows all again."""
+    page.goto(f"{backend.url}/trace/{backend.good.trace_id}")
+    _rows(page).first.wait_for()
+    box = page.locator(".minimap-picture").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] - 1, box["y"] + 30, steps=5)
+    page.mouse.up()
+    page.get_by_text("Shows ").wait_for()
+    assert page.locator(".span-row").first.locator(".bar").count() == 0
+    page.keyboard.press("0")
+    page.get_by_text("Drag over the picture").wait_for()
+    assert page.locator(".span-row").first.locator(".bar").count() == 1
+
+
+def test_downloaded_trace_opens_again(backend: Backend, page: Page, tmp_path: Path) -> None:
+    """A trace saved as JSON opens from its file, also where no backend has it; a file that is none is refused."""
+    page.goto(f"{backend.url}/trace/{backend.good.trace_id}")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download JSON").click()
+    text = Path(download.value.path()).read_text()
+    file = tmp_path / "trace.json"
+    file.write_text(text.replace(backend.good.trace_id, "00000000000000ab"))
+    page.goto(f"{backend.url}/search")
+    page.locator("input[type=file]").set_input_files(file)
+    page.wait_for_url("**/trace/00000000000000ab")
+    _rows(page).first.wait_for()
+    assert _rows(page).count() == len(json.loads(text)["data"][0]["spans"])
+    page.goto(f"{backend.url}/search")
+    file.write_text("[]")
+    page.locator("input[type=file]").set_input_files(file)
+    page.get_by_text("the file holds no trace").wait_for()
+
+
+def test_two_chosen_traces_are_compared(backend: Backend, page: Page) -> None:
+    """Two traces chosen in the results stand side by side, with what only one of them did."""
+    page.goto(f"{backend.url}/search?traceID={backend.good.trace_id}&traceID={backend.failed.trace_id}")
+    page.get_by_role("heading", name="2 traces").wait_for()
+    for box in page.get_by_role("checkbox", name="Compare trace").all():
+        box.check()
+    page.get_by_role("button", name="Compare 2 of 2").click()
+    page.get_by_role("heading", name="Comparison of two traces").wait_for()
+    assert page.get_by_role("row", name="matching-engine match_order").get_by_text("only in B").is_visible()
+
+
+def test_map_leads_to_traces(backend: Backend, page: Page) -> None:
+    """A service in the map leads to its traces."""
+    page.goto(f"{backend.url}/dependencies")
+    page.get_by_role("link", name="reporting").click()
+    page.wait_for_url("**/search?service=reporting*")
+    page.get_by_role("heading", name="20 traces").wait_for()
+
+
+def test_many_spans_open_soon_and_few_are_in_the_page(backend: Backend, page: Page) -> None:
+    """10,000 spans stand in the page soon after their answer came, and only those in sight are in it."""
+    page.goto(f"{backend.url}/trace/{backend.many.trace_id}")
+    _rows(page).first.wait_for()
+    took_ms = page.evaluate(
+        "performance.now() - performance.getEntriesByType('resource')"
+        ".find((one) => one.name.includes('/api/')).responseEnd"
+    )
+    assert took_ms < OPEN_MS_MAX
+    page.locator(".waterfall-rows").evaluate("(frame) => { frame.scrollTop = frame.scrollHeight }")
+    page.locator(f"#span-{MANY_SPANS - 1}").wait_for()
+    assert _rows(page).count() < 100
+
+
+def test_unknown_trace_leads_on(backend: Backend, page: Page) -> None:
+    """A trace that is not there says so, and leads back to the search."""
+    page.goto(f"{backend.url}/trace/1234")
+    page.get_by_text("There is no such trace").wait_for()
+    page.get_by_role("link", name="Search", exact=True).last.click()
+    page.wait_for_url("**/search")
