@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from shared.contracts.engine import Instrument
 from shared.contracts.money import CASH, AmountError, money_from, shares_from
@@ -66,6 +66,18 @@ class SessionRequest(Body, frozen=True, kw_only=True):
 
     session: str
     reference_price: Decimal | None = None
+
+
+class LimitsRequest(Body, frozen=True, kw_only=True):
+    """``POST /admin/users/{user_id}/limits``: any of them; null puts one back to the default. Money in dollars."""
+
+    order_value: Decimal | UnsetType | None = UNSET
+    order_quantity: Decimal | UnsetType | None = UNSET
+    position: Decimal | UnsetType | None = UNSET
+    daily_value: Decimal | UnsetType | None = UNSET
+    price_collar_percent: Decimal | UnsetType | None = UNSET
+    open_orders: Decimal | UnsetType | None = UNSET
+    orders_per_second: Decimal | UnsetType | None = UNSET
 
 
 class BlockRequest(Body, frozen=True, kw_only=True):

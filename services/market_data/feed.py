@@ -8,7 +8,7 @@ Messages are JSON, one per symbol and batch, ready for a client. Prices are deci
 
 A delta holds the new quantity of each level that changed, "0" where the level is gone; where ``session`` or
 ``indication`` (the auction as it would be now) changed, it names both, as a snapshot does. Each follows on the one
-before: ``first_sequence`` is the last ``sequence`` plus one. A client that sees a gap, or a reset, reads the book again.
+before: ``first_sequence`` is the last ``sequence`` plus one. A client that sees a gap or a reset reads the book again.
 """
 
 import asyncio

@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from services.risk_manager.changes import LimitChanges
 from services.risk_manager.checks import Checks
 from services.risk_manager.consumer import Executions, Watch
 from services.risk_manager.reference import Reference
@@ -15,7 +16,16 @@ from shared.contracts.codes import OrderType, Side
 from shared.contracts.events import EXECUTIONS
 from shared.contracts.money import money_text
 from shared.contracts.operations import RISK
-from shared.contracts.risk import OPEN_RESERVATIONS, RELEASE_RISK, VALIDATE_AMEND, VALIDATE_ORDER, RiskCheck
+from shared.contracts.risk import (
+    CHANGE_LIMITS,
+    GET_LIMITS,
+    OPEN_RESERVATIONS,
+    RELEASE_RISK,
+    VALIDATE_AMEND,
+    VALIDATE_ORDER,
+    LimitsChange,
+    RiskCheck,
+)
 from shared.contracts.wallet import ReleaseRequest
 from shared.service import Service
 
@@ -28,6 +38,7 @@ def create_app(settings: RiskSettings) -> FastAPI:
     state = RiskState(service.redis)
     reference = Reference(service.clients, service.database, settings.limits())
     checks = Checks(state, reference)
+    changes = LimitChanges(service.database, reference)
     watch = Watch(state, service.database, service.follow(EXECUTIONS, Executions(state).apply))
     service.at_start(watch.start)
     service.keep_running(watch.run)
@@ -37,6 +48,8 @@ def create_app(settings: RiskSettings) -> FastAPI:
     service.serve(VALIDATE_ORDER, checks.validate, order_attributes)
     service.serve(VALIDATE_AMEND, checks.validate, order_attributes)
     service.serve(RELEASE_RISK, checks.release, release_attributes)
+    service.serve(CHANGE_LIMITS, changes.change, change_attributes)
+    service.serve(GET_LIMITS, changes.limits)
     service.serve(OPEN_RESERVATIONS, checks.open_reservations)
     return service.app
 
@@ -51,6 +64,10 @@ def order_attributes(order: RiskCheck) -> Mapping[str, Any]:
         "order.price": money_text(order.price),
         "user.id": str(order.user_id),
     }
+
+
+def change_attributes(item: LimitsChange) -> Mapping[str, Any]:
+    return {"user.id": str(item.user_id), "account.id": str(item.account_id)}
 
 
 def release_attributes(item: ReleaseRequest) -> Mapping[str, Any]:

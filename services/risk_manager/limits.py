@@ -5,6 +5,7 @@ What needs nothing but the order is judged here. What depends on the account's o
 into words here.
 """
 
+from collections.abc import Mapping
 from enum import IntEnum
 
 import msgspec
@@ -39,6 +40,15 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 LIMIT_NAMES = Limits.__struct_fields__
+
+
+def limit_fault(limits: Mapping[str, int | None]) -> Refused | None:
+    """Why these can't be limits, None if they can."""
+    for name, value in limits.items():
+        highest = DAILY_VALUE_MAX if name == "daily_value" else ORDER_VALUE_MAX
+        if name not in LIMIT_NAMES or (value is not None and not 0 <= value <= highest):
+            return Refused(code="invalid_limit", detail=f"{name} is no limit, or not one from 0 to {highest}.")
+    return None
 
 
 class Verdict(IntEnum):

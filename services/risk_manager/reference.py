@@ -35,14 +35,18 @@ class Reference:
 
     async def refresh(self) -> None:
         """Raises Unavailable when the engine or the database does not answer; then what was known stays."""
-        async with self._database.connection() as connection:
-            accounts = await load_limits(connection)
-        defaults = {name: getattr(self._defaults, name) for name in self._defaults.__struct_fields__}
-        self._accounts = {user_id: Limits(**{**defaults, **own}) for user_id, own in accounts.items()}
+        await self.refresh_limits()
         answer = await self._clients.call(LIST_INSTRUMENTS, Instruments())
         if isinstance(answer, Refused):
             raise Unavailable("matching-engine", answer.detail)
         self.reference_prices = {one.symbol: one.reference_price for one in answer.instruments}
+
+    async def refresh_limits(self) -> None:
+        """The limits of single accounts as the table has them. Raises Unavailable without the database."""
+        async with self._database.connection() as connection:
+            accounts = await load_limits(connection)
+        defaults = {name: getattr(self._defaults, name) for name in self._defaults.__struct_fields__}
+        self._accounts = {user_id: Limits(**{**defaults, **own}) for user_id, own in accounts.items()}
 
     async def ready(self) -> None:
         """Raises Unavailable until the engine has said what is traded."""

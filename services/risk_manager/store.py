@@ -6,6 +6,7 @@ from opentelemetry.trace import Span
 
 from services.risk_manager.effects import Effects, OpenOrder
 from shared.contracts.events import EXECUTIONS
+from shared.contracts.risk import LimitsChange
 from shared.postgres import Connection, Statement
 
 # The three parts touch different orders, so they may share one statement: orders that are gone, orders that came to
@@ -95,3 +96,27 @@ async def load_limits(connection: Connection) -> dict[int, dict[str, int]]:
     for row in await connection.fetch("SELECT user_id, name, value FROM limits"):
         found.setdefault(row["user_id"], {})[row["name"]] = row["value"]
     return found
+
+
+async def change_limits(connection: Connection, change: LimitsChange, now_us: int, trace_id: str) -> None:
+    """Sets limits of an account, or (None) takes them away, and records it, in the caller's transaction."""
+    await connection.execute(
+        "DELETE FROM limits WHERE user_id = $1 AND name = ANY($2::text[])", change.account_id, list(change.limits)
+    )
+    await connection.execute(
+        """INSERT INTO limits (user_id, name, value)
+           SELECT $1, name, value FROM unnest($2::text[], $3::bigint[]) AS new (name, value) WHERE value IS NOT NULL""",
+        change.account_id,
+        list(change.limits),
+        list(change.limits.values()),
+    )
+    await connection.execute(
+        """INSERT INTO limit_changes (time_us, changed_by, user_id, name, value, trace_id)
+           SELECT $1, $2, $3, name, value, $6 FROM unnest($4::text[], $5::bigint[]) AS new (name, value)""",
+        now_us,
+        change.user_id,
+        change.account_id,
+        list(change.limits),
+        list(change.limits.values()),
+        trace_id,
+    )

@@ -28,6 +28,29 @@ class RiskPassed(Answer, frozen=True, kw_only=True, tag=True):
     checks: int
 
 
+class LimitsOf(Item, frozen=True, kw_only=True):
+    """Ask for the limits of an account."""
+
+    account_id: int
+
+
+class LimitsChange(Item, frozen=True, kw_only=True):
+    """Administrator ``user_id`` sets limits of an account by name; None puts one back to the default."""
+
+    user_id: int
+    account_id: int
+    limits: dict[str, int | None]
+
+
+class AccountLimits(Answer, frozen=True, kw_only=True, tag=True):
+    """The limits that are in force for an account, by name; money in 1/10,000 dollar."""
+
+    account_id: int
+    limits: dict[str, int]
+
+
+CHANGE_LIMITS = Operation(RISK, "change_limits", LimitsChange, AccountLimits)
+GET_LIMITS = Operation(RISK, "get_limits", LimitsOf, AccountLimits)
 VALIDATE_ORDER = Operation(RISK, "validate_order", RiskCheck, RiskPassed)
 VALIDATE_AMEND = Operation(RISK, "validate_amend", RiskCheck, RiskPassed)
 RELEASE_RISK = Operation(RISK, "release_order", ReleaseRequest, Done)

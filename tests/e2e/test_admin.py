@@ -110,6 +110,22 @@ def test_the_kill_switch_cancels_all_and_refuses_the_rest(exchange: Exchange) ->
     user.http.delete("/v1/orders")
 
 
+def test_limits_are_in_force_at_once(exchange: Exchange) -> None:
+    """An account's own limit judges its next order, and null puts it back to the default."""
+    user = exchange.user(cash=10_000)
+    limits = f"/admin/users/{user.user_id}/limits"
+    changed = exchange.admin.http.post(limits, json={"order_value": "250.00", "open_orders": 5})
+    assert changed.status_code == 200, changed.text
+    assert (changed.json()["limits"]["order_value"], changed.json()["limits"]["open_orders"]) == ("250.00", 5)
+    refused = user.order(symbol="TSLA", quantity=2, price=210)
+    assert (refused.status_code, refused.json()["code"]) == (422, "order_value_limit")
+    assert refused.json()["figures"] == {"limit": "250.00", "value": "420.00"}
+    assert exchange.admin.http.post(limits, json={"order_value": None}).status_code == 200
+    assert exchange.admin.get(limits)["limits"]["order_value"] == "1000000.00"
+    assert user.placed(symbol="TSLA", quantity=2, price=210)["status"] == "OPEN"
+    user.http.delete("/v1/orders")
+
+
 def test_every_action_is_recorded(exchange: Exchange) -> None:
     """Who did what, when and in which trace; the trace shows the engine doing it."""
     answer = turn(exchange, "PRE_OPEN")
@@ -139,6 +155,10 @@ def test_every_action_is_recorded(exchange: Exchange) -> None:
         ("POST", "/admin/symbols/NOPE/session", {"session": "HALTED"}, 404, "unknown_symbol"),
         ("POST", "/admin/users/nobody/block", {"blocked": True}, 404, "unknown_user"),
         ("POST", "/admin/users/1/block", {"blocked": "yes"}, 422, "invalid_field"),
+        ("POST", "/admin/users/1/limits", {}, 422, "nothing_to_change"),
+        ("POST", "/admin/users/1/limits", {"order_value": -1}, 422, "invalid_limit"),
+        ("POST", "/admin/users/1/limits", {"open_orders": 1.5}, 422, "invalid_limit"),
+        ("POST", "/admin/users/1/limits", {"mood": 1}, 422, "invalid_field"),
         ("GET", "/admin/actions?limit=0", None, 422, "invalid_query"),
     ],
 )

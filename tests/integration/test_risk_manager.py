@@ -17,7 +17,16 @@ from shared.contracts.codes import OrderType, Side
 from shared.contracts.events import EXECUTIONS
 from shared.contracts.market import QUOTES_KEY
 from shared.contracts.operations import RISK, Refused
-from shared.contracts.risk import OPEN_RESERVATIONS, RELEASE_RISK, VALIDATE_AMEND, VALIDATE_ORDER, RiskCheck, RiskPassed
+from shared.contracts.risk import (
+    CHANGE_LIMITS,
+    OPEN_RESERVATIONS,
+    RELEASE_RISK,
+    VALIDATE_AMEND,
+    VALIDATE_ORDER,
+    LimitsChange,
+    RiskCheck,
+    RiskPassed,
+)
 from shared.contracts.wallet import ReleaseRequest, UnconfirmedSince
 from shared.errors import Unavailable
 from shared.settings import ServiceSettings
@@ -374,3 +383,22 @@ def test_an_outage_of_valkey_fails_cleanly_and_passes(
             runner.run(manager.__aexit__(None, None, None))
     assert isinstance(answer, Refused)
     assert answer.figures == {"limit": "10", "value": "11"}
+
+
+async def test_a_changed_limit_judges_the_next_order_and_is_recorded(database_url: DatabaseUrl, redis_url: str) -> None:
+    """One account's limit changes at once, with who and when on record; a wrong one changes nothing."""
+    url = database_url(RISK)
+    async with risk_manager(url, redis_url) as service:
+        change = LimitsChange(user_id=7, account_id=ANNA, limits={"order_quantity": 5}, traceparent=new_traceparent())
+        answer = await service.answer(CHANGE_LIMITS, change)
+        assert answer.limits["order_quantity"] == 5
+        assert (await refused(service, order(quantity=6))).code == "order_quantity_limit"
+        assert await passes(service, order(user_id=BEN, quantity=6))
+        wrong = await service.call(CHANGE_LIMITS, LimitsChange(user_id=7, account_id=ANNA, limits={"mood": 5}))
+        assert isinstance(wrong, Refused)
+        assert wrong.code == "invalid_limit"
+        connection = await asyncpg.connect(url)
+        rows = await connection.fetch("SELECT * FROM risk_manager.limit_changes")
+        await connection.close()
+    assert [(r["changed_by"], r["user_id"], r["name"], r["value"]) for r in rows] == [(7, ANNA, "order_quantity", 5)]
+    assert rows[0]["trace_id"] == change.traceparent.split("-")[1]
