@@ -18,3 +18,12 @@ def exchange() -> Iterator[Exchange]:
     with running_exchange(folder / "home", USER_REQUESTS_PER_S="20", USER_REQUESTS_BURST="300", **ADMIN) as running:
         yield running
     shutil.rmtree(folder)
+
+
+@pytest.fixture(autouse=True)
+def clean_books(exchange: Exchange) -> Iterator[None]:
+    """No test finds another's orders in a book: each test's users cancel theirs when it is over."""
+    yield
+    for user in exchange.fresh_users:
+        user.http.delete("/v1/orders")
+    exchange.fresh_users.clear()

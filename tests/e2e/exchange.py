@@ -106,6 +106,8 @@ class Exchange:
         self.url = f"http://127.0.0.1:{ports['CLIENT_GATEWAY_PORT']}"
         self.jaeger = f"http://127.0.0.1:{ports['JAEGERLITE_QUERY_PORT']}"
         self.http = httpx.Client(base_url=self.url, timeout=15, trust_env=False)
+        self.fresh_users: list[User] = []
+        """Those that the running test made."""
 
     @functools.cached_property
     def shared_user(self) -> User:
@@ -127,6 +129,7 @@ class Exchange:
         assert answer.status_code == 201, answer.text
         made = answer.json()
         user = User(self, name, made["token"], int(made["user"]["user_id"]))
+        self.fresh_users.append(user)
         assert user.http.post("/wallet/create").status_code == 201
         for asset, amount in ({"USD": cash} | shares).items():
             if amount:
