@@ -32,7 +32,7 @@ def test_fees_are_held_paid_and_shown(exchange: Exchange) -> None:
         assert entries(buyer, "fee") == [("fee", "-1.60")]
         paid = eventually(lambda: entries(seller, "fee"), bool)
         assert paid == [("fee", "-0.64")]
-        sold = seller.get(f"/v1/order/{offer['order_id']}")
+        sold = eventually(lambda: seller.get(f"/v1/order/{offer['order_id']}"), lambda order: bool(order["fills"]))
         assert [fill["fee"] for fill in sold["fills"]] == ["0.64"]
         larger = buyer.http.patch(f"/v1/order/{bought['order_id']}", json={"quantity": 12})
         assert larger.status_code == 200, larger.text
