@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.axe import accessibility_problems
 from tests.browser.conftest import PAGES, Look
-from tests.e2e.exchange import Exchange, User, eventually, running_exchange
+from tests.e2e.exchange import ADMIN, Exchange, User, eventually, running_exchange
 
 PASSWORD = "correct horse"
 FIRST_LOAD_BYTES_MAX = 300_000
@@ -23,7 +23,7 @@ def exchange(browser: Browser) -> Iterator[Exchange]:
     """An exchange for the tests of this module; the browser comes first, because without one nothing is started."""
     folder = Path(tempfile.mkdtemp(prefix="outcry-desk-"))
     folder.chmod(0o755)
-    with running_exchange(folder / "home", WEB_DIR=str(PAGES)) as running:
+    with running_exchange(folder / "home", WEB_DIR=str(PAGES), **ADMIN) as running:
         yield running
     shutil.rmtree(folder)
 
@@ -99,6 +99,58 @@ def test_an_order_waits_and_is_cancelled(page: Page, exchange: Exchange, trader:
     expect(orders).to_contain_text("No open orders")
     expect(open_tab(page, "Cash").get_by_role("row", name=re.compile("^USD"))).to_contain_text("$0.00")
     expect(open_tab(page, "History")).to_contain_text("cancelled")
+
+
+def test_an_open_order_is_amended(page: Page, exchange: Exchange, trader: User) -> None:
+    """A new price and quantity show in the list and in what is held; a refusal stands in the dialog."""
+    trader.placed(quantity=10, price=145)
+    sign_in(page, exchange, trader)
+    orders = open_tab(page, "Open orders")
+    orders.get_by_role("button", name=re.compile("^Amend")).click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Shares in all").fill("1000000")
+    dialog.get_by_role("button", name="Amend").click()
+    expect(dialog.get_by_role("alert")).to_be_visible()
+    dialog.get_by_label("Shares in all").fill("12")
+    dialog.get_by_label("New limit price").fill("144.50")
+    assert accessibility_problems(page) == []
+    dialog.get_by_role("button", name="Amend").click()
+    expect(orders.get_by_role("row", name=re.compile("AAPL"))).to_contain_text("0 / 12")
+    expect(orders).to_contain_text("144.50")
+    expect(open_tab(page, "Cash").get_by_role("row", name=re.compile("^USD"))).to_contain_text("$1,734.00")
+
+
+def test_stops_wait_linked_and_end_together(page: Page, exchange: Exchange, trader: User) -> None:
+    """A stop shows its trigger, can be linked to another order, and one press cancels everything."""
+    trader.placed(symbol="AAPL", side="SELL", quantity=5, price=170)
+    sign_in(page, exchange, trader)
+    expect(open_tab(page, "Open orders")).to_contain_text("170.00")
+    page.get_by_label("Type").select_option("STOP")
+    page.get_by_label("Stop price").fill("120")
+    page.get_by_text("More options").click()
+    page.get_by_label("One cancels the other").select_option(index=1)
+    write_order(page, "5", side="Sell").click()
+    orders = open_tab(page, "Open orders")
+    expect(orders).to_contain_text("stop 120.00")
+    linked = [order["linked_order_id"] for order in trader.get("/v1/orders", status="OPEN")["orders"]]
+    assert sum(one is not None for one in linked) >= 1
+    orders.get_by_role("button", name=re.compile("^Cancel all")).click()
+    expect(orders).to_contain_text("No open orders")
+
+
+def test_a_halt_shows_and_stops_the_ticket(page: Page, exchange: Exchange, trader: User) -> None:
+    """A halted symbol says so in the book, takes no order, and goes on by itself when it resumes."""
+    sign_in(page, exchange, trader, "AMZN")
+    button = write_order(page, "1", "170")
+    expect(button).to_be_enabled()
+    halt = exchange.admin.http.post("/admin/symbols/AMZN/session", json={"session": "HALTED"})
+    assert halt.status_code == 200, halt.text
+    expect(page.locator(".book header")).to_contain_text("halted")
+    expect(page.locator(".cost")).to_contain_text("orders can only be cancelled")
+    expect(button).to_be_disabled()
+    resume = exchange.admin.http.post("/admin/symbols/AMZN/session", json={"session": "CONTINUOUS"})
+    assert resume.status_code == 200, resume.text
+    expect(button).to_be_enabled()
 
 
 def test_a_resting_order_is_filled_by_somebody_else(page: Page, exchange: Exchange, trader: User) -> None:
@@ -292,5 +344,6 @@ def test_it_fits_every_width(page: Page, exchange: Exchange, trader: User, look:
     page.set_viewport_size({"width": width, "height": 900})
     sign_in(page, exchange, trader)
     expect(page.locator(".ladder, .book .empty")).to_be_visible()
+    page.evaluate("scrollTo(0, 0)")
     look(page, f"desk-{width}")
     assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -68,7 +68,9 @@ function Candles({ symbol, interval, tick }: CandlesProps) {
     };
   }, [tick]);
 
-  useEffect(() => drawing.current === null ? undefined : paint(drawing.current), [theme, tick]);
+  useEffect(() => {
+    if (drawing.current !== null) paint(drawing.current, interval === "1s");
+  }, [theme, tick, interval]);
 
   useEffect(() => {
     if (read.value === null || drawing.current === null) return;
@@ -126,7 +128,7 @@ function draw(frame: HTMLElement, tick: number): Drawing {
     // The library would bring its logo in with a style of its own, which our policy forbids: the page's foot names it.
     layout: { attributionLogo: false },
     rightPriceScale: { borderVisible: false },
-    timeScale: { borderVisible: false, timeVisible: true, secondsVisible: true },
+    timeScale: { borderVisible: false, timeVisible: true, secondsVisible: false },
   });
   const decimals = Math.max(2, Math.round(-Math.log10(tick)));
   const prices = chart.addSeries(CandlestickSeries, {
@@ -138,10 +140,11 @@ function draw(frame: HTMLElement, tick: number): Drawing {
   return { chart, prices, volumes };
 }
 
-function paint({ chart, prices, volumes }: Drawing): void {
+function paint({ chart, prices, volumes }: Drawing, seconds: boolean): void {
   const [up, down, line] = [token("buy"), token("sell"), token("line")];
   chart.applyOptions({
     layout: { background: { type: ColorType.Solid, color: token("panel") }, textColor: token("muted"), fontFamily: token("font") },
+    timeScale: { secondsVisible: seconds },
     grid: { vertLines: { color: line }, horzLines: { color: line } },
   });
   prices.applyOptions({ upColor: up, downColor: down, wickUpColor: up, wickDownColor: down });

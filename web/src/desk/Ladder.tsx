@@ -4,8 +4,9 @@ import type { KeyboardEvent } from "react";
 import { dollars, grouped, moneyText } from "../shared/money";
 import { useStore } from "../shared/store";
 import { EmptyState, Loading } from "../shared/states";
-import type { Level } from "./book";
+import type { Indication, Level } from "./book";
 import * as desk from "./desk";
+import { words } from "./story";
 
 const DEPTH = 12;
 
@@ -24,6 +25,7 @@ export function Ladder() {
     <section className="panel book" aria-label="Order book">
       <header>
         <h2 className="grow">Order book</h2>
+        {book && book.session !== "CONTINUOUS" && <span className="chip warn">{words(book.session.toLowerCase())}</span>}
         <span className="muted small-text">click a price to use it</span>
       </header>
       {book === null ? (
@@ -33,7 +35,7 @@ export function Ladder() {
       ) : (
         <div className="ladder" onKeyDown={moveFocus}>
           <div className="asks">{asks.map(row("ask"))}</div>
-          <Spread bid={bids[0]} ask={asks[0]} />
+          {book.indication ? <Auction indication={book.indication} /> : <Spread bid={bids[0]} ask={asks[0]} />}
           <div className="bids">{bids.map(row("bid"))}</div>
         </div>
       )}
@@ -74,6 +76,19 @@ function LevelRow({ level, side, most, own, first }: LevelRowProps) {
         <span className="visually-hidden"> shares{own && ", you have an order here"}</span>
       </span>
     </button>
+  );
+}
+
+/** What the auction would bring if it were now, in place of a spread that a collecting book does not have. */
+function Auction({ indication }: { readonly indication: Indication }) {
+  const { price, volume, imbalance, side } = indication;
+  return (
+    <div className="spread">
+      <strong>
+        {grouped(volume)} at {price}
+      </strong>
+      <span className="muted">{side === null ? "balanced" : `${grouped(imbalance)} more to ${side.toLowerCase()}`}</span>
+    </div>
   );
 }
 

@@ -1,10 +1,11 @@
-/** Open orders, each with its way and a button that cancels it. */
+/** Open orders, each with its way and buttons that amend and cancel it. */
 
 import { useState } from "react";
 import { RequestError } from "../shared/http";
 import { EmptyState } from "../shared/states";
 import { type Column, Table } from "../shared/Table";
 import { toast } from "../shared/Toasts";
+import { AmendDialog } from "./AmendDialog";
 import * as desk from "./desk";
 import { describeOrder, ORDER_COLUMNS, WayButton } from "./orderColumns";
 import type { Order } from "./types";
@@ -12,28 +13,57 @@ import type { Order } from "./types";
 const COLUMNS: readonly Column<Order>[] = [
   ...ORDER_COLUMNS,
   { key: "way", title: <span className="visually-hidden">Trace</span>, show: (order) => <WayButton orderId={order.order_id} what={describeOrder(order)} /> },
-  { key: "cancel", title: <span className="visually-hidden">Cancel</span>, show: (order) => <CancelButton order={order} /> },
 ];
 
 export function OpenOrdersTab({ holdings }: { readonly holdings: desk.Holdings }) {
+  const [amending, setAmending] = useState<Order | null>(null);
+  const columns: readonly Column<Order>[] = [
+    ...COLUMNS,
+    {
+      key: "change",
+      title: <span className="visually-hidden">Change</span>,
+      show: (order) => (
+        <span className="row changes">
+          <button type="button" className="small" onClick={() => setAmending(order)} aria-label={`Amend: ${describeOrder(order)}`}>
+            Amend
+          </button>
+          <CancelButton label="Cancel" what={describeOrder(order)} cancel={() => desk.mine().cancel(order.order_id)} />
+        </span>
+      ),
+    },
+  ];
   return (
-    <Table
-      caption="Your open orders"
-      columns={COLUMNS}
-      rows={holdings.orders}
-      rowKey={(order) => order.order_id}
-      empty={<EmptyState title="No open orders">What you place and does not trade at once waits here.</EmptyState>}
-    />
+    <>
+      <Table
+        caption="Your open orders"
+        columns={columns}
+        rows={holdings.orders}
+        rowKey={(order) => order.order_id}
+        empty={<EmptyState title="No open orders">What you place and does not trade at once waits here.</EmptyState>}
+      />
+      {holdings.orders.length > 1 && (
+        <p className="more">
+          <CancelButton label="Cancel all" what={`all ${holdings.orders.length} open orders`} cancel={() => desk.mine().cancelAll("")} />
+        </p>
+      )}
+      {amending && <AmendDialog order={amending} onClose={() => setAmending(null)} />}
+    </>
   );
 }
 
-function CancelButton({ order }: { readonly order: Order }) {
+interface CancelButtonProps {
+  readonly label: string;
+  readonly what: string;
+  readonly cancel: () => Promise<unknown>;
+}
+
+function CancelButton({ label, what, cancel }: CancelButtonProps) {
   const [busy, setBusy] = useState(false);
-  const cancel = async () => {
+  const press = async () => {
     setBusy(true);
     try {
-      await desk.mine().cancel(order.order_id);
-      toast("plain", `Cancelled: ${describeOrder(order)}.`);
+      await cancel();
+      toast("plain", `Cancelled: ${what}.`);
     } catch (error) {
       const traceId = error instanceof RequestError ? error.traceId : "";
       const action = { label: "What happened", run: () => desk.shownStory.set({ traceId }) };
@@ -44,8 +74,8 @@ function CancelButton({ order }: { readonly order: Order }) {
     }
   };
   return (
-    <button type="button" className="small" disabled={busy} onClick={() => void cancel()} aria-label={`Cancel: ${describeOrder(order)}`}>
-      Cancel
+    <button type="button" className="small" disabled={busy} onClick={() => void press()} aria-label={`${label}: ${what}`}>
+      {label}
     </button>
   );
 }

@@ -8,6 +8,7 @@ import { useStore } from "../shared/store";
 import { ErrorState, Loading } from "../shared/states";
 import { toast } from "../shared/Toasts";
 import * as desk from "./desk";
+import { describeOrder } from "./orderColumns";
 import { ORDER_TYPES, SELF_TRADE, TIMES } from "./orderTypes";
 import { words } from "./story";
 import { type Draft, type Judgement, judge, NEW_DRAFT, typeOf, withType } from "./ticket";
@@ -29,7 +30,11 @@ export function TicketPanel() {
   };
   useEffect(() => {
     if (picked === null || Date.now() - picked.at > 2000) return;
-    setDraft((was) => ({ ...(typeOf(was).prices.length ? was : withType(was, "LIMIT")), prices: { ...was.prices, price: picked.price } }));
+    setDraft((was) => {
+      const field = typeOf(was).prices.find((one) => one.field !== "trail_amount")?.field;
+      const draft = field ? was : withType(was, "LIMIT");
+      return { ...draft, prices: { ...draft.prices, [field ?? "price"]: picked.price } };
+    });
   }, [picked]);
   const judgement = useMemo(
     () => (instrument ? judge(draft, { instrument, book, balances: holdings?.balances ?? [] }) : null),
@@ -43,7 +48,7 @@ export function TicketPanel() {
     setError(null);
     try {
       setPlaced(await placeOnce(judgement.body));
-      setDraft((was) => ({ ...was, quantity: "" }));
+      setDraft((was) => ({ ...was, quantity: "", linked: "" }));
     } catch (failure) {
       setPlaced(null);
       setError(failure);
@@ -60,7 +65,7 @@ export function TicketPanel() {
       <div className="body stack">
         <SideSwitch side={draft.side} onChange={(side) => change({ side })} />
         <Essentials draft={draft} judgement={judgement} change={change} setType={(key) => setDraft(withType(draft, key))} />
-        <Options draft={draft} judgement={judgement} change={change} />
+        <Options draft={draft} judgement={judgement} change={change} partners={holdings.orders.filter((order) => order.symbol === symbol && order.linked_order_id === null)} />
         <Cost draft={draft} judgement={judgement} />
         {error !== null && <ErrorState error={error} onTrace={(traceId) => desk.shownStory.set({ traceId })} />}
         <button type="submit" className={`primary ${draft.side === "BUY" ? "buys" : "sells"}`} disabled={busy || judgement.body === null}>
@@ -166,7 +171,7 @@ function Essentials({ draft, judgement, change, setType }: PartProps & { readonl
   );
 }
 
-function Options({ draft, judgement, change }: PartProps) {
+function Options({ draft, judgement, change, partners }: PartProps & { readonly partners: readonly Order[] }) {
   const resting = typeOf(draft).options && TIMES[draft.time]?.rests;
   return (
     <details className="options">
@@ -184,6 +189,20 @@ function Options({ draft, judgement, change }: PartProps) {
               )}
             </Field>
           </>
+        )}
+        {TIMES[draft.time]?.rests && partners.length > 0 && (
+          <Field label="One cancels the other" hint="The chosen order ends when this one trades, and this one when that does.">
+            {(attributes) => (
+              <select {...attributes} value={draft.linked} onChange={(event) => change({ linked: event.target.value })}>
+                <option value="">not linked</option>
+                {partners.map((order) => (
+                  <option key={order.order_id} value={order.order_id}>
+                    {describeOrder(order)}
+                  </option>
+                ))}
+              </select>
+            )}
+          </Field>
         )}
         <Field label="Where it meets an order of yours">
           {(attributes) => (
@@ -217,6 +236,12 @@ function Cost({ draft, judgement }: Pick<PartProps, "draft" | "judgement">) {
               ? "nothing"
               : `${grouped(estimate.fillsNow)} at ${dollars(estimate.averageNow)}`}
         </dd>
+        {estimate !== null && estimate.feeNow > 0n && (
+          <>
+            <dt>Fee of that</dt>
+            <dd>{dollars(estimate.feeNow)}</dd>
+          </>
+        )}
       </dl>
       {reason && <p className="notice warn">{reason}</p>}
     </div>

@@ -51,6 +51,10 @@ export class Account {
   place = (body: unknown, key: string): Promise<Answer<Order>> =>
     request("POST", "/v1/order", { token: this.token, body: { ...(body as object), client_order_id: key } });
   cancel = (orderId: string): Promise<Answer<Order>> => request("DELETE", `/v1/order/${orderId}`, { token: this.token });
+  /** A new price, a new quantity in all (what is filled included), or both. */
+  amend = (orderId: string, body: { price?: string; quantity?: number }): Promise<Answer<Order>> =>
+    request("PATCH", `/v1/order/${orderId}`, { token: this.token, body });
+  cancelAll = (symbol: string) => request("DELETE", `/v1/orders${symbol ? `?symbol=${symbol}` : ""}`, { token: this.token });
   order = (orderId: string) => this.read<Order>(`/v1/order/${orderId}`);
   openOrders = async () =>
     (await this.read<{ orders: readonly Order[] }>("/v1/orders?status=PENDING_NEW,OPEN,PARTIALLY_FILLED&limit=200")).orders;

@@ -33,6 +33,15 @@ describe("a book", () => {
     expect(applyDelta(start, old)).toBe(start);
   });
 
+  it("keeps its session until a delta names another", () => {
+    const delta = { symbol: "AAPL", first_sequence: 11, sequence: 11, bids: [], asks: [] };
+    const indication = { price: "150.00", volume: 10, imbalance: 0, side: null };
+    const halted = applyDelta(start, { ...delta, session: "PRE_OPEN", indication });
+    expect(halted).toMatchObject({ session: "PRE_OPEN", indication });
+    expect(halted && applyDelta(halted, { ...delta, first_sequence: 12, sequence: 12 })).toMatchObject({ session: "PRE_OPEN", indication });
+    expect(halted && applyDelta(halted, { ...delta, first_sequence: 12, sequence: 12, session: "CONTINUOUS", indication: null })).toMatchObject({ session: "CONTINUOUS", indication: null });
+  });
+
   it("refuses a delta after a gap", () => {
     expect(applyDelta(start, { symbol: "AAPL", first_sequence: 12, sequence: 12, bids: [], asks: [] })).toBeNull();
   });

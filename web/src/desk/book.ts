@@ -14,7 +14,22 @@ export interface Level {
   readonly quantity: number;
 }
 
-export interface Book {
+/** The auction as it would be now. */
+export interface Indication {
+  readonly price: string;
+  readonly volume: number;
+  readonly imbalance: number;
+  /** Which side has the surplus. */
+  readonly side: "BUY" | "SELL" | null;
+}
+
+export interface Status {
+  /** A session of docs/matching.md: CONTINUOUS, HALTED, OPENING_AUCTION, ... */
+  readonly session: string;
+  readonly indication: Indication | null;
+}
+
+export interface Book extends Status {
   readonly symbol: string;
   readonly sequence: number;
   /** Best first. */
@@ -24,7 +39,7 @@ export interface Book {
 
 type RawLevel = readonly [price: string, quantity: string, ...rest: readonly unknown[]];
 
-export interface Snapshot {
+export interface Snapshot extends Partial<Status> {
   readonly symbol: string;
   readonly sequence: number;
   readonly bids: readonly RawLevel[];
@@ -39,6 +54,8 @@ export function bookFrom(snapshot: Snapshot): Book {
   return {
     symbol: snapshot.symbol,
     sequence: snapshot.sequence,
+    session: snapshot.session ?? "CONTINUOUS",
+    indication: snapshot.indication ?? null,
     bids: merged([], snapshot.bids, -1),
     asks: merged([], snapshot.asks, 1),
   };
@@ -51,6 +68,9 @@ export function applyDelta(book: Book, delta: Delta): Book | null {
   return {
     symbol: book.symbol,
     sequence: delta.sequence,
+    // A delta that names the session tells the indication too; one that does not leaves both as they are.
+    session: delta.session ?? book.session,
+    indication: delta.session === undefined ? book.indication : (delta.indication ?? null),
     bids: merged(book.bids, delta.bids, -1),
     asks: merged(book.asks, delta.asks, 1),
   };

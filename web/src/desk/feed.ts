@@ -37,7 +37,7 @@ type Message =
   | { readonly type: "authenticated" | "subscribed" | "unsubscribed" | "pong" }
   | Notice;
 
-const OWN = new Set(["order", "trade", "reduced", "amended"]);
+const OWN = new Set(["order", "trade", "reduced", "amended", "triggered"]);
 const RETRY_MIN_MS = 500;
 const RETRY_MAX_MS = 10_000;
 const PING_MS = 10_000;

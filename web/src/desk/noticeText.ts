@@ -14,6 +14,10 @@ export function noticeText(notice: Notice): string {
   if (notice.type === "reduced") {
     return `Your ${notice.symbol} order lost ${grouped(notice.quantity ?? 0)} shares to self-trade prevention.`;
   }
+  if (notice.type === "triggered") return `Your ${notice.symbol} stop was triggered with ${grouped(left)} shares.`;
+  if (notice.type === "amended") {
+    return `Your ${notice.symbol} order is now ${grouped(notice.quantity ?? 0)} at ${dollars(money(notice.price ?? "0"))}.`;
+  }
   return orderText(notice, notice.side === "BUY" ? "purchase" : "sale", left);
 }
 

@@ -32,12 +32,19 @@ export function describeOrder(order: Order): string {
   return `${order.side === "BUY" ? "buy" : "sell"} ${order.quantity} ${order.symbol} at ${order.price}`;
 }
 
+/** The price an order was given: its trigger before its limit, where it has one. */
+function priceText(order: Order): string {
+  if (order.trail_amount !== null) return `trails by ${order.trail_amount}`;
+  if (order.stop_price === null) return order.price;
+  return order.order_type === "STOP" ? `stop ${order.stop_price}` : `stop ${order.stop_price}, ${order.price}`;
+}
+
 export const ORDER_COLUMNS: readonly Column<Order>[] = [
   { key: "time", title: "Placed", show: (order) => <When iso={order.created_at} />, order: (order) => order.created_at },
   { key: "symbol", title: "Symbol", show: (order) => <strong>{order.symbol}</strong>, order: (order) => order.symbol },
   { key: "side", title: "Side", show: (order) => <SideChip side={order.side} />, order: (order) => order.side },
   { key: "type", title: "Type", show: (order) => `${words(order.order_type.toLowerCase())} · ${order.time_in_force}` },
-  { key: "price", title: "Price", number: true, show: (order) => order.price, order: (order) => Number(order.price) },
+  { key: "price", title: "Price", number: true, show: (order) => priceText(order), order: (order) => Number(order.price) },
   {
     key: "filled",
     title: "Filled",

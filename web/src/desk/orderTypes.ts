@@ -47,6 +47,33 @@ export const ORDER_TYPES: readonly OrderType[] = [
     times: ["IOC", "FOK"],
     options: false,
   },
+  {
+    key: "STOP",
+    title: "Stop",
+    hint: "Waits until the last price reaches the stop, then trades at once, within 5 % of it.",
+    prices: [{ field: "stop_price", label: "Stop price" }],
+    times: ["GTC", "DAY", "GTD"],
+    options: false,
+  },
+  {
+    key: "STOP_LIMIT",
+    title: "Stop limit",
+    hint: "Waits until the last price reaches the stop, then is a limit order.",
+    prices: [
+      { field: "stop_price", label: "Stop price" },
+      { field: "price", label: "Limit price" },
+    ],
+    times: ["GTC", "DAY", "GTD"],
+    options: false,
+  },
+  {
+    key: "TRAILING_STOP",
+    title: "Trailing stop",
+    hint: "A stop that follows the last price at a distance, in your favour only.",
+    prices: [{ field: "trail_amount", label: "Distance" }],
+    times: ["GTC", "DAY", "GTD"],
+    options: false,
+  },
 ];
 
 export const SELF_TRADE: readonly { readonly key: string; readonly title: string }[] = [

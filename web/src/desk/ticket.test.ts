@@ -4,7 +4,7 @@ import { type Draft, judge, type Market, NEW_DRAFT, withType } from "./ticket";
 
 const market: Market = {
   instrument: {
-    symbol: "AAPL", name: "Apple", tick_size: "0.05", lot_size: 10, reference_price: "150.00",
+    symbol: "AAPL", name: "Apple", tick_size: "0.05", lot_size: 10, maker_fee_ppm: 0, taker_fee_ppm: 0, reference_price: "150.00",
     bid: null, ask: null, last: null, volume: 0,
   },
   book: bookFrom({ symbol: "AAPL", sequence: 1, bids: [["149.00", "50"]], asks: [["150.00", "20"], ["151.00", "100"]] }),
@@ -60,6 +60,33 @@ describe("a ticket", () => {
     expect(limit("150", "10", { postOnly: true }).problems.price).toBeDefined();
     expect(limit("149", "10", { postOnly: true }).body).toMatchObject({ post_only: true });
     expect(limit("149", "20", { display: "20" }).problems.display).toBeDefined();
+  });
+
+  it("holds the fee on top, rounded up per share, at the higher rate", () => {
+    const fees = { ...market, instrument: { ...market.instrument, maker_fee_ppm: 1000, taker_fee_ppm: 2500 } };
+    const found = judge(draft({ prices: { price: "162" }, quantity: "10" }), fees).estimate;
+    expect(found?.cost).toBe(16_240_500n);
+    expect(found?.feeNow).toBe((10n * 1_500_000n * 2500n) / 1_000_000n);
+  });
+
+  it("holds a stop's protection price, and expects nothing of it now", () => {
+    const stop = judge(withType(draft({ quantity: "10", prices: { stop_price: "160" } }), "STOP"), market);
+    expect(stop.estimate).toMatchObject({ cost: 10n * 1_680_000n, fillsNow: 0 });
+    expect(stop.body).toMatchObject({ order_type: "STOP", stop_price: "160.00", time_in_force: "GTC" });
+    const trailing = judge(withType(draft({ quantity: "10", prices: { trail_amount: "10" } }), "TRAILING_STOP"), market);
+    expect(trailing.estimate?.cost).toBe(10n * 1_680_000n);
+  });
+
+  it("sends only the prices of its type, and the order it is linked to", () => {
+    const both = { price: "150", stop_price: "149" };
+    const body = judge(draft({ quantity: "10", prices: both, linked: "77" }), market).body;
+    expect(body).toMatchObject({ price: "150.00", linked_order_id: "77" });
+    expect(body).not.toHaveProperty("stop_price");
+  });
+
+  it("knows that a halted symbol takes no orders", () => {
+    const halted = { ...market, book: market.book && { ...market.book, session: "HALTED" } };
+    expect(judge(draft({ quantity: "10", prices: { price: "149" } }), halted).problems[""]).toContain("halted");
   });
 
   it("wants a time in the future for an order until a date", () => {

@@ -15,6 +15,8 @@ export interface Draft {
   readonly postOnly: boolean;
   readonly display: string;
   readonly selfTrade: string;
+  /** An open order that ends when this one trades, is triggered or ends (OCO); "" for none. */
+  readonly linked: string;
   /** As `<input type="datetime-local">` gives it, in the reader's zone. */
   readonly expires: string;
 }
@@ -28,6 +30,7 @@ export const NEW_DRAFT: Draft = {
   postOnly: false,
   display: "",
   selfTrade: "CANCEL_NEWEST",
+  linked: "",
   expires: "",
 };
 
@@ -43,6 +46,8 @@ export interface Estimate {
   readonly cost: bigint | null;
   readonly fillsNow: number;
   readonly averageNow: bigint | null;
+  /** The taker's fee on what fills now; negative never, rebates are the maker's. */
+  readonly feeNow: bigint;
 }
 
 export interface Judgement {
@@ -53,7 +58,10 @@ export interface Judgement {
   readonly body: Readonly<Record<string, unknown>> | null;
 }
 
+/** How far beyond its quote or its stop an order without a limit may trade: a setting of the gateway, 5 % unless changed. */
 const PROTECTION_PERCENT = 5n;
+const PPM = 1_000_000n;
+const CANCELS_ONLY = new Set(["HALTED", "CLOSED"]);
 
 export function typeOf(draft: Draft): OrderType {
   const found = ORDER_TYPES.find((type) => type.key === draft.type) ?? ORDER_TYPES[0];
@@ -78,10 +86,9 @@ export function judge(draft: Draft, market: Market, now: Date = new Date()): Jud
     if (price !== null) prices[field] = moneyText(price);
   }
   const options = readOptions(draft, type, quantity, market.instrument, problems, now);
-  const limit = prices.price === undefined ? null : parseMoney(prices.price);
   const filled = quantity !== null && Object.keys(prices).length === type.prices.length;
-  const estimate = filled ? estimateOf(draft, quantity, limit, market) : null;
-  if (filled && estimate !== null) afford(draft, quantity, limit, estimate, market, problems);
+  const estimate = filled ? estimateOf(draft, type, quantity, prices, market) : null;
+  if (filled && estimate !== null) afford(draft, type, quantity, estimate, market, problems);
   const complete = filled && options !== null && Object.keys(problems).length === 0;
   const body = {
     symbol: market.instrument.symbol,
@@ -127,6 +134,7 @@ function readOptions(
 ): Record<string, unknown> | null {
   const body: Record<string, unknown> = {};
   if (draft.selfTrade !== "CANCEL_NEWEST") body.self_trade_prevention = draft.selfTrade;
+  if (draft.linked !== "" && TIMES[draft.time]?.rests) body.linked_order_id = draft.linked;
   if (draft.time === "GTD") {
     const expires = new Date(draft.expires);
     if (draft.expires === "") return null;
@@ -142,43 +150,62 @@ function readOptions(
   return body;
 }
 
-function estimateOf(draft: Draft, quantity: number, limit: bigint | null, market: Market): Estimate {
-  const across = draft.side === "BUY" ? market.book?.asks : market.book?.bids;
-  const met = sweep(across ?? [], draft.side, quantity, limit);
-  const average = met.filled > 0 ? met.value / BigInt(met.filled) : null;
-  if (draft.side === "SELL") return { cost: null, fillsNow: met.filled, averageNow: average };
-  const unit = limit ?? protection(market, across?.[0]?.price ?? null);
-  return { cost: unit === null ? null : unit * BigInt(quantity), fillsNow: met.filled, averageNow: average };
+function estimateOf(draft: Draft, type: OrderType, quantity: number, prices: Readonly<Record<string, string>>, market: Market): Estimate {
+  const limit = prices.price === undefined ? null : parseMoney(prices.price);
+  const waits = type.key.includes("STOP") || (market.book !== null && market.book.session !== "CONTINUOUS");
+  const across = (draft.side === "BUY" ? market.book?.asks : market.book?.bids) ?? [];
+  const met = waits ? { filled: 0, value: 0n } : sweep(across, draft.side, quantity, limit);
+  const now = {
+    fillsNow: met.filled,
+    averageNow: met.filled > 0 ? met.value / BigInt(met.filled) : null,
+    feeNow: share(met.value, market.instrument.taker_fee_ppm),
+  };
+  if (draft.side === "SELL") return { cost: null, ...now };
+  const unit = limit ?? protection(market, anchor(prices, market, across[0]?.price ?? null));
+  return { cost: unit === null ? null : (unit + fee(unit, market.instrument)) * BigInt(quantity), ...now };
 }
 
-/** What the exchange holds per share for a market order: the quote and 5 % on top (its protection price). */
-function protection(market: Market, best: bigint | null): bigint | null {
-  const quote = best ?? parseMoney(market.instrument.last ?? market.instrument.reference_price);
+/** What a buy without a limit is protected from: its stop, the price it trails, or the best price across. */
+function anchor(prices: Readonly<Record<string, string>>, market: Market, best: bigint | null): bigint | null {
+  const last = parseMoney(market.instrument.last ?? market.instrument.reference_price);
+  if (prices.stop_price !== undefined) return parseMoney(prices.stop_price);
+  const trail = prices.trail_amount === undefined ? null : parseMoney(prices.trail_amount);
+  if (trail !== null) return last === null ? null : last + trail;
+  return best ?? last;
+}
+
+/** The protection price: 5 % beyond, down to a tick. */
+function protection(market: Market, from: bigint | null): bigint | null {
   const tick = parseMoney(market.instrument.tick_size) ?? 1n;
-  return quote === null ? null : ((quote * (100n + PROTECTION_PERCENT)) / 100n / tick) * tick;
+  return from === null ? null : ((from * (100n + PROTECTION_PERCENT)) / 100n / tick) * tick;
 }
 
-function afford(
-  draft: Draft,
-  quantity: number,
-  limit: bigint | null,
-  estimate: Estimate,
-  market: Market,
-  problems: Record<string, string>,
-): void {
+/** What is held for the fee of one share: the higher of the two rates, rounded up (docs/orders.md, Fees). */
+function fee(unit: bigint, instrument: Instrument): bigint {
+  return share(unit, Math.max(instrument.maker_fee_ppm, instrument.taker_fee_ppm, 0));
+}
+
+/** Millionths of an amount, rounded up. */
+function share(amount: bigint, ppm: number): bigint {
+  return ppm <= 0 ? 0n : (amount * BigInt(ppm) + PPM - 1n) / PPM;
+}
+
+function afford(draft: Draft, type: OrderType, quantity: number, estimate: Estimate, market: Market, problems: Record<string, string>): void {
   const asset = draft.side === "BUY" ? "USD" : market.instrument.symbol;
   const available = market.balances.find((balance) => balance.asset === asset)?.available ?? "0";
   if (draft.side === "SELL" && Number(available) < quantity) {
     problems[""] = `You can sell ${grouped(available)} ${asset} at most: that is what you have and is not held by other orders.`;
   }
-  const cash = parseMoney(available) ?? 0n;
+  const cash = draft.side === "BUY" ? (parseMoney(available) ?? 0n) : 0n;
   if (estimate.cost !== null && cash < estimate.cost) {
     problems[""] = `This needs ${dollars(estimate.cost)}; ${dollars(cash)} is available. Deposit more or ask for less.`;
   }
-  if (draft.postOnly && limit !== null && TIMES[draft.time]?.rests && estimate.fillsNow > 0) {
+  const session = market.book?.session ?? "CONTINUOUS";
+  if (CANCELS_ONLY.has(session)) problems[""] = `${asset === "USD" ? market.instrument.symbol : asset} is ${session.toLowerCase()}: orders can only be cancelled.`;
+  if (draft.postOnly && type.options && TIMES[draft.time]?.rests && estimate.fillsNow > 0) {
     problems.price = "A post-only order must not trade at once: choose a price that waits.";
   }
-  if (draft.time === "FOK" && market.book !== null && estimate.fillsNow < quantity) {
+  if (draft.time === "FOK" && session === "CONTINUOUS" && market.book !== null && estimate.fillsNow < quantity) {
     problems[""] ??= `Only ${grouped(estimate.fillsNow)} could be filled at once, and fill-or-kill wants all ${grouped(quantity)}.`;
   }
 }

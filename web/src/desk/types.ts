@@ -14,6 +14,9 @@ export interface Instrument {
   readonly name: string;
   readonly tick_size: string;
   readonly lot_size: number;
+  /** Millionths of price × quantity; negative for a rebate. */
+  readonly maker_fee_ppm: number;
+  readonly taker_fee_ppm: number;
   readonly reference_price: string;
   readonly bid: string | null;
   readonly ask: string | null;
@@ -45,6 +48,11 @@ export interface Order {
   readonly created_at: string;
   readonly updated_at: string;
   readonly trace_id: string;
+  readonly stop_price: string | null;
+  readonly trail_amount: string | null;
+  /** Null where there is nothing to trigger. */
+  readonly triggered: boolean | null;
+  readonly linked_order_id: string | null;
   readonly fills: readonly Fill[];
 }
 
@@ -119,6 +127,7 @@ export interface Notice {
   readonly status?: OrderStatus;
   readonly open_quantity?: number;
   readonly unfilled_quantity?: number;
+  readonly fee?: string;
   readonly reason?: string;
   readonly role?: string;
   readonly price?: string;
