@@ -42,6 +42,94 @@ function readTyped(typed: Typed): { query: SearchQuery; problems: Record<string,
   return { query, problems: { ...problemsOf(query), ...problems } };
 }
 
+interface PartProps {
+  readonly typed: Typed;
+  readonly problems: Record<string, string>;
+  readonly set: (change: Partial<Typed>) => void;
+}
+
+function TextField({ name, label, placeholder, typed, problems, set }: PartProps & {
+  readonly name: "tags" | "minDuration" | "maxDuration";
+  readonly label: string;
+  readonly placeholder: string;
+}) {
+  return (
+    <Field label={label} error={problems[name]}>
+      {(attributes) => (
+        <input {...attributes} value={typed[name]} placeholder={placeholder} spellCheck={false}
+          onChange={(event) => set({ [name]: event.target.value })} />
+      )}
+    </Field>
+  );
+}
+
+function MomentField({ name, label, typed, problems, set }: PartProps & { readonly name: "start" | "end"; readonly label: string }) {
+  return (
+    <Field label={label} error={problems[name]}>
+      {(attributes) => (
+        <input {...attributes} type="datetime-local" step={1} value={localText(typed[name])}
+          onChange={(event) => set({ [name]: fromLocalText(event.target.value) })} />
+      )}
+    </Field>
+  );
+}
+
+/** A choice among names, the first of them standing for all; what is chosen can be chosen even where it is not known. */
+function NameField({ label, all, names, value, onChoose }: {
+  readonly label: string;
+  readonly all: string;
+  readonly names: readonly string[];
+  readonly value: string;
+  readonly onChoose: (name: string) => void;
+}) {
+  return (
+    <Field label={label}>
+      {(attributes) => (
+        <select {...attributes} value={value} onChange={(event) => onChoose(event.target.value)}>
+          <option value="">{all}</option>
+          {[...new Set(value ? [...names, value] : names)].map((name) => (
+            <option key={name}>{name}</option>
+          ))}
+        </select>
+      )}
+    </Field>
+  );
+}
+
+function TimeFields({ typed, problems, set }: PartProps) {
+  const isListed = LOOKBACKS.some(([value]) => value === typed.lookback) || typed.lookback === CUSTOM;
+  const lookbacks = isListed ? LOOKBACKS : [...LOOKBACKS, [typed.lookback, `Last ${typed.lookback}`] as const];
+  return (
+    <>
+      <div className="pair">
+        <Field label="Time">
+          {(attributes) => (
+            <select {...attributes} value={typed.lookback} onChange={(event) => set({ lookback: event.target.value })}>
+              {lookbacks.map(([value, label]) => (
+                <option key={value} value={value}>
+                  {label}
+                </option>
+              ))}
+              <option value={CUSTOM}>From … to …</option>
+            </select>
+          )}
+        </Field>
+        <Field label="At most" error={problems.limit}>
+          {(attributes) => (
+            <input {...attributes} inputMode="numeric" value={typed.limit} onChange={(event) => set({ limit: event.target.value })} />
+          )}
+        </Field>
+      </div>
+      {typed.lookback === CUSTOM && (
+        <>
+          <MomentField name="start" label="From" typed={typed} problems={problems} set={set} />
+          <MomentField name="end" label="To (empty: now)" typed={typed} problems={problems} set={set} />
+        </>
+      )}
+    </>
+  );
+}
+
 export interface SearchFormProps {
   readonly query: SearchQuery;
   readonly services: readonly string[];
@@ -64,78 +152,19 @@ export function SearchForm({ query, services, onSearch, children }: SearchFormPr
     setProblems(read.problems);
     if (!Object.keys(read.problems).length) onSearch(read.query);
   };
-  const known = operations.data ?? [];
-  const lookbacks = LOOKBACKS.some(([value]) => value === typed.lookback) || typed.lookback === CUSTOM
-    ? LOOKBACKS
-    : [...LOOKBACKS, [typed.lookback, `Last ${typed.lookback}`] as const];
-  const text = (name: "tags" | "minDuration" | "maxDuration", label: string, placeholder: string) => (
-    <Field label={label} error={problems[name]}>
-      {(attributes) => (
-        <input {...attributes} value={typed[name]} placeholder={placeholder} spellCheck={false}
-          onChange={(event) => set({ [name]: event.target.value })} />
-      )}
-    </Field>
-  );
-  const moment = (name: "start" | "end", label: string) => (
-    <Field label={label} error={problems[name]}>
-      {(attributes) => (
-        <input {...attributes} type="datetime-local" step={1} value={localText(typed[name])}
-          onChange={(event) => set({ [name]: fromLocalText(event.target.value) })} />
-      )}
-    </Field>
-  );
+  const part = { typed, problems, set };
   return (
     <form className="panel search-form" onSubmit={submit} aria-label="Search for traces">
-      <Field label="Service">
-        {(attributes) => (
-          <select {...attributes} value={service} onChange={(event) => set({ service: event.target.value, operation: "" })}>
-            <option value="">All services</option>
-            {[...new Set(service ? [...services, service] : services)].map((name) => (
-              <option key={name}>{name}</option>
-            ))}
-          </select>
-        )}
-      </Field>
-      <Field label="Operation">
-        {(attributes) => (
-          <select {...attributes} value={typed.operation} onChange={(event) => set({ operation: event.target.value })}>
-            <option value="">All operations</option>
-            {[...new Set(typed.operation ? [...known, typed.operation] : known)].map((name) => (
-              <option key={name}>{name}</option>
-            ))}
-          </select>
-        )}
-      </Field>
-      {text("tags", "Tags", 'error=true http.route="/v1/order"')}
+      <NameField label="Service" all="All services" names={services} value={service}
+        onChoose={(name) => set({ service: name, operation: "" })} />
+      <NameField label="Operation" all="All operations" names={operations.data ?? []} value={typed.operation}
+        onChoose={(name) => set({ operation: name })} />
+      <TextField name="tags" label="Tags" placeholder={'error=true http.route="/v1/order"'} {...part} />
       <div className="pair">
-        {text("minDuration", "Longer than", "1.2ms")}
-        {text("maxDuration", "Shorter than", "2s")}
+        <TextField name="minDuration" label="Longer than" placeholder="1.2ms" {...part} />
+        <TextField name="maxDuration" label="Shorter than" placeholder="2s" {...part} />
       </div>
-      <div className="pair">
-        <Field label="Time">
-          {(attributes) => (
-            <select {...attributes} value={typed.lookback} onChange={(event) => set({ lookback: event.target.value })}>
-              {lookbacks.map(([value, label]) => (
-                <option key={value} value={value}>
-                  {label}
-                </option>
-              ))}
-              <option value={CUSTOM}>From … to …</option>
-            </select>
-          )}
-        </Field>
-        <Field label="At most" error={problems.limit}>
-          {(attributes) => (
-            <input {...attributes} inputMode="numeric" value={typed.limit} onChange={(event) => set({ limit: event.target.value })} />
-          )}
-        </Field>
-      </div>
-      {typed.lookback === CUSTOM && (
-        <>
-          {moment("start", "From")}
-          {moment("end", "To (empty: now)")}
-        </>
-      )}
+      <TimeFields {...part} />
       <div className="row search-tools">
         <button type="submit" className="primary">
           Find traces
