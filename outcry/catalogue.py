@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from outcry import http
+from outcry.credentials import ADMIN_USERNAME as ADMIN
 from outcry.credentials import Credentials
 from outcry.home import Home
 from outcry.postgres import EmbeddedPostgres
@@ -30,7 +31,7 @@ SERVICES = (
 STOP_ORDER = (("bots",), (GATEWAY,), SERVICES[1:], ("jaegerlite",), ("valkey",), ("postgres",))
 PROJECT = Path(__file__).absolute().parent.parent
 # Secrets of the launcher's own environment that no child needs to see.
-NOT_INHERITED = ("DATABASE_URL", "REDIS_URL", "SERVICE_SECRET", "SERVICE_KEYS")
+NOT_INHERITED = ("DATABASE_URL", "REDIS_URL", "SERVICE_SECRET", "SERVICE_KEYS", "ADMIN_PASSWORD")
 
 
 def snake(service: str) -> str:
@@ -122,6 +123,7 @@ def _environment(settings: Settings, credentials: Credentials, service: str) -> 
     environment |= {f"{snake(other).upper()}_URL": service_url(settings, other) for other in SERVICES}
     if service == "user-service":
         environment["JWT_PRIVATE_KEY_FILE"] = str(credentials.signing_key_file)
+        environment |= _administrator(credentials)
     if service == GATEWAY and settings.embedded_tracing:
         port = settings.jaegerlite_query_port
         backend = {"TRACE_BACKEND_URL": f"http://127.0.0.1:{port}", "TRACE_EXPLORER_URL": f"http://localhost:{port}"}
@@ -129,6 +131,12 @@ def _environment(settings: Settings, credentials: Credentials, service: str) -> 
     if settings.embedded_tracing:
         environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://127.0.0.1:{settings.jaegerlite_otlp_http_port}"
     return environment
+
+
+def _administrator(credentials: Credentials) -> dict[str, str]:
+    """Who is made administrator: whom the launcher's environment names, else one with a password of our own."""
+    named = {name: os.environ.get(name, "") for name in ("ADMIN_USERNAME", "ADMIN_PASSWORD")}
+    return named if any(named.values()) else {"ADMIN_USERNAME": ADMIN, "ADMIN_PASSWORD": credentials.exchange_admin}
 
 
 def _inherited() -> dict[str, str]:

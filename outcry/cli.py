@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from outcry import admin_commands
 from outcry import settings as configuration
 
 app = typer.Typer(
@@ -14,6 +15,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+app.add_typer(admin_commands.app)
 
 
 def main() -> None:

@@ -12,6 +12,9 @@ from pathlib import Path
 
 SECRET_BYTES = 32
 
+ADMIN_USERNAME = "admin"
+"""The administrator who is made at the first start, unless the settings name another one."""
+
 
 @dataclass(frozen=True, repr=False)
 class Credentials:
@@ -23,6 +26,7 @@ class Credentials:
     postgres_superuser: str
     postgres_roles: dict[str, str]
     valkey_admin: str
+    exchange_admin: str
     valkey_users: dict[str, str]
     services: dict[str, str]
     signing_key_file: Path
@@ -39,7 +43,7 @@ def load_or_create(folder: Path, services: Iterable[str]) -> Credentials:
     path = folder / "secrets.json"
     kept = json.loads(path.read_text()) if path.exists() else {}
     names = list(services)
-    for single in ("postgres_superuser", "valkey_admin"):
+    for single in ("postgres_superuser", "valkey_admin", "exchange_admin"):
         kept.setdefault(single, secrets.token_urlsafe(SECRET_BYTES))
     for group in ("postgres_roles", "valkey_users", "services"):
         members = kept.setdefault(group, {})

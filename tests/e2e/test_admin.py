@@ -1,5 +1,6 @@
 """What administrators do: sessions, halts, auctions, the kill switch, and the record of it all."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -138,6 +139,20 @@ def test_every_action_is_recorded(exchange: Exchange) -> None:
         lambda names: {"set_session", "update_book"} <= names,
     )
     assert {"set_session", "update_book"} <= found
+
+
+def test_the_command_line_does_the_same(exchange: Exchange) -> None:
+    """`outcry admin` halts, sets limits and tells what was done; what is refused says why and fails."""
+    halted = exchange.outcry("admin", "session", SYMBOL, "halted")
+    assert (halted.returncode, json.loads(halted.stdout)["session"]) == (0, "HALTED"), halted.stderr
+    limited = exchange.outcry("admin", "limits", "999999", "open_orders=5")
+    assert json.loads(limited.stdout)["limits"]["open_orders"] == 5, limited.stderr
+    assert json.loads(exchange.outcry("admin", "limits", "999999", "open_orders=").stdout)["limits"]["open_orders"] > 5
+    done = exchange.outcry("admin", "actions", "--limit", "1")
+    assert json.loads(done.stdout)["actions"][0]["symbol"] == SYMBOL, done.stderr
+    refused = exchange.outcry("admin", "session", "NOPE", "HALTED")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("unknown_symbol")
 
 
 @pytest.mark.parametrize(
