@@ -9,6 +9,7 @@ STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-tests
 WEB_LIBRARIES := web/node_modules/.installed
 WEB_STAMP := web/dist/.built
+NODE = $(shell node -e 'const [a, b] = process.versions.node.split("."); if (a > 20 || (a == 20 && b >= 19)) console.log("yes")' 2>/dev/null)
 WEB := $(wildcard web/*.json web/*.html web/*.ts) $(shell find web/src -type f)
 HOT := $(shell grep -rl --include=*.py "^\# cython: language_level=3" jaegerlite services shared) $(wildcard services/*/*.pxd shared/*/*.pxd jaegerlite/*.pxd)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
@@ -16,7 +17,7 @@ UV := $(BIN)/uv
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs reset audit test unit lint web bench build lock clean
+.PHONY: help up down status logs reset audit test unit lint web webtest bench build lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -40,7 +41,7 @@ reset: $(STAMP) ## delete all data, logs and secrets (.outcry/)
 audit: $(STAMP) ## prove that the money is right on the running system
 	@$(BIN)/outcry audit
 
-test: lint ## everything there is to test
+test: lint webtest ## everything there is to test
 	$(BIN)/pytest -q
 
 unit: $(TEST_STAMP) ## only the tests that need no servers
@@ -56,7 +57,12 @@ bench: $(TEST_STAMP) ## measure the running system (started here unless it runs)
 	$(BIN)/python -m benchmarks
 
 web: ## build the pages, where Node (20.19 or newer) is at hand; all else runs without them
-	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(WEB_STAMP); else echo "No Node here: the pages are not built, everything else runs."; fi
+	@if test "$(NODE)" = yes; then $(MAKE) --no-print-directory $(WEB_STAMP); else echo "No Node 20.19 here: the pages are not built, everything else runs."; fi
+
+webtest: ## what the pages promise, where Node and their libraries are at hand
+	@if test "$(NODE)" != yes; then echo "No Node 20.19 here: the tests of the pages are skipped."; \
+	elif ! $(MAKE) --no-print-directory $(WEB_LIBRARIES); then echo "The libraries of the pages could not be installed: their tests are skipped."; \
+	else $(MAKE) --no-print-directory $(WEB_STAMP) && cd web && npm run --silent test; fi
 
 build: $(LIBRARIES) ## compile the hot modules again after a change
 	@$(PIP) --no-deps -e .
