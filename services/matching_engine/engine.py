@@ -20,59 +20,29 @@ from services.matching_engine.commands import (
     SetSession,
     Void,
 )
+from services.matching_engine.kernel_codes import REJECTED
 from services.matching_engine.kernel_report import Report
 from services.matching_engine.refusals import WORDS, refused, refused_by_book, refused_by_rule
 from services.matching_engine.resting import Resting, RestingOrders
-from services.matching_engine.telling import Teller, amended
-from shared.contracts.codes import RejectReason, ReportKind, Session, TimeInForce
+from services.matching_engine.state import EngineState
+from services.matching_engine.telling import Teller, amended, matched
+from services.matching_engine.terms import FEE_RULE, NO_TERMS, BookTerms
+from shared.contracts.codes import RejectReason, Session, TimeInForce
 from shared.contracts.engine import BookChanged, CancelledAll, Instrument, Matched, RestingOrder
-from shared.contracts.events import Closed, Decremented, EngineEvent, Trade, Triggered
+from shared.contracts.events import EngineEvent
 from shared.contracts.money import Money, Shares
 from shared.contracts.operations import Refused
-from shared.contracts.orders import Fill, OrderStatus
+from shared.contracts.orders import OrderStatus
 
 __all__ = ["MEMORY_US", "Applied", "Engine"]
 
 SECOND_US = 1_000_000
 DAY_S = 86_400
 
-FEE_MAX_PPM = 100_000
-"""A tenth of the value."""
-
-FEE_RULE = (
-    f"A taker's fee is 0 to {FEE_MAX_PPM} ppm, a maker's at most that; a maker's rebate is at most the taker's fee."
-)
-"""The exchange pays rebates out of the fees of the same trade, and never out of its own pocket."""
-
 Reply = Matched | CancelledAll | BookChanged | Refused
 Applied = tuple[Reply, EngineEvent | None]
 """The answer to a command, and its event where it changed anything."""
 
-
-class BookTerms(msgspec.Struct, frozen=True, array_like=True):
-    """What administrators set for a symbol: its price band, and its fees in millionths."""
-
-    band: Money = 0
-    maker_fee_ppm: int = 0
-    taker_fee_ppm: int = 0
-
-    @property
-    def fees(self) -> tuple[int, int]:
-        return self.maker_fee_ppm, self.taker_fee_ppm
-
-    @property
-    def valid(self) -> bool:
-        """Whether FEE_RULE holds. The band is the book's to judge."""
-        maker, taker = self.fees
-        return 0 <= taker <= FEE_MAX_PPM and -taker <= maker <= FEE_MAX_PPM
-
-    @property
-    def held_fee_ppm(self) -> int:
-        """The fee that a buy must hold for, whichever of the two it will pay."""
-        return max(self.maker_fee_ppm, self.taker_fee_ppm, 0)
-
-
-NO_TERMS = BookTerms()
 
 CALL_SESSIONS = (
     Session.PRE_OPEN,
@@ -83,20 +53,6 @@ CALL_SESSIONS = (
 """Those that collect orders for an auction."""
 
 BLOCKED = refused("account_blocked", "This account may not trade at the moment. Ask the exchange.")
-
-
-class EngineState(msgspec.Struct):
-    """Everything an engine must remember, as a snapshot keeps it."""
-
-    seq: int
-    trade_id: int
-    books: list[bytes]
-    resting: dict[int, Resting]
-    last_prices: dict[str, int]
-    answers: list[tuple[int, int, Matched]]
-    barred: list[tuple[int, int]]
-    terms: dict[str, BookTerms] = {}
-    blocked: list[int] = []
 
 
 class Engine:
@@ -237,7 +193,7 @@ class Engine:
             trigger=command.trigger,
             linked_order_id=command.linked_order_id,
         )
-        if reports[0].kind == ReportKind.REJECTED:
+        if reports[0].kind == REJECTED:
             return refused_by_book(reports[0]), None
         newcomer = Resting(
             command.user_id,
@@ -249,7 +205,7 @@ class Engine:
             command.side,
         )
         event = self._event(command, command.symbol, command.order_id, reports, newcomer)
-        answer = _matched(command.order_id, command.quantity, event)
+        answer = matched(command.order_id, command.quantity, event)
         self._answers.remember(command.order_id, answer, command.time_us)
         return answer, event
 
@@ -258,7 +214,7 @@ class Engine:
         if order is None or order.user_id != command.user_id or command.symbol not in self.books:
             return refused("order_not_open", WORDS[RejectReason.UNKNOWN_ORDER]), None
         reports = self.books[command.symbol].cancel(command.order_id)
-        if reports[0].kind == ReportKind.REJECTED:
+        if reports[0].kind == REJECTED:
             return refused_by_book(reports[0]), None
         event = self._event(command, command.symbol, command.order_id, reports, order)
         answer = Matched(
@@ -295,7 +251,7 @@ class Engine:
         if (order.price, order.quantity) != (command.old_price, command.old_quantity):
             return refused("order_changed", "The order was amended meanwhile. Look at it and amend it again."), None
         reports = self.books[command.symbol].amend(order_id, command.price, command.quantity)
-        if reports[0].kind == ReportKind.REJECTED:
+        if reports[0].kind == REJECTED:
             return refused_by_book(reports[0]), None
         terms = amended(command, reports)
         event = self._event(command, command.symbol, order_id, reports, order)
@@ -304,7 +260,7 @@ class Engine:
         event = msgspec.structs.replace(event, amend_id=command.amend_id)
         if order_id in orders:
             orders[order_id] = msgspec.structs.replace(order, price=command.price, quantity=command.quantity)
-        answer = _matched(order_id, terms.quantity if terms is not None else 0, event)
+        answer = matched(order_id, terms.quantity if terms is not None else 0, event)
         self._answers.remember(command.amend_id, answer, command.time_us)
         return answer, event
 
@@ -323,7 +279,7 @@ class Engine:
         if terms.fees != before.fees and book.order_count():
             return refused("book_not_empty", "Fees change only while no order is in the symbol's book."), None
         reports = book.configure(terms.band, terms.maker_fee_ppm, terms.taker_fee_ppm)
-        if reports[0].kind == ReportKind.REJECTED:
+        if reports[0].kind == REJECTED:
             return refused_by_book(reports[0]), None
         self.terms[command.symbol] = terms
         event = self._event(command, command.symbol, 0, reports, NOBODY)
@@ -334,7 +290,7 @@ class Engine:
         if book is None:
             return refused("unknown_symbol", f"{command.symbol} is not traded here."), None
         reports = book.set_session(command.session, command.reference_price)
-        if reports[0].kind == ReportKind.REJECTED:
+        if reports[0].kind == REJECTED:
             return refused_by_book(reports[0]), None
         event = self._event(command, command.symbol, 0, reports, NOBODY)
         return BookChanged(position=event.seq), event
@@ -412,38 +368,3 @@ def _end_of(command: Place) -> int:
     if command.time_in_force == TimeInForce.DAY:
         return (command.time_us // SECOND_US // DAY_S + 1) * DAY_S
     return command.expires_at_s
-
-
-def _matched(order_id: int, quantity: Shares, event: EngineEvent) -> Matched:
-    """What became of the order that ``event`` is about, which had ``quantity`` open before."""
-    fills = tuple(
-        [
-            Fill(
-                trade_id=r.trade_id,
-                price=r.price,
-                quantity=r.quantity,
-                time_us=event.time_us,
-                fee=r.taker_fee if r.taker_order_id == order_id else r.maker_fee,
-            )
-            for r in event.reports
-            if isinstance(r, Trade) and order_id in (r.taker_order_id, r.maker_order_id)
-        ]
-    )
-    filled = sum([fill.quantity for fill in fills])
-    lost = sum([r.quantity for r in event.reports if isinstance(r, Decremented) and r.taker_order_id == order_id])
-    ends = [r for r in event.reports if isinstance(r, Closed) and r.order_id == order_id]
-    if ends:
-        status, reason = OrderStatus(ends[0].status), ends[0].reason
-    else:
-        status, reason = (OrderStatus.PARTIALLY_FILLED if fills else OrderStatus.OPEN), ""
-    return Matched(
-        order_id=order_id,
-        position=event.seq,
-        status=status,
-        filled_quantity=filled,
-        open_quantity=0 if ends else quantity - filled - lost,
-        reason=reason,
-        fills=fills,
-        decremented_quantity=lost,
-        triggered=any(isinstance(r, Triggered) and r.order_id == order_id for r in event.reports),
-    )

@@ -4,15 +4,18 @@ from collections.abc import Container, Sequence
 
 import msgspec
 
+from services.matching_engine import kernel_codes as codes
 from services.matching_engine.commands import Amend
 from services.matching_engine.kernel_report import Report
 from services.matching_engine.resting import Resting, RestingOrders
 from shared.contracts import events
-from shared.contracts.codes import AmendEffect, DoneReason, ReportKind
-from shared.contracts.money import Money
-from shared.contracts.orders import OrderStatus
+from shared.contracts.codes import AmendEffect, DoneReason
+from shared.contracts.engine import Matched
+from shared.contracts.events import Closed, Decremented, EngineEvent, Trade, Triggered
+from shared.contracts.money import Money, Shares
+from shared.contracts.orders import Fill, OrderStatus
 
-EXCHANGES = (ReportKind.TRADE, ReportKind.DECREMENTED)
+EXCHANGES = (codes.TRADE, codes.DECREMENTED)
 """Reports of two orders that met."""
 
 
@@ -35,27 +38,27 @@ class Teller:
         """
         told: list[events.Report] = []
         for report in reports:
-            if report.kind == ReportKind.TRADE:
+            if report.kind == codes.TRADE:
                 told.append(self._trade(report, symbol))
-            elif report.kind == ReportKind.SESSION_CHANGED:
-                told.append(self._session(report, symbol))
-            elif report.kind == ReportKind.ACCEPTED:
-                self.resting.add(report.order_id, newcomer)
-                told.append(_accepted(report))
-            elif report.kind == ReportKind.WAITING:
-                self.resting.add(report.order_id, msgspec.structs.replace(newcomer, waiting=True))
-                told.append(_waiting(report))
-            elif report.kind == ReportKind.TRIGGERED:
-                told.append(self._triggered(report))
-            elif report.kind == ReportKind.AMENDED and report.reason == AmendEffect.LOST_PLACE:
-                told.append(_accepted(report))
-            elif report.kind == ReportKind.RELOADED:
-                told.append(_reloaded(report))
-            elif report.kind == ReportKind.DECREMENTED:
-                told.append(_decremented(report))
-            elif report.kind == ReportKind.DONE:
+            elif report.kind == codes.DONE:
                 self.resting.orders.pop(report.order_id, None)
                 told.append(_closed(report, report.order_id in expired))
+            elif report.kind == codes.ACCEPTED:
+                self.resting.add(report.order_id, newcomer)
+                told.append(_accepted(report))
+            elif report.kind == codes.SESSION_CHANGED:
+                told.append(self._session(report, symbol))
+            elif report.kind == codes.WAITING:
+                self.resting.add(report.order_id, msgspec.structs.replace(newcomer, waiting=True))
+                told.append(_waiting(report))
+            elif report.kind == codes.TRIGGERED:
+                told.append(self._triggered(report))
+            elif report.kind == codes.AMENDED and report.reason == AmendEffect.LOST_PLACE:
+                told.append(_accepted(report))
+            elif report.kind == codes.RELOADED:
+                told.append(_reloaded(report))
+            elif report.kind == codes.DECREMENTED:
+                told.append(_decremented(report))
         return tuple(told)
 
     def _session(self, report: Report, symbol: str) -> events.SessionChanged:
@@ -105,11 +108,11 @@ def amended(command: Amend, reports: Sequence[Report]) -> events.Amended | None:
     The book reports what is left after trading; consumers must know the new terms before they settle those trades.
     """
     order_id = command.order_id
-    last = next(r for r in reports if r.order_id == order_id and r.kind in (ReportKind.AMENDED, ReportKind.DONE))
-    if last.kind == ReportKind.DONE and last.reason == DoneReason.CANCELLED:
+    last = next(r for r in reports if r.order_id == order_id and r.kind in (codes.AMENDED, codes.DONE))
+    if last.kind == codes.DONE and last.reason == DoneReason.CANCELLED:
         return None
     lost = [r.quantity for r in reports if r.kind in EXCHANGES and r.order_id == order_id]
-    kept_place = last.kind == ReportKind.AMENDED and last.reason == AmendEffect.KEPT_PLACE
+    kept_place = last.kind == codes.AMENDED and last.reason == AmendEffect.KEPT_PLACE
     return events.Amended(
         order_id=order_id,
         user_id=last.account_id,
@@ -177,4 +180,41 @@ def _closed(report: Report, expired: bool) -> events.Closed:
         status=OrderStatus.FILLED if filled else OrderStatus.CANCELLED,
         reason="" if filled else reason.name.lower(),
         quantity=report.remaining,
+    )
+
+
+def matched(order_id: int, quantity: Shares, event: EngineEvent) -> Matched:
+    """What became of the order that ``event`` is about, which had ``quantity`` open before."""
+    fills: list[Fill] = []
+    filled = lost = 0
+    triggered, end = False, None
+    for report in event.reports:
+        if isinstance(report, Trade) and order_id in (report.taker_order_id, report.maker_order_id):
+            fee = report.taker_fee if report.taker_order_id == order_id else report.maker_fee
+            fill = Fill(
+                trade_id=report.trade_id,
+                price=report.price,
+                quantity=report.quantity,
+                time_us=event.time_us,
+                fee=fee,
+            )
+            fills.append(fill)
+            filled += report.quantity
+        elif isinstance(report, Closed) and report.order_id == order_id:
+            end = report
+        elif isinstance(report, Decremented) and order_id in (report.taker_order_id, report.maker_order_id):
+            lost += report.quantity
+        elif isinstance(report, Triggered) and report.order_id == order_id:
+            triggered = True
+    status = OrderStatus.PARTIALLY_FILLED if fills else OrderStatus.OPEN
+    return Matched(
+        order_id=order_id,
+        position=event.seq,
+        status=OrderStatus(end.status) if end is not None else status,
+        filled_quantity=filled,
+        open_quantity=0 if end is not None else quantity - filled - lost,
+        reason=end.reason if end is not None else "",
+        fills=tuple(fills),
+        decremented_quantity=lost,
+        triggered=triggered,
     )

@@ -14,8 +14,9 @@ import structlog
 from opentelemetry.trace import Span
 
 from services.matching_engine.commands import Command
-from services.matching_engine.engine import NO_TERMS, Engine, Reply
+from services.matching_engine.engine import Engine, Reply
 from services.matching_engine.store import JournalStore
+from services.matching_engine.terms import NO_TERMS
 from shared.contracts.engine import Instrument
 from shared.contracts.events import EngineEvent
 from shared.contracts.operations import ENGINE

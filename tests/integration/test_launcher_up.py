@@ -159,7 +159,8 @@ def test_each_service_is_told_its_own_secrets_only(project: Project) -> None:
         assert told["WALLET_SERVICE_URL"] == f"http://127.0.0.1:{project.env['WALLET_SERVICE_PORT']}"
         others = [other["SERVICE_SECRET"] for other_name, other in notes.items() if other_name != name]
         assert not any(secret in value for secret in others for value in told.values())
-    assert [name for name, told in notes.items() if "JWT_PRIVATE_KEY_FILE" in told] == ["user-service"]
+    for secret in ("JWT_PRIVATE_KEY_FILE", "ADMIN_PASSWORD"):
+        assert [name for name, told in notes.items() if secret in told] == ["user-service"]
     written = "".join(path.read_text() for path in (project.folder / ".outcry" / "logs").iterdir())
     secrets = json.loads((project.folder / ".outcry" / "secrets" / "secrets.json").read_text())
     every = [secrets["postgres_superuser"], secrets["valkey_admin"], *secrets["postgres_roles"].values()]

@@ -1,0 +1,21 @@
+"""Everything an engine must remember, as a snapshot keeps it."""
+
+import msgspec
+
+from services.matching_engine.resting import Resting
+from services.matching_engine.terms import BookTerms
+from shared.contracts.engine import Matched
+
+
+class EngineState(msgspec.Struct):
+    """Encoded by name, so that fields with a default may be added."""
+
+    seq: int
+    trade_id: int
+    books: list[bytes]
+    resting: dict[int, Resting]
+    last_prices: dict[str, int]
+    answers: list[tuple[int, int, Matched]]
+    barred: list[tuple[int, int]]
+    terms: dict[str, BookTerms] = {}
+    blocked: list[int] = []
