@@ -4,6 +4,7 @@ import { useState } from "react";
 import { useStore } from "../shared/store";
 import { EmptyState, ErrorState, Loading } from "../shared/states";
 import { Tabs } from "../shared/Tabs";
+import { AdminTab } from "./AdminTab";
 import { CashTab } from "./CashTab";
 import * as desk from "./desk";
 import { FillsTab, HistoryTab } from "./history";
@@ -24,10 +25,11 @@ export function AccountPanel() {
     { key: "history", title: "History" },
     { key: "cash", title: "Cash" },
     { key: "notices", title: unread ? `Notifications (${unread} new)` : "Notifications" },
+    ...(user?.roles.includes("admin") ? [{ key: "admin", title: "Exchange" }] : []),
   ];
   return (
     <section className="panel account" aria-label="Account">
-      <Tabs label="Account" tabs={tabs} selected={tab} onSelect={setTab} className="fills">
+      <Tabs label="Account" tabs={tabs} selected={tabs.some((one) => one.key === tab) ? tab : "open"} onSelect={setTab} className="fills">
         {!user ? (
           <EmptyState title="Nobody is signed in">Sign in to see your orders, positions and cash.</EmptyState>
         ) : (
@@ -53,6 +55,8 @@ function Shown({ tab, holdings }: { readonly tab: string; readonly holdings: des
       return <CashTab holdings={holdings} />;
     case "notices":
       return <NoticesTab />;
+    case "admin":
+      return <AdminTab />;
     default:
       return <OpenOrdersTab holdings={holdings} />;
   }

@@ -1,6 +1,7 @@
 /** The gateway's API as functions. Each throws RequestError. */
 
 import { type Answer, request, RequestError } from "../shared/http";
+import { Admin } from "./admin";
 import type {
   Balance, Candle, Instrument, Notice, Order, Position, TapeTrade, Trace, Transaction, User, UserTrade,
 } from "./types";
@@ -43,7 +44,11 @@ function microseconds(iso: string): number {
 
 /** What a signed-in user may ask. */
 export class Account {
-  constructor(readonly token: string) {}
+  readonly admin: Admin;
+
+  constructor(readonly token: string) {
+    this.admin = new Admin(token);
+  }
 
   /** Who the token stands for. */
   me = () => this.read<User>("/auth/me");
