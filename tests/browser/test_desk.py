@@ -367,6 +367,7 @@ def test_it_fits_every_width(page: Page, exchange: Exchange, trader: User, look:
     page.set_viewport_size({"width": width, "height": 900})
     sign_in(page, exchange, trader)
     expect(page.locator(".ladder, .book .empty")).to_be_visible()
+    expect(page.locator(".account .empty")).to_be_visible()
     page.evaluate("scrollTo(0, 0)")
     look(page, f"desk-{width}")
     assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -77,6 +77,11 @@ describe("a ticket", () => {
     expect(trailing.estimate?.cost).toBe(10n * 1_680_000n);
   });
 
+  it("takes the usual time in force of each type", () => {
+    const market = withType(NEW_DRAFT, "MARKET");
+    expect([market.time, withType(market, "LIMIT").time]).toEqual(["IOC", "GTC"]);
+  });
+
   it("sends only the prices of its type, and the order it is linked to", () => {
     const both = { price: "150", stop_price: "149" };
     const body = judge(draft({ quantity: "10", prices: both, linked: "77" }), market).body;

@@ -69,10 +69,9 @@ export function typeOf(draft: Draft): OrderType {
   return found;
 }
 
-/** Another type; a time in force that it does not know gives way to its usual one. */
+/** Another type, with its usual time in force: what was chosen for a market order is rarely meant for a limit order. */
 export function withType(draft: Draft, key: string): Draft {
-  const type = typeOf({ ...draft, type: key });
-  return { ...draft, type: key, time: type.times.includes(draft.time) ? draft.time : (type.times[0] ?? "") };
+  return { ...draft, type: key, time: typeOf({ ...draft, type: key }).times[0] ?? "" };
 }
 
 /** Judges a draft against the market and the account. Empty fields are not yet problems, but there is no body. */
