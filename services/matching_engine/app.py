@@ -24,8 +24,8 @@ from services.matching_engine.settings import EngineSettings
 from services.matching_engine.store import JournalStore
 from services.matching_engine.timekeeper import Timekeeper
 from services.matching_engine.writer import Writer
+from shared.attributes import new_order_attributes
 from shared.contracts import engine as contract
-from shared.contracts.codes import OrderType, Side
 from shared.contracts.events import EXECUTIONS
 from shared.contracts.money import money_text
 from shared.contracts.operations import ENGINE, Refused
@@ -221,7 +221,7 @@ def create_app(settings: EngineSettings) -> FastAPI:
     service.at_start(writer.load)
     service.keep_running(writer.run)
     service.keep_running(Timekeeper(writer).run)
-    service.serve(contract.MATCH_ORDER, operations.match, order_attributes)
+    service.serve(contract.MATCH_ORDER, operations.match, new_order_attributes)
     service.serve(contract.CANCEL_ORDER, operations.cancel, cancel_attributes)
     service.serve(contract.AMEND_ORDER, operations.amend, amend_attributes)
     service.serve(contract.CANCEL_ALL, operations.cancel_all, cancel_all_attributes)
@@ -233,18 +233,6 @@ def create_app(settings: EngineSettings) -> FastAPI:
     service.serve(contract.LIST_INSTRUMENTS, operations.instruments)
     service.serve(contract.GET_BOOK, operations.book)
     return service.app
-
-
-def order_attributes(order: NewOrder) -> Mapping[str, Any]:
-    return {
-        "order.id": str(order.order_id),
-        "order.symbol": order.symbol,
-        "order.side": Side(order.side).name,
-        "order.type": OrderType(order.order_type).name,
-        "order.quantity": order.quantity,
-        "order.price": money_text(order.price),
-        "user.id": str(order.user_id),
-    }
 
 
 def amend_attributes(item: contract.AmendOrder) -> Mapping[str, Any]:

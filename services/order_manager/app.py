@@ -8,10 +8,9 @@ from fastapi import FastAPI
 
 from services.order_manager.consumer import Executions
 from services.order_manager.store import OrderStore
+from shared.attributes import new_order_attributes
 from shared.contracts import orders
-from shared.contracts.codes import OrderType, Side
 from shared.contracts.events import EXECUTIONS, ORDER_EVENTS
-from shared.contracts.money import money_text
 from shared.contracts.operations import ORDERS
 from shared.service import Service
 from shared.settings import ServiceSettings
@@ -31,18 +30,6 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     service.serve(orders.BURY_UNKNOWN, store.bury_unknown)
     service.serve(orders.PENDING_ORDERS, store.pending)
     return service.app
-
-
-def new_order_attributes(order: orders.NewOrder) -> Mapping[str, Any]:
-    return {
-        "order.id": str(order.order_id),
-        "order.symbol": order.symbol,
-        "order.side": Side(order.side).name,
-        "order.type": OrderType(order.order_type).name,
-        "order.quantity": order.quantity,
-        "order.price": money_text(order.price),
-        "user.id": str(order.user_id),
-    }
 
 
 def order_attributes(item: orders.OrderRef | orders.OrderFailure) -> Mapping[str, Any]:
