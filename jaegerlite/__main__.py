@@ -8,7 +8,8 @@ import duckdb
 import uvloop
 from pydantic import ValidationError
 
-from jaegerlite.server import PortInUseError, serve
+from jaegerlite.listeners import PortInUseError
+from jaegerlite.server import serve
 from jaegerlite.settings import Settings
 
 

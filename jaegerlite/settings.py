@@ -12,8 +12,8 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="JAEGERLITE_", extra="ignore")
 
     host: str = Field("127.0.0.1", description="address to listen on")
-    query_port: int = Field(16686, ge=0, le=65535, description="port of the pages and the query API")
-    otlp_http_port: int = Field(4318, ge=0, le=65535, description="port for OTLP over HTTP")
+    query_port: int = Field(16686, ge=1, le=65535, description="port of the pages and the query API")
+    otlp_http_port: int = Field(4318, ge=0, le=65535, description="port for OTLP over HTTP; 0 for none")
     data_dir: Path = Field(Path(".jaegerlite"), description="folder of the data, made if missing")
     ui_dir: Path | None = Field(None, description="folder of the built explorer; without it, a plain page")
     retention_hours: float = Field(168.0, gt=0, description="age at which spans are deleted")

@@ -4,127 +4,24 @@ import gzip
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
-    ExportTraceServiceRequest,
-    ExportTraceServiceResponse,
-)
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Link, SpanKind, Status, StatusCode
 
-PROTOBUF = "application/x-protobuf"
-START_SECONDS_MAX = 15.0
-
-
-@dataclass(slots=True)
-class Answer:
-    """An HTTP answer."""
-
-    status: int
-    headers: Any
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-
-def _request(url: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> Answer:
-    request = urllib.request.Request(url, body, headers or {})
-    try:
-        with urllib.request.urlopen(request, timeout=10) as response:
-            return Answer(response.status, response.headers, response.read())
-    except urllib.error.HTTPError as error:
-        return Answer(error.code, error.headers, error.read())
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return port
-
-
-class Jaegerlite:
-    """A running `python -m jaegerlite` on free ports, with its data in a folder of the test."""
-
-    def __init__(self, folder: Path, **variables: str) -> None:
-        self.query_port, self.otlp_port = _free_port(), _free_port()
-        self._environment = os.environ | {
-            "JAEGERLITE_QUERY_PORT": str(self.query_port),
-            "JAEGERLITE_OTLP_HTTP_PORT": str(self.otlp_port),
-            "JAEGERLITE_DATA_DIR": str(folder / "data"),
-            **variables,
-        }
-        self.start()
-
-    def start(self) -> None:
-        """Start the process and wait until it answers."""
-        self.process = subprocess.Popen([sys.executable, "-m", "jaegerlite"], env=self._environment)
-        deadline = time.monotonic() + START_SECONDS_MAX
-        while True:
-            assert self.process.poll() is None, "jaegerlite ended at its start"
-            assert time.monotonic() < deadline, "jaegerlite did not start in time"
-            try:
-                if self.get("/ready").status == 200:
-                    return
-            except urllib.error.URLError:
-                time.sleep(0.05)
-
-    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """End the process by a signal; return its exit code."""
-        self.process.send_signal(number)
-        return self.process.wait(10)
-
-    def get(self, path: str) -> Answer:
-        """GET from the query port."""
-        return _request(f"http://127.0.0.1:{self.query_port}{path}")
-
-    def find(self, **query: str) -> list[Any]:
-        """The traces of a search."""
-        answer = self.get("/api/traces?" + urllib.parse.urlencode(query))
-        assert answer.status == 200, answer.body
-        found: list[Any] = answer.json["data"]
-        return found
-
-    def post(self, body: bytes, **headers: str) -> Answer:
-        """POST spans to the OTLP port."""
-        given = {"Content-Type": PROTOBUF} | {name.replace("_", "-"): value for name, value in headers.items()}
-        return _request(f"http://127.0.0.1:{self.otlp_port}/v1/traces", body, given)
-
-    def metric(self, name: str) -> float:
-        """The sum of a metric's samples."""
-        lines = self.get("/metrics").body.decode().splitlines()
-        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith((name + "{", name + " ")))
-
-    def wait_stored(self, spans: int) -> None:
-        """Wait until this many spans are on disk."""
-        _within(5.0, lambda: self.metric("jaegerlite_spans_stored_total") >= spans)
-
-
-def _within(seconds: float, holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"it did not come true within {seconds} s"
-        time.sleep(0.02)
+from tests.jaegerlite_process import Jaegerlite, otlp_spans, within
 
 
 @pytest.fixture(scope="module")
@@ -142,24 +39,6 @@ def own(tmp_path: Path) -> Iterator[Jaegerlite]:
     yield running
     if running.process.poll() is None:
         running.stop()
-
-
-def _spans(service: str, *trace_ids: int, span_id: int = 1) -> bytes:
-    request = ExportTraceServiceRequest()
-    resource = request.resource_spans.add()
-    resource.resource.attributes.add(key="service.name", value=AnyValue(string_value=service))
-    now = time.time_ns()
-    resource.scope_spans.add().spans.extend(
-        Span(
-            trace_id=trace_id.to_bytes(16),
-            span_id=span_id.to_bytes(8),
-            name="by hand",
-            start_time_unix_nano=now,
-            end_time_unix_nano=now + 1_500_000,
-        )
-        for trace_id in trace_ids
-    )
-    return bytes(request.SerializeToString())
 
 
 def _tag(span: dict[str, Any], key: str) -> Any:
@@ -183,7 +62,7 @@ def test_a_trace_of_the_official_exporter_comes_back_whole(shared: Jaegerlite) -
     for provider in providers:
         provider.shutdown()
     trace_id, root_id = (f"{root.get_span_context().trace_id:032x}", f"{root.get_span_context().span_id:016x}")
-    _within(1.0, lambda: shared.get(f"/api/traces/{trace_id}").status == 200)
+    within(1.0, lambda: shared.get(f"/api/traces/{trace_id}").status == 200)
     answer = shared.get(f"/api/traces/{trace_id}").json
     assert {name: answer[name] for name in ("total", "limit", "offset", "errors")} == {
         "total": 0,
@@ -227,7 +106,7 @@ def test_a_trace_of_the_official_exporter_comes_back_whole(shared: Jaegerlite) -
 
 def test_services_and_operations_are_listed(shared: Jaegerlite) -> None:
     """The lists that a Jaeger UI fills its fields from name each service and operation once."""
-    shared.post(_spans("a/service", 0xA1, 0xA2))
+    shared.post(otlp_spans("a/service", 0xA1, 0xA2))
     assert "a/service" in shared.get("/api/services").json["data"]
     names = shared.get("/api/services/a%2Fservice/operations").json
     assert (names["data"], names["total"]) == (["by hand"], 1)
@@ -237,14 +116,14 @@ def test_services_and_operations_are_listed(shared: Jaegerlite) -> None:
 
 def test_spans_can_be_found_within_a_second(shared: Jaegerlite) -> None:
     """A search right after the answer to the sender finds the spans in less than a second."""
-    assert shared.post(_spans("quick", 0xB1)).status == 200
-    _within(1.0, lambda: len(shared.find(service="quick")) == 1)
+    assert shared.post(otlp_spans("quick", 0xB1)).status == 200
+    within(1.0, lambda: len(shared.find(service="quick")) == 1)
 
 
 def test_searches_in_jaegers_words(shared: Jaegerlite) -> None:
     """Durations in Go's notation, times in microseconds, limits and ids narrow a search as they do in Jaeger."""
-    shared.post(_spans("words", 0xC1, 0xC2, 0xC3))
-    _within(2.0, lambda: len(shared.find(service="words")) == 3)
+    shared.post(otlp_spans("words", 0xC1, 0xC2, 0xC3))
+    within(2.0, lambda: len(shared.find(service="words")) == 3)
     assert len(shared.find(service="words", limit="2")) == 2
     assert len(shared.find(service="words", minDuration="1.5ms", maxDuration="1500us")) == 3
     assert shared.find(service="words", minDuration="1501us") == []
@@ -268,7 +147,7 @@ def test_searches_in_jaegers_words(shared: Jaegerlite) -> None:
 )
 def test_odd_queries_find_nothing(shared: Jaegerlite, query: str) -> None:
     """Extreme numbers and odd texts in a search are answered with no traces, never with a failure."""
-    shared.post(_spans("odd", 0xE1))
+    shared.post(otlp_spans("odd", 0xE1))
     answer = shared.get(f"/api/traces?service=odd&{query}")
     assert (answer.status, answer.json["data"]) == (200, [])
 
@@ -318,7 +197,7 @@ def test_json_is_taken_as_protobuf_is(shared: Jaegerlite) -> None:
     packed = gzip.compress(json.dumps(request).encode())
     answer = shared.post(packed, Content_Type="application/json", Content_Encoding="gzip")
     assert (answer.status, answer.json) == (200, {})
-    _within(1.0, lambda: len(shared.find(service="json", tag="n:42")) == 1)
+    within(1.0, lambda: len(shared.find(service="json", tag="n:42")) == 1)
     (trace,) = shared.find(service="json", tag="error:true")
     assert (trace["traceID"], _tag(trace["spans"][0], "d")) == ("5b8efff798038103d269b633813fc60c", 0.5)
 
@@ -328,7 +207,7 @@ def test_json_is_taken_as_protobuf_is(shared: Jaegerlite) -> None:
     [
         (b"\x0a\xff", {}, 400),
         (b"not gzip", {"Content_Encoding": "gzip"}, 400),
-        (gzip.compress(_spans("x", 1))[:-9], {"Content_Encoding": "gzip"}, 400),
+        (gzip.compress(otlp_spans("x", 1))[:-9], {"Content_Encoding": "gzip"}, 400),
         (b"{", {"Content_Type": "application/json"}, 400),
         (b'{"resourceSpans": 5}', {"Content_Type": "application/json"}, 400),
         (b"x", {"Content_Type": "text/plain"}, 415),
@@ -350,11 +229,11 @@ def test_bad_requests_are_refused_with_a_reason(
 
 def test_unusable_spans_are_a_partial_success(shared: Jaegerlite) -> None:
     """Spans without an id are refused by number and reason, while the request's other spans are taken."""
-    answer = shared.post(_spans("partial", 0, 0xD1, 0))
+    answer = shared.post(otlp_spans("partial", 0, 0xD1, 0))
     response = ExportTraceServiceResponse.FromString(answer.body)
     assert (answer.status, response.partial_success.rejected_spans) == (200, 2)
     assert "trace id" in response.partial_success.error_message
-    _within(1.0, lambda: len(shared.find(service="partial")) == 1)
+    within(1.0, lambda: len(shared.find(service="partial")) == 1)
 
 
 def test_pages_are_served_for_every_address(shared: Jaegerlite) -> None:
@@ -370,7 +249,7 @@ def test_pages_are_served_for_every_address(shared: Jaegerlite) -> None:
 def test_stored_spans_survive_a_kill(own: Jaegerlite) -> None:
     """What the metrics call stored is there after `kill -9`, and nothing is damaged."""
     for trace_id in range(1, 51):
-        own.post(_spans("survivor", trace_id))
+        own.post(otlp_spans("survivor", trace_id))
     own.wait_stored(50)
     own.stop(signal.SIGKILL)
     own.start()
@@ -380,7 +259,7 @@ def test_stored_spans_survive_a_kill(own: Jaegerlite) -> None:
 def test_a_clean_stop_stores_everything_quickly(own: Jaegerlite) -> None:
     """SIGTERM stores what was acknowledged a moment before and ends the process within two seconds, with code 0."""
     for trace_id in range(1, 51):
-        own.post(_spans("leaving", trace_id))
+        own.post(otlp_spans("leaving", trace_id))
     began = time.monotonic()
     assert own.stop() == 0
     assert time.monotonic() - began < 2.0
@@ -391,7 +270,7 @@ def test_a_clean_stop_stores_everything_quickly(own: Jaegerlite) -> None:
 def test_too_much_at_once_is_pushed_back(tmp_path: Path) -> None:
     """With the memory for waiting spans full, senders get 429 and a time to return, and nothing taken is lost."""
     running = Jaegerlite(tmp_path, JAEGERLITE_WAITING_BYTES_MAX="1000000", JAEGERLITE_FLUSH_INTERVAL_MS="2000")
-    bodies = [_spans("flood", *range(first, first + 1000)) for first in range(1, 60_001, 1000)]
+    bodies = [otlp_spans("flood", *range(first, first + 1000)) for first in range(1, 60_001, 1000)]
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(running.post, bodies))
     taken = [answer for answer in answers if answer.status == 200]

@@ -13,7 +13,7 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 
-from jaegerlite.pages import page_routes
+from jaegerlite.api.pages import page_routes
 
 
 @contextmanager

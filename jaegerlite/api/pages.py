@@ -14,6 +14,8 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from jaegerlite.backend import Backend
+
 PLAIN_PAGE: Final = Path(__file__).with_name("page.html")
 PAGE_PATHS: Final = ("/", "/search", "/trace/{id}", "/dependencies")
 # Scripts and styles only from here, requests only to here; `data:` and `blob:` for icons and the download of a trace.
@@ -41,6 +43,11 @@ class _Assets(StaticFiles):
         response.headers["Cache-Control"] = f"public, max-age={ASSET_SECONDS}, immutable"
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response
+
+
+def routes(backend: Backend) -> list[BaseRoute]:
+    """The pages, from the folder that the settings name."""
+    return page_routes(backend.settings.ui_dir)
 
 
 def page_routes(ui_dir: Path | None) -> list[BaseRoute]:

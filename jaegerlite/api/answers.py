@@ -1,0 +1,55 @@
+"""What the handlers of all groups answer with: Jaeger's envelope, its errors, plain JSON."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import duckdb
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from jaegerlite.backend import Tenant
+from jaegerlite.jaeger_json import Json
+from jaegerlite.jaeger_params import ParameterError
+
+JSON: Final = "application/json"
+Handler = Callable[[Request], Awaitable[Response]]
+log = logging.getLogger("jaegerlite")
+
+
+def tenant_of(request: Request) -> Tenant:
+    """Whose spans the request may see: `.store` holds them, `.read(job, ...)` reads them on a thread."""
+    tenant: Tenant = request.scope["tenant"]
+    return tenant
+
+
+def json_answer(body: Any, status: int = 200) -> Response:
+    """A body of any JSON."""
+    return Response(msgspec.json.encode(body), status, media_type=JSON)
+
+
+def envelope(data: object, *, total: int = 0, errors: list[Json] | None = None, status: int = 200) -> Response:
+    """Jaeger's envelope around the data."""
+    return json_answer({"data": data, "total": total, "limit": 0, "offset": 0, "errors": errors}, status)
+
+
+def error_answer(status: int, text: str) -> Response:
+    """Jaeger's envelope around an error."""
+    return envelope(None, errors=[{"code": status, "msg": text}], status=status)
+
+
+def api_route(path: str, handler: Handler, methods: tuple[str, ...] = ("GET",)) -> Route:
+    """A route whose handler may raise: `ParameterError` becomes 400, a failure of DuckDB 500, in Jaeger's envelope."""
+
+    async def handle(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except ParameterError as error:
+            return error_answer(400, str(error))
+        except duckdb.Error as error:
+            log.exception("a query failed")
+            return error_answer(500, f"the store could not answer: {error}")
+
+    return Route(path, handle, methods=list(methods))

@@ -1,0 +1,70 @@
+"""The hand-over of waiting spans to the writing thread, and to those who watch what is stored."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+import duckdb
+
+from jaegerlite import metrics
+from jaegerlite.columns import SpanColumns
+from jaegerlite.store import Store
+
+FLUSH_SPANS: Final = 16_384
+log = logging.getLogger("jaegerlite")
+
+
+class Flusher:
+    """Hands the waiting spans to the writing thread: when a full batch waits, or after a while.
+
+    `watchers` are called on the event loop with each batch, once it is stored; the columns are theirs to read, not to
+    keep.
+    """
+
+    def __init__(self, store: Store, interval_s: float) -> None:
+        self.watchers: list[Callable[[SpanColumns], None]] = []
+        self._store = store
+        self._interval_s = interval_s
+        self._full = asyncio.Event()
+        self._stopping = False
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="writer")
+
+    def on_spans(self) -> None:
+        """Look whether enough is waiting for a flush at once."""
+        if self._store.waiting_spans >= FLUSH_SPANS:
+            self._full.set()
+
+    async def run(self) -> None:
+        """Flush until `stop`, then once more."""
+        loop = asyncio.get_running_loop()
+        while not self._stopping:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._full.wait(), self._interval_s)
+            self._full.clear()
+            came = self._store.waiting_spans > 0
+            if came:
+                columns = self._store.swap()
+                await loop.run_in_executor(self._thread, self._store.flush, columns)
+                for watch in self.watchers:
+                    watch(columns)
+            metrics.WAITING_SPANS.set(self._store.waiting_spans)
+            metrics.WAITING_BYTES.set(self._store.waiting_bytes)
+            if came or self._store.housekeeping.is_due():
+                await loop.run_in_executor(self._thread, self._keep_house)
+        await loop.run_in_executor(self._thread, self._store.flush, self._store.swap())
+        self._thread.shutdown()
+
+    def _keep_house(self) -> None:
+        try:
+            self._store.housekeeping.after_flush()
+        except duckdb.Error:
+            # What is stored stays as it is and is tried again; spans that arrive matter more.
+            log.exception("housekeeping failed, trying again later")
+
+    def stop(self) -> None:
+        """Let `run` end soon."""
+        self._stopping = True
+        self._full.set()
