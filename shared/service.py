@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 from fastapi import FastAPI, Response
@@ -38,6 +38,9 @@ log = structlog.get_logger()
 
 GC_THRESHOLD = (20_000, 20, 50)
 """Requests leave no cycles behind, so the collector finds next to nothing; at Python's default of 700 it costs 6 %."""
+
+SOCKET_MESSAGE_BYTES_MAX = 1024 * 1024
+"""A larger message ends its connection; what is only larger than allowed is answered by the application."""
 
 POSITION = Gauge("outcry_stream_position", "Last event that has taken effect here", ["stream"])
 
@@ -204,8 +207,16 @@ def _shout(task: "asyncio.Task[Any]") -> None:
         log.error("a loop of the service ended", exc_info=error)
 
 
-def run(name: str, create_app: Callable[[], FastAPI], settings: ServiceSettings) -> None:
-    """Serves until SIGTERM or SIGINT, then lets requests that are under way end. Does not return before that."""
+def run(
+    name: str,
+    create_app: Callable[[], FastAPI],
+    settings: ServiceSettings,
+    sockets: type[asyncio.Protocol] | Literal["none"] = "none",
+) -> None:
+    """Serves until SIGTERM or SIGINT, then lets requests that are under way end. Does not return before that.
+
+    ``sockets``: uvicorn's protocol for WebSockets, where there are any.
+    """
     import uvicorn
 
     uvicorn.run(
@@ -214,6 +225,9 @@ def run(name: str, create_app: Callable[[], FastAPI], settings: ServiceSettings)
         port=settings.port or DEFAULT_PORTS[name],
         loop="uvloop",
         http="httptools",
+        ws=sockets,
+        ws_max_size=SOCKET_MESSAGE_BYTES_MAX,
+        ws_per_message_deflate=False,
         log_config=None,
         access_log=False,
         server_header=False,

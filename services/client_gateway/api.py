@@ -148,6 +148,10 @@ class Api:
         if "{" not in path:
             self._table[method, path] = (endpoint, self._app.routes[-1])
 
+    def admit(self, address: str) -> None:
+        """One more message from there. Raises Problem 429 where there are too many."""
+        self._limit(self._by_address, address, {})
+
     async def identify(self, authorization: str) -> Identity:
         """Who sent this ``Authorization`` header. Raises Problem 401."""
         scheme, _, token = authorization.partition(" ")

@@ -10,8 +10,11 @@ from services.client_gateway.admin_routes import AdminRoutes
 from services.client_gateway.amendment import Amendment
 from services.client_gateway.api import Api
 from services.client_gateway.instruments import Listing
+from services.client_gateway.live import Live
+from services.client_gateway.market_messages import MarketMessages
 from services.client_gateway.market_routes import MarketRoutes
 from services.client_gateway.order_routes import OrderRoutes
+from services.client_gateway.own_messages import OwnMessages
 from services.client_gateway.pages import install_pages
 from services.client_gateway.placement import Placement
 from services.client_gateway.report_routes import ReportRoutes
@@ -39,12 +42,15 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     ReportRoutes().install(api)
     AdminRoutes(listing).install(api)
     TraceRoutes(settings).install(api)
-    sockets = Sockets(api, service.clients, service.redis, listing)
+    live = Live(settings.redis_url.get_secret_value())
+    sockets = Sockets(api, settings.body_bytes_max)
+    MarketMessages(service.clients, live, listing).install(sockets)
+    OwnMessages(api, live).install(sockets)
     app.add_api_websocket_route("/ws", sockets.serve)
     service.at_start(listing.load)
     service.keep_running(listing.run)
     service.keep_running(sweeper.run)
-    service.keep_running(sockets.run)
+    service.keep_running(live.run)
     for name in SERVICES[:-1]:
         service.check(name, partial(_ready, settings.url_of(name)))
     if settings.cors_origins:

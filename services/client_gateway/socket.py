@@ -1,263 +1,177 @@
-"""``WS /ws``: market data and a user's own messages, live.
+"""``WS /ws``: one connection for everything live. What clients may say is added by those who answer it.
 
-A client sends ``{"type": "subscribe", "channel": "book", "symbol": "AAPL"}`` (or "trades"), and ``{"type": "auth",
-"token": "..."}`` to get its own orders and trades. A book begins with a snapshot; deltas follow without a gap in their
-sequence numbers; after a ``book_reset`` the client subscribes again for a fresh snapshot. Messages come ready encoded
-from Valkey and go out as they are, once encoded for all.
+A message is a JSON object with a ``type``. Its ``id``, any text of the client's, comes back in the answer; so does the
+``trace_id`` of the span that answered it, which continues the message's ``traceparent``. What is wrong with a message
+is answered by an ``error`` with a code, and the connection lives on.
 """
 
 import asyncio
-import contextlib
-from collections import defaultdict
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated, Any, NamedTuple, TypeVar, Union
 
 import msgspec
 import structlog
-from fastapi import WebSocket, WebSocketDisconnect
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from fastapi import WebSocket
+from opentelemetry import trace
+from opentelemetry.trace import Link, SpanKind
 
 from services.client_gateway.api import Api
-from services.client_gateway.instruments import Listing
-from services.client_gateway.market_routes import book_view
-from shared.batching import Clients
-from shared.contracts.events import user_channel
-from shared.contracts.market import GET_ORDER_BOOK, BookView, MarketQuery, market_channel
+from services.client_gateway.connection import Connection
+from services.client_gateway.frames import protocol_of
 from shared.errors import Problem, Unavailable
+from shared.tracing import context_from, record_error
+from shared.web import bug_problem, trace_id, unavailable_problem
 
 log = structlog.get_logger()
 
-WAITING_MAX = 1000
-"""Messages that may wait for one reader. A reader further behind is told and dropped; the others do not feel it."""
-
-SUBSCRIPTIONS_MAX = 100
-MESSAGE_BYTES_MAX = 4096
-RETRY_S = 0.5
-SUBSCRIBE_S = 5.0
-DEPTH = 1000
-
-CLOSE_SLOW = 4008
-CLOSE_RESTART = 1012
-
-CHANNELS = ("book", "trades")
+IN_FLIGHT_MAX = 256
+"""Messages of one connection that may be under way at once. Until one is answered, nothing more is read from it."""
 
 
-class Said(msgspec.Struct, forbid_unknown_fields=True):
-    """What a client may say."""
+class Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
+    """What a client says. Each kind is a struct of its own, with its ``type`` as its tag."""
 
-    type: str
-    channel: str = ""
-    symbol: str = ""
-    token: str = ""
+    id: Annotated[str, msgspec.Meta(max_length=64)] = ""
+    traceparent: Annotated[str, msgspec.Meta(max_length=55)] = ""
 
 
-class Reader:
-    """One connected client: what it follows and what waits for it."""
+class Ping(Message, frozen=True, kw_only=True, tag="ping"):
+    """Is anybody there? The answer is a ``pong``."""
 
-    def __init__(self, socket: WebSocket) -> None:
-        self.socket = socket
-        self.queue: asyncio.Queue[str | None] = asyncio.Queue(WAITING_MAX)
-        self.slow = False
-        self.follows: set[tuple[str, str]] = set()
-        # Books whose snapshot is being fetched: what comes meanwhile waits here and is sorted out against it.
-        self.before_snapshot: dict[str, list[str]] = {}
 
-    def send(self, message: str) -> None:
-        """Puts a message in the reader's queue; where that is full, the reader is done."""
-        try:
-            self.queue.put_nowait(message)
-        except asyncio.QueueFull:
-            self.slow = True
+class _Id(msgspec.Struct):
+    """The id of a message that can't be read as a whole."""
 
-    async def pump(self) -> None:
-        """Sends what waits until the reader is dropped."""
-        while not self.slow:
-            message = await self.queue.get()
-            if message is None:
-                return
-            await self.socket.send_text(message)
-        await self.socket.close(CLOSE_SLOW, "You read too slowly. Connect again and start from a snapshot.")
+    id: str = ""
+
+
+M = TypeVar("M", bound=Message)
+Handler = Callable[[Connection, M], Awaitable[Mapping[str, Any] | None]]
+"""Answers a message; None where it sends its answer itself. Raises Problem or Unavailable."""
+
+
+class _Answering(NamedTuple):
+    handler: Handler[Any]
+    span: str
+    """The name of the span that is made for each message, empty for none."""
+
+    in_order: bool
 
 
 class Sockets:
-    """All connected clients, and the one subscription to Valkey that feeds them."""
+    """All connected clients, and what they may say."""
 
-    def __init__(self, api: Api, clients: Clients, redis: Redis, listing: Listing) -> None:
+    def __init__(self, api: Api, message_bytes_max: int) -> None:
         self._api = api
-        self._clients = clients
-        self._redis = redis
-        self._listing = listing
-        self._readers: dict[str, dict[Reader, str]] = defaultdict(dict)
-        self._pubsub: Any = None
-        # Set once Valkey has confirmed the channel: what happens after that is heard.
-        self._subscribed: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
-        self._wanted = asyncio.Event()
-        self._decode = msgspec.json.Decoder(Said).decode
-        self._decode_delta = msgspec.json.Decoder(_Delta).decode
+        self._message_bytes_max = message_bytes_max
+        self._answering: dict[type[Message], _Answering] = {}
+        self._decoder: msgspec.json.Decoder[Any] | None = None
+        self._decode_id = msgspec.json.Decoder(_Id).decode
+        self._tracer = trace.get_tracer("services.client_gateway.socket")
+        self.on(Ping, _pong, traced=False)
 
-    async def run(self) -> None:
-        """Passes on what Valkey publishes. When Valkey is lost all readers are asked to connect again."""
-        while True:
-            await self._wanted.wait()
-            try:
-                self._pubsub = self._redis.pubsub()
-                await self._pubsub.subscribe(*self._readers)
-                async for message in self._pubsub.listen():
-                    channel = message["channel"].decode()
-                    if message["type"] == "message":
-                        self._spread(channel, message["data"].decode())
-                    elif message["type"] == "subscribe":
-                        self._subscribed[channel].set()
-            except (RedisError, OSError, RuntimeError) as error:
-                log.warning("live messages are interrupted", error=str(error))
-            self._drop_all()
-            await asyncio.sleep(RETRY_S)
+    def on(self, kind: type[M], handler: Handler[M], *, traced: bool = True, in_order: bool = True) -> None:
+        """Answers messages of this kind.
 
-    def _drop_all(self) -> None:
-        """Messages were missed: a fresh start is the only honest answer."""
-        self._wanted.clear()
-        self._pubsub = None
-        self._subscribed.clear()
-        for readers in self._readers.values():
-            for reader in readers:
-                reader.slow = True
-                with contextlib.suppress(asyncio.QueueFull):
-                    reader.queue.put_nowait("")
-        self._readers.clear()
-
-    def _spread(self, channel: str, text: str) -> None:
-        kind = "book" if text.startswith('{"type":"book') else "trades"
-        for reader, follows in list(self._readers.get(channel, {}).items()):
-            if follows == "own":
-                reader.send(text)
-            elif kind in follows:
-                waiting = reader.before_snapshot.get(channel) if kind == "book" else None
-                if waiting is not None:
-                    waiting.append(text)
-                else:
-                    reader.send(text)
+        ``in_order``: the connection's next message waits until this one is answered. Otherwise they run side by side.
+        """
+        tag = str(kind.__struct_config__.tag)
+        self._answering[kind] = _Answering(handler, f"WS {tag}" if traced else "", in_order)
+        self._decoder = msgspec.json.Decoder(Union[tuple(self._answering)])  # noqa: UP007 - made from a tuple
 
     async def serve(self, socket: WebSocket) -> None:
         """One client, from its connection to its end."""
         await socket.accept()
-        reader = Reader(socket)
-        pump = asyncio.create_task(reader.pump())
+        connection = Connection(protocol_of(socket))
+        link = Link(trace.get_current_span().get_span_context())
+        free = asyncio.Semaphore(IN_FLIGHT_MAX)
+        under_way: set[asyncio.Task[None]] = set()
         try:
-            while True:
-                await self._hear(reader, await socket.receive_text())
-        except (WebSocketDisconnect, RuntimeError):
-            pass  # the client has gone, or was dropped by the pump: either way this is the end of it
+            while (event := await socket.receive())["type"] == "websocket.receive" and not connection.ended:
+                said = event.get("text") or event.get("bytes") or b""
+                message = self._read(connection, said)
+                if message is None:
+                    continue
+                if self._answering[type(message)].in_order:
+                    await self._answer(connection, message, link)
+                    continue
+                await free.acquire()
+                task = asyncio.create_task(self._answer(connection, message, link))
+                under_way.add(task)
+                task.add_done_callback(under_way.discard)
+                task.add_done_callback(lambda _done: free.release())
         finally:
-            await self._forget(reader)
-            pump.cancel()
-            await asyncio.gather(pump, return_exceptions=True)
+            # What is under way goes on: an order that was read is placed, whether or not its answer can be told.
+            connection.finish()
 
-    async def _hear(self, reader: Reader, text: str) -> None:
+    def _read(self, connection: Connection, said: str | bytes) -> Message | None:
+        """A message as its struct, None where it is none and the client has been told."""
         try:
-            if len(text) > MESSAGE_BYTES_MAX:
-                raise Problem(413, "message_too_large", f"Send at most {MESSAGE_BYTES_MAX} bytes.")
-            said = self._decode(text)
-            if said.type == "auth":
-                await self._auth(reader, said.token)
-            elif said.type == "subscribe":
-                await self._subscribe(reader, said)
-            elif said.type == "unsubscribe":
-                await self._unsubscribe(reader, said)
-            elif said.type == "ping":
-                reader.send('{"type":"pong"}')
-            else:
-                raise Problem(422, "unknown_type", "type must be one of auth, subscribe, unsubscribe, ping.")
-        except msgspec.DecodeError as error:
-            reader.send(_error("malformed_message", str(error)))
+            if len(said) > self._message_bytes_max:
+                raise Problem(413, "message_too_large", f"Send at most {self._message_bytes_max} bytes.")
+            self._api.admit(connection.address)
+            assert self._decoder is not None
+            message: Message = self._decoder.decode(said)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            connection.send(_error(self._malformed(said, error), self._id_of(said)))
         except Problem as problem:
-            reader.send(_error(problem.code, problem.detail))
-        except Unavailable as error:
-            reader.send(_error("service_unavailable", f"The {error.what} does not answer right now. Try again."))
-
-    async def _auth(self, reader: Reader, token: str) -> None:
-        identity = await self._api.identify(f"Bearer {token}")
-        await self._join(reader, user_channel(identity.user_id), "own")
-        reader.send(_text({"type": "authenticated", "user_id": str(identity.user_id)}))
-
-    async def _subscribe(self, reader: Reader, said: Said) -> None:
-        if said.channel not in CHANNELS:
-            raise Problem(422, "unknown_channel", f"channel must be one of {', '.join(CHANNELS)}.")
-        if said.symbol not in self._listing.instruments:
-            raise Problem(422, "unknown_symbol", "GET /marketdata/symbols lists what is traded here.")
-        if len(reader.follows) >= SUBSCRIPTIONS_MAX:
-            raise Problem(422, "too_many_subscriptions", f"One connection may have {SUBSCRIPTIONS_MAX}.")
-        reader.follows.add((said.channel, said.symbol))
-        channel = market_channel(said.symbol)
-        if said.channel == "book":
-            reader.before_snapshot[channel] = []
-        await self._join(reader, channel, self._kinds(reader, said.symbol))
-        reader.send(_text({"type": "subscribed", "channel": said.channel, "symbol": said.symbol}))
-        if said.channel == "book":
-            await self._snapshot(reader, said.symbol)
-
-    async def _snapshot(self, reader: Reader, symbol: str) -> None:
-        """The book as it is, then what came while it was fetched and is newer."""
-        channel = market_channel(symbol)
-        try:
-            view = await self._clients.call(GET_ORDER_BOOK, MarketQuery(symbol=symbol, depth=DEPTH))
-        finally:
-            waiting = reader.before_snapshot.pop(channel, [])
-        if isinstance(view, BookView):
-            reader.send(_text({"type": "book_snapshot", **book_view(view)}))
-            for text in waiting:
-                delta = self._decode_delta(text)
-                if (delta.first_sequence or delta.sequence) > view.sequence:
-                    reader.send(text)
-
-    async def _unsubscribe(self, reader: Reader, said: Said) -> None:
-        reader.follows.discard((said.channel, said.symbol))
-        channel, kinds = market_channel(said.symbol), self._kinds(reader, said.symbol)
-        if kinds:
-            self._readers[channel][reader] = kinds
+            connection.send(_error(problem, self._id_of(said)))
         else:
-            await self._leave(reader, channel)
-        reader.send(_text({"type": "unsubscribed", "channel": said.channel, "symbol": said.symbol}))
+            return message
+        return None
 
-    def _kinds(self, reader: Reader, symbol: str) -> str:
-        return ",".join(channel for channel in CHANNELS if (channel, symbol) in reader.follows)
+    def _malformed(self, said: str | bytes, error: Exception) -> Problem:
+        if str(error).endswith("`$.type`"):
+            known = ", ".join(sorted(str(kind.__struct_config__.tag) for kind in self._answering))
+            return Problem(422, "unknown_type", f"type must be one of {known}.")
+        return Problem(422, "malformed_message", f"{error}.")
 
-    async def _join(self, reader: Reader, channel: str, kinds: str) -> None:
-        new = not self._readers[channel]
-        self._readers[channel][reader] = kinds
-        self._wanted.set()
+    def _id_of(self, said: str | bytes) -> str:
         try:
-            if new and self._pubsub is not None:
-                await self._pubsub.subscribe(channel)
-            await asyncio.wait_for(self._subscribed[channel].wait(), SUBSCRIBE_S)
-        except (RedisError, OSError, TimeoutError) as error:
-            raise Unavailable("valkey", type(error).__name__) from error
+            return self._decode_id(said[: self._message_bytes_max]).id[:64]
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return ""
 
-    async def _leave(self, reader: Reader, channel: str) -> None:
-        readers = self._readers.get(channel)
-        if readers is None or readers.pop(reader, None) is None or readers:
+    async def _answer(self, connection: Connection, message: Message, link: Link) -> None:
+        answering = self._answering[type(message)]
+        if not answering.span:
+            await self._handle(connection, message, answering.handler)
             return
-        del self._readers[channel]
-        self._subscribed.pop(channel, None)
-        if self._pubsub is not None:
-            # A subscription too many costs little; the loop notices a Valkey that is gone by itself.
-            with contextlib.suppress(RedisError, OSError):
-                await self._pubsub.unsubscribe(channel)
+        attributes = {"network.protocol.name": "websocket", "client.address": connection.address}
+        with self._tracer.start_as_current_span(
+            answering.span, context_from(message.traceparent), SpanKind.SERVER, attributes, [link]
+        ):
+            await self._handle(connection, message, answering.handler)
 
-    async def _forget(self, reader: Reader) -> None:
-        for channel in [channel for channel, readers in self._readers.items() if reader in readers]:
-            await self._leave(reader, channel)
+    async def _handle(self, connection: Connection, message: Message, handler: Handler[Any]) -> None:
+        """Whatever comes of it, the client is told."""
+        try:
+            answer = await handler(connection, message)
+        except Problem as problem:
+            trace.get_current_span().set_attribute("error.code", problem.code)
+            answer = _error(problem)
+        except Unavailable as error:
+            record_error(trace.get_current_span(), error)
+            answer = _error(unavailable_problem(error))
+        except Exception as error:
+            record_error(trace.get_current_span(), error)
+            answer = _error(bug_problem(error))
+        if answer is not None:
+            connection.send({**answer, **_identified(message.id)})
 
 
-class _Delta(msgspec.Struct):
-    """A book message, as far as it tells its place. A reset has no ``first_sequence``."""
-
-    first_sequence: int = 0
-    sequence: int = 0
+async def _pong(_connection: Connection, _message: Ping) -> Mapping[str, Any]:
+    return {"type": "pong"}
 
 
-def _text(message: dict[str, Any]) -> str:
-    return msgspec.json.encode(message).decode()
+def _identified(message_id: str) -> dict[str, Any]:
+    """What every answer says about the message it belongs to."""
+    found = {"id": message_id, "trace_id": trace_id()}
+    return {name: value for name, value in found.items() if value}
 
 
-def _error(code: str, detail: str) -> str:
-    return _text({"type": "error", "code": code, "detail": detail})
+def _error(problem: Problem, message_id: str = "") -> dict[str, Any]:
+    error: dict[str, Any] = {"type": "error", "code": problem.code, "detail": problem.detail}
+    if problem.figures:
+        error["figures"] = problem.figures
+    return error | _identified(message_id) if message_id else error
