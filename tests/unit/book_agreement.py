@@ -1,6 +1,11 @@
-"""Random commands of all kinds, and a pair of books (kernel and reference) that must agree on each of them."""
+"""Random commands of all kinds, and a pair of books (kernel and reference) that must agree on each of them.
 
+``python -m tests.unit.book_agreement --commands 5000000`` gives the pair that many, in runs of a seed and a mix each.
+"""
+
+import argparse
 import random
+import time
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -25,6 +30,21 @@ class Mix:
     options: float = 0.4
     spread_ticks: int = 8
     accounts: int = 5
+
+
+MIXES = {
+    "everything": Mix(),
+    "plain orders": Mix(options=0, rare=0, wrong=0),
+    "few accounts": Mix(accounts=2, options=0.7),
+    "one price": Mix(spread_ticks=0, options=0.6),
+    "sessions": Mix(rare=0.25),
+    "deep": Mix(cancels=0.05, amends=0.1, rare=0, spread_ticks=60, accounts=50),
+}
+
+RUN = 2_000
+"""Commands that one pair gets. Some mixes fill their books, and then every look at all of it takes its time."""
+
+RESTART_EVERY = 250
 
 
 class Commands:
@@ -171,3 +191,37 @@ def _levels(rows: list[tuple[int, ...]], side: Side) -> list[tuple[int, int, int
         if row[2] == side:
             levels.setdefault(row[3], []).append(row[5])
     return [(price, sum(shown), len(shown)) for price, shown in levels.items()]
+
+
+def run(build: ModuleType, mix: str, seed: int, count: int = RUN, restart_every: int = RESTART_EVERY) -> None:
+    """Give a pair commands of a mix. Raises AssertionError at the first on which the two part."""
+    commands, pair = Commands(seed, MIXES[mix]), Pair(build)
+    for step in range(1, count + 1):
+        pair.give(commands.next())
+        if step % restart_every == 0:
+            pair.restart()
+
+
+def main() -> None:
+    """The long run: each seed goes through all mixes, and what fails is told by its seed and its mix."""
+    from tests.unit.kernel_builds import BUILDS
+
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--commands", type=int, default=1_000_000)
+    options.add_argument("--seed", type=int, default=1, help="the first; the next runs take the next ones")
+    chosen = options.parse_args()
+    started_s, given, seed = time.monotonic(), 0, chosen.seed
+    while given < chosen.commands:
+        for mix in MIXES:
+            try:
+                run(BUILDS[0], mix, seed)
+            except AssertionError as error:
+                raise SystemExit(f"seed {seed}, mix {mix!r}: the books part at {error}") from error
+            given += RUN
+        seed += 1
+    took_s = time.monotonic() - started_s
+    print(f"{given:,} commands, seeds {chosen.seed} to {seed - 1}, {took_s:.0f} s: the books agree on every report")
+
+
+if __name__ == "__main__":
+    main()

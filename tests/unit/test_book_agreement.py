@@ -12,17 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from services.matching_engine import kernel_layout as layout
 from shared.contracts.codes import CommandKind, OrderType, ReportKind, Session, Side, TimeInForce
-from tests.unit.book_agreement import LOT, MIDDLE, TICK, Command, Commands, Mix, Pair
+from tests.unit.book_agreement import LOT, MIDDLE, MIXES, TICK, Command, Commands, Mix, Pair, run
 from tests.unit.kernel_builds import BUILDS, COMPILED, PLAIN
-
-MIXES = {
-    "everything": Mix(),
-    "plain orders": Mix(options=0, rare=0, wrong=0),
-    "few accounts": Mix(accounts=2, options=0.7),
-    "one price": Mix(spread_ticks=0, options=0.6),
-    "sessions": Mix(rare=0.25),
-    "deep": Mix(cancels=0.05, amends=0.1, rare=0, spread_ticks=60, accounts=50),
-}
 
 
 def build_name(build: ModuleType) -> str:
@@ -30,15 +21,11 @@ def build_name(build: ModuleType) -> str:
 
 
 @pytest.mark.parametrize("build", BUILDS, ids=build_name)
-@pytest.mark.parametrize("mix", MIXES.values(), ids=MIXES.keys())
-def test_agrees_with_the_reference(build: ModuleType, mix: Mix) -> None:
+@pytest.mark.parametrize("mix", MIXES)
+def test_agrees_with_the_reference(build: ModuleType, mix: str) -> None:
     """Every report and the whole book are what the rules say, command by command, over restarts from snapshots."""
     for seed in range(3):
-        commands, pair = Commands(seed, mix), Pair(build)
-        for step in range(500):
-            pair.give(commands.next())
-            if step % 50 == 49:
-                pair.restart()
+        run(build, mix, seed, count=500, restart_every=50)
 
 
 class BookMachine(RuleBasedStateMachine):
