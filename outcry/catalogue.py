@@ -29,6 +29,7 @@ SERVICES = (
 )
 # The order of the end: who makes work goes first, who takes the last spans comes after all who make them.
 STOP_ORDER = (("bots",), (GATEWAY,), SERVICES[1:], ("jaegerlite",), ("valkey",), ("postgres",))
+STANDBY = "-standby"
 PROJECT = Path(__file__).absolute().parent.parent
 # Secrets of the launcher's own environment that no child needs to see.
 NOT_INHERITED = ("DATABASE_URL", "REDIS_URL", "SERVICE_SECRET", "SERVICE_KEYS", "ADMIN_PASSWORD")
@@ -40,8 +41,9 @@ def snake(service: str) -> str:
 
 
 def service_url(settings: Settings, service: str) -> str:
-    """Where the service answers."""
-    return f"http://127.0.0.1:{settings.port_of(service)}"
+    """Where the service answers: one address, or two with a comma between them where one of two processes leads."""
+    ports = (settings.port_of(service), settings.standby_port_of(service))
+    return ",".join(_local_url(port) for port in ports if port is not None)
 
 
 def embedded_postgres(settings: Settings, home: Home, credentials: Credentials) -> EmbeddedPostgres | None:
@@ -78,21 +80,29 @@ def jaegerlite(settings: Settings, home: Home) -> ProcessSpec:
 def services(
     settings: Settings, credentials: Credentials, database_url: str, redis_urls: Mapping[str, str]
 ) -> list[ProcessSpec]:
-    """The nine services. `database_url` is an administrator's: each service gets that of its own role."""
+    """The nine services and their standbys. `database_url` is an administrator's: each gets that of its own role."""
     return [
         _python(
-            service,
+            name,
             f"services.{snake(service)}",
             _environment(settings, credentials, service)
             | {
+                "PORT": str(port),
                 "DATABASE_URL": role_url(database_url, snake(service), credentials.postgres_roles[service]),
                 "REDIS_URL": redis_urls[service],
             },
-            port=settings.port_of(service),
-            url=service_url(settings, service),
+            port=port,
+            url=_local_url(port),
         )
-        for service in SERVICES
+        for name, service, port in processes(settings)
     ]
+
+
+def processes(settings: Settings) -> list[tuple[str, str, int]]:
+    """What runs of the services: name of the process, service, port. A standby is a process more."""
+    found = [(service, service, settings.port_of(service)) for service in SERVICES]
+    standbys = [(service, settings.standby_port_of(service)) for service in SERVICES]
+    return found + [(service + STANDBY, service, port) for service, port in standbys if port is not None]
 
 
 def bots(settings: Settings, count: int) -> ProcessSpec:
@@ -117,7 +127,6 @@ def _environment(settings: Settings, credentials: Credentials, service: str) -> 
         "SERVICE_SECRET": credentials.services[service],
         "SERVICE_KEYS": credentials.service_keys,
         "HOST": settings.outcry_host if service == GATEWAY else "127.0.0.1",
-        "PORT": str(settings.port_of(service)),
         "JWT_PUBLIC_KEY_FILE": str(credentials.public_key_file),
     }
     environment |= {f"{snake(other).upper()}_URL": service_url(settings, other) for other in SERVICES}
@@ -137,6 +146,10 @@ def _administrator(credentials: Credentials) -> dict[str, str]:
     """Who is made administrator: whom the launcher's environment names, else one with a password of our own."""
     named = {name: os.environ.get(name, "") for name in ("ADMIN_USERNAME", "ADMIN_PASSWORD")}
     return named if any(named.values()) else {"ADMIN_USERNAME": ADMIN, "ADMIN_PASSWORD": credentials.exchange_admin}
+
+
+def _local_url(port: int) -> str:
+    return f"http://127.0.0.1:{port}"
 
 
 def _inherited() -> dict[str, str]:

@@ -141,10 +141,10 @@ def listeners(settings: Settings) -> list[ports.Listener]:
         ports.Listener(
             name,
             f"{catalogue.snake(name).upper()}_PORT",
-            settings.port_of(name),
+            port,
             settings.outcry_host if name == catalogue.GATEWAY else "127.0.0.1",
         )
-        for name in catalogue.SERVICES
+        for name, _, port in catalogue.processes(settings)
     ]
     if settings.database_url is None:
         wanted.append(ports.Listener("postgres", "OUTCRY_POSTGRES_PORT", settings.outcry_postgres_port))

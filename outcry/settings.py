@@ -34,6 +34,7 @@ class Settings(BaseSettings):
     risk_manager_port: Port = 8539
     order_manager_port: Port = 8426
     matching_engine_port: Port = 8792
+    matching_engine_standby_port: Port | None = Field(None, description="given: a second engine waits there")
     market_data_port: Port = 8864
     reporting_port: Port = 9127
     notification_port: Port = 9243
@@ -67,6 +68,11 @@ class Settings(BaseSettings):
         port: int = getattr(self, f"{service.replace('-', '_')}_port")
         return port
 
+    def standby_port_of(self, service: str) -> int | None:
+        """The port of the second process of a service, which waits to take over, where there is to be one."""
+        port: int | None = getattr(self, f"{service.replace('-', '_')}_standby_port", None)
+        return port
+
 
 def load() -> Settings:
     """Settings from the environment. Raises WrongSettingsError that names each variable in question."""
@@ -85,9 +91,9 @@ def _ports_given_twice(settings: Settings) -> list[str]:
     first: dict[int, str] = {}
     problems = []
     for name in Settings.model_fields:
-        if not name.endswith("_port") or name == "jaeger_port":
-            continue
         port = getattr(settings, name)
+        if not name.endswith("_port") or name == "jaeger_port" or port is None:
+            continue
         if port in first:
             problems.append(f"{name.upper()}: {port} is also {first[port].upper()}; give one of them another port")
         first.setdefault(port, name)

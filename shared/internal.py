@@ -114,10 +114,17 @@ class Endpoint:
 class InternalCalls:
     """ASGI middleware: answers the paths of ``endpoints`` itself and passes everything else on."""
 
-    def __init__(self, app: ASGIApp, endpoints: Mapping[str, Endpoint], credentials: ServiceCredentials) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        endpoints: Mapping[str, Endpoint],
+        credentials: ServiceCredentials,
+        leads: Callable[[], bool],
+    ) -> None:
         self._app = app
         self._endpoints = endpoints
         self._credentials = credentials
+        self._leads = leads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         endpoint = self._endpoints.get(scope["path"]) if scope["type"] == "http" else None
@@ -144,6 +151,8 @@ class InternalCalls:
             raise Problem(401, "service_credential_required", "Only the exchange's own services are served here.")
         if caller not in operation.callers:
             raise Problem(403, "caller_not_allowed", f"{caller} may not call {operation.name}.")
+        if not self._leads():
+            raise Problem(503, "not_leader", "Another process of this service leads, or will in a moment.")
 
 
 async def _body(receive: Receive) -> bytes:

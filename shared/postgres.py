@@ -32,6 +32,8 @@ LOST = (
 """What asyncpg raises when the server is gone, stopping, full or not there yet."""
 
 COMMAND_TIMEOUT_S = 10.0
+OWN_TIMEOUT_S = 2.0
+SILENCE = {"tcp_keepalives_idle": "1", "tcp_keepalives_interval": "1", "tcp_keepalives_count": "1"}
 
 
 class KeptConnection(asyncpg.Connection):
@@ -118,6 +120,26 @@ class Database:
         """
         async with self.connection(durable=durable) as connection, connection.transaction():
             yield connection
+
+    @asynccontextmanager
+    async def own_connection(self) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+        """A connection outside the pools, for what lives as long as a connection does: a lock.
+
+        The server gives it up, and with it the lock, some two seconds after its client's machine fell silent.
+        """
+        try:
+            connection = await asyncpg.connect(
+                self._url,
+                timeout=COMMAND_TIMEOUT_S,
+                command_timeout=OWN_TIMEOUT_S,
+                server_settings={"search_path": self._schema, "application_name": self._schema, **SILENCE},
+            )
+            try:
+                yield connection
+            finally:
+                connection.terminate()
+        except LOST as error:
+            raise Unavailable("database", type(error).__name__) from error
 
     async def ping(self) -> None:
         async with self.connection() as connection:

@@ -63,6 +63,8 @@ class Service:
         )
         self.clients = Clients(settings.service_secret.get_secret_value(), settings.url_of)
         self.consumers: list[Consumer] = []
+        self.leads = True
+        """Whether this process serves operations, or waits to take over from another one that does."""
         self._endpoints: dict[str, Endpoint] = {}
         self._migrations = migrations
         self._outboxes: list[Outbox] = []
@@ -73,7 +75,9 @@ class Service:
         install_problems(self.app)
         instrument_fastapi(self.app, (*EXCLUDED, *untraced))
         credentials = ServiceCredentials(settings.service_keys)
-        self.app.add_middleware(InternalCalls, endpoints=self._endpoints, credentials=credentials)
+        self.app.add_middleware(
+            InternalCalls, endpoints=self._endpoints, credentials=credentials, leads=lambda: self.leads
+        )
         self._add_health()
 
     # What a service says of itself, in its app.py
@@ -100,11 +104,15 @@ class Service:
         self.consumers.append(consumer)
         return consumer
 
-    def publish(self, stream: Stream) -> Outbox:
-        """The outbox of a stream that this service publishes; its relay runs as long as the service."""
+    def publish(self, stream: Stream, *, relay: bool = True) -> Outbox:
+        """The outbox of a stream that this service publishes; its relay runs as long as the service.
+
+        With ``relay=False`` the caller runs it: of a stream there may be one relay at a time.
+        """
         assert self.name == stream.publisher, f"{self.name} does not publish {stream.name}"
         outbox = Outbox(self.database, self.redis, stream)
-        self._outboxes.append(outbox)
+        if relay:
+            self._outboxes.append(outbox)
         return outbox
 
     def at_start(self, start: Callable[[], Awaitable[None]]) -> None:
@@ -142,7 +150,7 @@ class Service:
             tasks = [asyncio.create_task(loop()) for loop in loops]
             for task in tasks:
                 task.add_done_callback(_shout)
-            stack.push_async_callback(_stop, tasks)
+            stack.push_async_callback(stop_tasks, tasks)
             # What was imported and set up lives as long as the process: no collection need look at it again.
             gc.collect()
             gc.freeze()
@@ -194,7 +202,7 @@ async def _probe(probe: Callable[[], Awaitable[Any]]) -> str:
     return "ok"
 
 
-async def _stop(tasks: Sequence["asyncio.Task[Any]"]) -> None:
+async def stop_tasks(tasks: Sequence["asyncio.Task[Any]"]) -> None:
     """Ends the loops. Asks more than once: ``wait_for`` can swallow a cancellation in Python 3.11."""
     while running := [task for task in tasks if not task.done()]:
         for task in running:

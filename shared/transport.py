@@ -15,8 +15,12 @@ IDLE_MAX_S = 30.0
 """A connection unused for longer is closed here, well before the server would: so no request meets a closing one."""
 
 
+NOT_LEADER = b'"code":"not_leader"'
+"""In the answer of a process that waits to take over: it has not looked at the request."""
+
+
 class NotSent(ConnectionError):
-    """No connection could be made: the request has not left, and will not."""
+    """No connection could be made, or nobody leads: nobody has looked at the request, or will."""
 
 
 class _Connection(asyncio.Protocol):
@@ -93,8 +97,8 @@ class _Connection(asyncio.Protocol):
             self._answer.set_result(answer)
 
 
-class Transport:
-    """Kept connections to one server. Use within one event loop."""
+class _Address:
+    """One server: its kept connections."""
 
     def __init__(self, url: str, headers: dict[str, str]) -> None:
         parts = urlsplit(url)
@@ -105,8 +109,7 @@ class Transport:
         self._head = "".join(f"{name}: {value}\r\n" for name, value in lines.items()).encode()
         self._idle: list[_Connection] = []
 
-    async def request(self, method: str, path: str, body: bytes = b"", timeout_s: float = 5.0) -> tuple[int, bytes]:
-        """Status and body of the answer. Raises NotSent, ConnectionError or TimeoutError."""
+    async def request(self, method: str, path: str, body: bytes, timeout_s: float) -> tuple[int, bytes]:
         connection = await self._connection(timeout_s)
         line = f"{method} {path} HTTP/1.1\r\n".encode()
         request = b"%b%bContent-Length: %d\r\n\r\n%b" % (line, self._head, len(body), body)
@@ -115,7 +118,6 @@ class Transport:
         return answer
 
     def close(self) -> None:
-        """Closes what is idle; what is under way ends by itself."""
         for connection in self._idle:
             connection.close()
         self._idle.clear()
@@ -135,3 +137,39 @@ class Transport:
         except (OSError, TimeoutError) as error:
             raise NotSent(str(error) or "no connection in time") from error
         return connection
+
+
+class Transport:
+    """Kept connections to one service. Use within one event loop.
+
+    ``url`` may hold several addresses, parted by commas: those of processes of which one leads. Requests stay with the
+    one that answered last; where it is not there or says that it does not lead, the next one is asked.
+    """
+
+    def __init__(self, url: str, headers: dict[str, str]) -> None:
+        self._addresses = [_Address(one, headers) for one in url.split(",")]
+        self._current = 0
+
+    async def request(self, method: str, path: str, body: bytes = b"", timeout_s: float = 5.0) -> tuple[int, bytes]:
+        """Status and body of the answer. Raises NotSent, ConnectionError or TimeoutError."""
+        first, count = self._current, len(self._addresses)
+        failure = NotSent("nobody leads at the moment")
+        for at in [(first + step) % count for step in range(count)]:
+            try:
+                answer = await self._addresses[at].request(method, path, body, timeout_s)
+            except NotSent as error:
+                failure = error
+                continue
+            except (OSError, TimeoutError):
+                self._current = (at + 1) % count  # what became of this request is not known; the next goes elsewhere
+                raise
+            if answer[0] == 503 and NOT_LEADER in answer[1]:
+                continue
+            self._current = at
+            return answer
+        raise failure
+
+    def close(self) -> None:
+        """Closes what is idle; what is under way ends by itself."""
+        for address in self._addresses:
+            address.close()

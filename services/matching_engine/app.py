@@ -20,6 +20,7 @@ from services.matching_engine.commands import (
     Void,
 )
 from services.matching_engine.engine import Reply
+from services.matching_engine.leadership import Leadership
 from services.matching_engine.settings import EngineSettings
 from services.matching_engine.store import JournalStore
 from services.matching_engine.timekeeper import Timekeeper
@@ -215,12 +216,14 @@ def replies(kind: type[A], answers: Sequence[Reply]) -> list[A | Refused]:
 def create_app(settings: EngineSettings) -> FastAPI:
     """The app of one matching engine."""
     service = Service(ENGINE, settings, MIGRATIONS)
-    store = JournalStore(service.database, service.publish(EXECUTIONS))
+    outbox = service.publish(EXECUTIONS, relay=False)
+    store = JournalStore(service.database, outbox)
     writer = Writer(store, settings.snapshot_every)
     operations = Operations(writer, store)
+    leadership = Leadership(service, writer, (writer.run, outbox.run, Timekeeper(writer).run))
     service.at_start(writer.load)
-    service.keep_running(writer.run)
-    service.keep_running(Timekeeper(writer).run)
+    service.keep_running(leadership.run)
+    service.check("journal", leadership.ready)
     service.serve(contract.MATCH_ORDER, operations.match, new_order_attributes)
     service.serve(contract.CANCEL_ORDER, operations.cancel, cancel_attributes)
     service.serve(contract.AMEND_ORDER, operations.amend, amend_attributes)

@@ -42,6 +42,7 @@ class Writer:
         self._snapshot_every = snapshot_every
         self._snapshot_at = 0
         self._queue: asyncio.Queue[_Submission] = asyncio.Queue()
+        self._open = False
         self.instruments: list[Instrument] = []
         self.engine = Engine([])
 
@@ -54,16 +55,30 @@ class Writer:
         if snapshot is not None:
             engine.restore(*snapshot)
         self._snapshot_at = engine.seq
-        async for commands in self._store.journal_after(engine.seq):
-            for command in commands:
-                engine.apply(command)
         self.engine = engine
+        await self.follow()
         log.info(
             "engine is loaded",
             seq=engine.seq,
             replayed=engine.seq - self._snapshot_at,
             seconds=round(time.perf_counter() - started, 3),
         )
+
+    async def follow(self) -> None:
+        """Does what another engine has journalled meanwhile. Raises JournalDamaged."""
+        async for commands in self._store.journal_after(self.engine.seq):
+            for command in commands:
+                self.engine.apply(command)
+
+    async def reload(self) -> None:
+        """``load``, as often as it takes. Raises JournalDamaged."""
+        while True:
+            try:
+                await self.load()
+                return
+            except Unavailable as error:
+                log.warning("the journal can't be read yet", error=str(error))
+                await asyncio.sleep(RETRY_S)
 
     def listing(self) -> tuple[Instrument, ...]:
         """What can be traded, with the fees as they are now."""
@@ -79,24 +94,34 @@ class Writer:
 
     async def submit(self, commands: Sequence[Command], spans: Sequence[Span]) -> list[Reply]:
         """The answers to these commands, once they are on disk. Raises Unavailable when that is not certain."""
+        if not self._open:
+            raise Unavailable(ENGINE, "it has just lost the lead")
         future: asyncio.Future[list[Reply]] = asyncio.get_running_loop().create_future()
         await self._queue.put(_Submission(commands, spans, future))
         return await future
 
     async def run(self) -> None:
-        """Matches for ever."""
-        while True:
-            batch = [await self._queue.get()]
+        """Matches until it is cancelled; what waits then is given back unmatched."""
+        self._open = True
+        try:
+            while True:
+                await self._take([await self._queue.get()])
+        finally:
+            self._open = False
             while not self._queue.empty():
-                batch.append(self._queue.get_nowait())
-            try:
-                await self._commit(batch)
-            except Exception as error:
-                for submission in batch:
-                    if not submission.future.done():
-                        submission.future.set_exception(Unavailable(ENGINE, type(error).__name__))
-                log.warning("commit failed, reading the journal again", exc_info=error)
-                await self._reload()
+                _fail([self._queue.get_nowait()], "it has just lost the lead")
+
+    async def _take(self, batch: list[_Submission]) -> None:
+        while not self._queue.empty():
+            batch.append(self._queue.get_nowait())
+        try:
+            await self._commit(batch)
+        except Exception as error:
+            _fail(batch, type(error).__name__)
+            log.warning("commit failed, reading the journal again", exc_info=error)
+            await self.reload()
+        finally:
+            _fail(batch, "it has just lost the lead")  # those that have no answer now never get one
 
     async def _commit(self, batch: Sequence[_Submission]) -> None:
         commands: list[Command] = []
@@ -124,11 +149,9 @@ class Writer:
         await self._store.save_snapshot(self.engine.seq, state, checksum)
         self._snapshot_at = self.engine.seq
 
-    async def _reload(self) -> None:
-        while True:
-            try:
-                await self.load()
-                return
-            except Unavailable as error:
-                log.warning("the journal can't be read yet", error=str(error))
-                await asyncio.sleep(RETRY_S)
+
+def _fail(batch: Sequence[_Submission], why: str) -> None:
+    """Tells those of the batch that have no answer yet that nobody knows."""
+    for submission in batch:
+        if not submission.future.done():
+            submission.future.set_exception(Unavailable(ENGINE, why))
