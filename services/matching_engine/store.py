@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 import msgspec
 from opentelemetry.trace import Span
 
-from services.matching_engine.commands import Action, Command, pack, unpack
+from services.matching_engine.commands import Action, Command, JournalDamaged, pack, unpack
 from shared.contracts.engine import ActionRecord, Instrument
 from shared.contracts.events import EngineEvent
 from shared.outbox import Outbox
@@ -23,6 +23,14 @@ INSERT_JOURNAL = Statement(
        INSERT INTO journal (first_seq, last_seq, checksum, commands) SELECT $1, $2, $3, $4 FROM head
        RETURNING first_seq""",
 )
+
+# With the number that the journal ends with, so that missing rows at its end are noticed as well as any other.
+READ_JOURNAL = """
+    SELECT outbox_head.seq AS head, row.*
+    FROM outbox_head LEFT JOIN LATERAL (
+        SELECT * FROM journal WHERE first_seq > $1 ORDER BY first_seq LIMIT $2
+    ) AS row ON true
+    ORDER BY row.first_seq"""
 
 INSERT_ACTIONS = Statement(
     "INSERT action",
@@ -82,24 +90,27 @@ class JournalStore:
             rows = await connection.fetch("SELECT * FROM instruments ORDER BY symbol")
         return [Instrument(**dict(row)) for row in rows]
 
-    async def latest_snapshot(self) -> tuple[bytes, int] | None:
-        """State and checksum of the newest snapshot."""
+    async def snapshots(self) -> list[tuple[int, bytes, int]]:
+        """Number, state and checksum of the snapshots that there are, newest first."""
         async with self._database.connection() as connection:
-            row = await connection.fetchrow("SELECT state, checksum FROM snapshots ORDER BY seq DESC LIMIT 1")
-        return (row["state"], row["checksum"]) if row else None
+            rows = await connection.fetch("SELECT seq, state, checksum FROM snapshots ORDER BY seq DESC")
+        return [(row["seq"], row["state"], row["checksum"]) for row in rows]
 
-    async def journal_after(self, seq: int) -> AsyncIterator[list[Command]]:
-        """The commands after ``seq``, a row at a time. Raises JournalDamaged where it is not whole."""
+    async def journal_after(self, seq: int) -> AsyncIterator[tuple[int, list[Command]]]:
+        """The commands after ``seq``, a row at a time, each with the row's last number.
+
+        Raises JournalDamaged with the position where a row is missing or is not what was written.
+        """
         while True:
             async with self._database.connection() as connection:
-                rows = await connection.fetch(
-                    "SELECT * FROM journal WHERE first_seq > $1 ORDER BY first_seq LIMIT $2", seq, READ_ROWS
-                )
-            if not rows:
-                return
+                rows = await connection.fetch(READ_JOURNAL, seq, READ_ROWS)
             for row in rows:
-                yield unpack(row["first_seq"], row["last_seq"], row["checksum"], row["commands"])
-            seq = rows[-1]["last_seq"]
+                if row["first_seq"] is None and row["head"] == seq:
+                    return
+                if row["first_seq"] != seq + 1:
+                    raise JournalDamaged(f"journal: the row that begins with {seq + 1} is missing")
+                seq = row["last_seq"]
+                yield seq, unpack(row["first_seq"], seq, row["checksum"], row["commands"])
 
     async def save_snapshot(self, seq: int, state: bytes, checksum: int) -> None:
         async with self._database.transaction(durable=False) as connection:

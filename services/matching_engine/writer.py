@@ -13,7 +13,7 @@ import msgspec
 import structlog
 from opentelemetry.trace import Span
 
-from services.matching_engine.commands import Command
+from services.matching_engine.commands import Command, JournalDamaged
 from services.matching_engine.engine import Engine, Reply
 from services.matching_engine.store import JournalStore
 from services.matching_engine.terms import NO_TERMS
@@ -47,13 +47,16 @@ class Writer:
         self.engine = Engine([])
 
     async def load(self) -> None:
-        """Reads the engine back: newest snapshot, then every command after it. Raises JournalDamaged."""
+        """Reads the engine back: newest whole snapshot, then every command after it. Raises JournalDamaged."""
         started = time.perf_counter()
         self.instruments = await self._store.instruments()
         engine = Engine(self.instruments)
-        snapshot = await self._store.latest_snapshot()
-        if snapshot is not None:
-            engine.restore(*snapshot)
+        for seq, state, checksum in await self._store.snapshots():
+            try:
+                engine.restore(state, checksum)
+                break
+            except JournalDamaged:
+                log.exception("snapshot is damaged, the one before it is taken", seq=seq)
         self._snapshot_at = engine.seq
         self.engine = engine
         await self.follow()
@@ -66,9 +69,13 @@ class Writer:
 
     async def follow(self) -> None:
         """Does what another engine has journalled meanwhile. Raises JournalDamaged."""
-        async for commands in self._store.journal_after(self.engine.seq):
+        async for last_seq, commands in self._store.journal_after(self.engine.seq):
             for command in commands:
                 self.engine.apply(command)
+            if self.engine.seq != last_seq:
+                raise JournalDamaged(
+                    f"journal row that ends with {last_seq}: done again it ends with {self.engine.seq}"
+                )
 
     async def reload(self) -> None:
         """``load``, as often as it takes. Raises JournalDamaged."""

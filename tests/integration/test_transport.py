@@ -93,3 +93,46 @@ async def test_what_is_not_http_is_an_error() -> None:
     async with server(b"SSH-2.0-OpenSSH_9.9 something else entirely\r\n") as (url, _):
         with pytest.raises(ConnectionError, match="not HTTP"):
             await Transport(url, {}).request("POST", "/", b"[]")
+
+
+NOT_LEADER = b'{"status":503,"code":"not_leader"}'
+WAITS = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: %d\r\n\r\n%b" % (len(NOT_LEADER), NOT_LEADER)
+
+
+async def test_of_several_addresses_the_one_that_leads_is_found_and_kept() -> None:
+    """Who does not lead passes a request on unseen, and the next request goes straight to who took it."""
+    async with server(WAITS) as (first, asked), server(OK, OK) as (second, served):
+        transport = Transport(f"{first},{second}", {})
+        assert [await transport.request("POST", "/", b"[]") for _ in range(2)] == [(200, b"[]")] * 2
+        transport.close()
+    assert (len(asked), len(served)) == (1, 2)
+
+
+async def test_an_address_where_nobody_listens_is_passed_over() -> None:
+    """A process that is gone costs one refused connection."""
+    async with server() as (gone, _):
+        pass
+    async with server(OK) as (there, _):
+        transport = Transport(f"{gone},{there}", {})
+        assert await transport.request("POST", "/", b"[]") == (200, b"[]")
+        transport.close()
+
+
+async def test_where_nobody_leads_nothing_was_sent() -> None:
+    """Between two leaders a caller learns for certain that its request had no effect."""
+    async with server(WAITS) as (first, _), server(WAITS) as (second, _):
+        transport = Transport(f"{first},{second}", {})
+        with pytest.raises(NotSent, match="nobody leads"):
+            await transport.request("POST", "/", b"[]")
+        transport.close()
+
+
+async def test_after_silence_the_next_request_goes_elsewhere() -> None:
+    """A request whose fate is unknown is not sent twice; the next one asks the other address first."""
+    async with server(OK, hang=True) as (first, asked), server(OK) as (second, served):
+        transport = Transport(f"{first},{second}", {})
+        with pytest.raises(TimeoutError):
+            await transport.request("POST", "/", b"[1]", timeout_s=0.1)
+        assert await transport.request("POST", "/", b"[2]") == (200, b"[]")
+        transport.close()
+    assert [request[-3:] for request in asked + served] == [b"[1]", b"[2]"]
