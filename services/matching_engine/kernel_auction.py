@@ -15,7 +15,7 @@ NO_AUCTION = Auction(0, 0, 0)
 
 
 def find_auction(bids: dict[int, int], asks: dict[int, int], reference_price: int) -> Auction:
-    """Return the outcome for the quantity bid and asked at each price, `NO_AUCTION` when they do not cross."""
+    """Return the outcome for the quantity bid and asked at each price that crosses, `NO_AUCTION` when none does."""
     if not bids or not asks or max(bids) < min(asks):
         return NO_AUCTION
     asked = 0

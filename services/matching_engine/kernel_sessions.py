@@ -66,22 +66,36 @@ class Sessions(Matching):
         """Turn to a session: report it with its auction, trade that, and end the day when it closes."""
         self.session = session
         auction = self._find_auction() if session in (CONTINUOUS, CLOSED) else NO_AUCTION
-        price: cython.longlong = auction.price
-        volume: cython.longlong = auction.volume
-        imbalance: cython.longlong = auction.imbalance
-        side: cython.longlong = 0 if imbalance == 0 else BUY if imbalance > 0 else SELL
-        self.log.add(SESSION_CHANGED | side << 8 | session << 16, 0, 0, price, volume, abs(imbalance), 0)
-        if volume > 0:
-            self.reference_price = price
-            self._uncross(price, volume)
+        self._tell_session(auction)
+        while auction.volume > 0:
+            self.reference_price = auction.price
+            self._uncross(auction.price, auction.volume)
+            # Where the auction took an order whose partner was to trade later in it, bids and asks may cross still.
+            auction = self._find_auction()
+            if auction.volume > 0:
+                self._tell_session(auction)
         self._set_band()
         if session == CLOSED:
             self._expire(0)
         return 0
 
+    def _tell_session(self, auction: Auction) -> cython.Py_ssize_t:
+        imbalance: cython.longlong = auction.imbalance
+        side: cython.longlong = 0 if imbalance == 0 else BUY if imbalance > 0 else SELL
+        return self.log.add(
+            SESSION_CHANGED | side << 8 | self.session << 16, 0, 0, auction.price, auction.volume, abs(imbalance), 0
+        )
+
     def _find_auction(self) -> Auction:
+        """Find the auction as it would be now, from the levels that cross alone."""
+        if self.bids.best == 0 or self.asks.best == 0:
+            return NO_AUCTION
+        highest: cython.longlong = self.pool.words[self.bids.first() + PRICE]
+        lowest: cython.longlong = self.pool.words[self.asks.first() + PRICE]
         near: cython.longlong = self.reference_price if self.reference_price > 0 else self.last_price
-        return find_auction(self._quantities(self.bids), self._quantities(self.asks), near)
+        return find_auction(
+            self._quantities(self.bids, lowest, highest), self._quantities(self.asks, lowest, highest), near
+        )
 
     def _uncross(self, price: cython.longlong, volume: cython.longlong) -> cython.Py_ssize_t:
         """Trade the first bid with the first ask, at the auction's price, until its volume is done."""
@@ -124,12 +138,14 @@ class Sessions(Matching):
             level = self.expiries.after(0)
         return 0
 
-    def _quantities(self, side: Queues) -> dict[int, int]:
-        """Return the quantity, hidden included, at each price of a side."""
+    def _quantities(self, side: Queues, lowest: cython.longlong, highest: cython.longlong) -> dict[int, int]:
+        """Return the quantity, hidden included, at each price of a side from the lowest to the highest."""
         quantities: dict[int, int] = {}
         level: cython.longlong = side.best
         while level != 0:
-            price = self.pool.words[side.levels[level + HEAD] + PRICE]
+            price: cython.longlong = self.pool.words[side.levels[level + HEAD] + PRICE]
+            if price < lowest or price > highest:
+                break
             quantities[price] = side.levels[level + QUANTITY] + side.levels[level + HIDDEN_QUANTITY]
             level = side.after(side.levels[level + KEY])
         return quantities

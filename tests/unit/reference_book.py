@@ -459,21 +459,28 @@ class ReferenceBook:
 
     def _change_session(self, session: int) -> None:
         self.session = session
-        price = volume = imbalance = 0
-        if session in (Session.CONTINUOUS, Session.CLOSED):
-            price, volume, imbalance = self.auction()
+        found = self.auction() if session in (Session.CONTINUOUS, Session.CLOSED) else (0, 0, 0)
+        self._tell_session(*found)
+        while found[1]:
+            self._hold_auction(*found)
+            found = self.auction()
+            if found[1]:
+                self._tell_session(*found)
+        if session == Session.CLOSED:
+            while day := [order for order in self.orders if order.time_in_force == TimeInForce.DAY]:
+                self._end(min(day, key=lambda order: order.entry), DoneReason.EXPIRED)
+
+    def _tell_session(self, price: int, volume: int, imbalance: int) -> None:
         side = 0 if imbalance == 0 else Side.BUY if imbalance > 0 else Side.SELL
-        self._report(ReportKind.SESSION_CHANGED, side, session, 0, 0, price, volume, abs(imbalance))
-        if volume:
-            self.reference_price = price
+        self._report(ReportKind.SESSION_CHANGED, side, self.session, 0, 0, price, volume, abs(imbalance))
+
+    def _hold_auction(self, price: int, volume: int, _imbalance: int) -> None:
+        self.reference_price = price
         while volume > 0:
             bids, asks = self._side(Side.BUY), self._side(Side.SELL)
             if not bids or not asks or bids[0].price < price or asks[0].price > price:
                 break
             volume -= self._trade(bids[0], asks[0], price, auction=True)
-        if session == Session.CLOSED:
-            while day := [order for order in self.orders if order.time_in_force == TimeInForce.DAY]:
-                self._end(min(day, key=lambda order: order.entry), DoneReason.EXPIRED)
 
     def auction(self) -> tuple[int, int, int]:
         """Return the price, volume and imbalance of the auction if it were now."""

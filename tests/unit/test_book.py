@@ -310,6 +310,25 @@ def test_opening_auction(desk: Desk) -> None:
     assert desk.book.state()["reference_price"] == 50_100
 
 
+def test_an_auction_that_leaves_the_book_crossed_is_followed_by_another(desk: Desk) -> None:
+    """Where a trade ends an order that was still to trade, what crosses then trades in a second auction."""
+    desk.book.set_session(Session.PRE_OPEN, 50_000)
+    desk.place(A, SELL, 30, 500, account=9)
+    desk.place(B, BUY, 20, 502, account=9, linked_order_id=A)
+    desk.place(C, BUY, 10, 503)
+    desk.place(D, BUY, 10, 501)
+    assert told(desk.book.set_session(Session.CONTINUOUS)) == [
+        ("CONTINUOUS", 30, 502, 0),
+        ("TRADE", C, A, 10, 502),
+        ("DONE", B, "LINKED", 20),
+        ("DONE", C, "FILLED", 0),
+        ("CONTINUOUS", 10, 501, 10),
+        ("TRADE", D, A, 10, 501),
+        ("DONE", D, "FILLED", 0),
+    ]
+    assert desk.book.state()["reference_price"] == 50_100
+
+
 def test_close_ends_day_orders(desk: Desk) -> None:
     """When the session closes, day orders end and the others stay; nothing new comes in, cancels do."""
     desk.place(A, BUY, 1, 500, force=TimeInForce.DAY)
