@@ -30,6 +30,7 @@ from shared.openapi import describe_operation
 from shared.outbox import Outbox
 from shared.postgres import Database, migrate
 from shared.settings import DEFAULT_PORTS, ServiceSettings
+from shared.trace_triggers import ValkeyTriggers
 from shared.tracing import instrument_fastapi, setup_tracing, shutdown_tracing
 from shared.tracing.asgi import EXCLUDED
 from shared.web import install_problems, json_response
@@ -53,7 +54,7 @@ class Service:
     ) -> None:
         """``untraced``: paths beside those of health whose requests make no spans; "/x/" means all below it."""
         setup_logs(name)
-        setup_tracing(name)
+        setup_tracing(name, ValkeyTriggers(settings.redis_url.get_secret_value()))
         self.name = name
         self.settings = settings
         self.schema = name.replace("-", "_")

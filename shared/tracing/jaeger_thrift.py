@@ -11,8 +11,8 @@ from typing import Any
 
 from opentelemetry.trace import Link, SpanKind
 
+from shared.tracing.destinations import Destination, host_and_port
 from shared.tracing.otlp_http import HttpSender
-from shared.tracing.settings import Destination, host_and_port
 from shared.tracing.span import Span
 from shared.tracing.thrift import DOUBLE, I32, I64, LIST, STRING, STRUCT, BinaryWriter, CompactWriter, ThriftWriter
 

@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 
 import grpc  # type: ignore[import-untyped]
 
-from shared.tracing.export import Rejected
+from shared.tracing.destinations import Destination, host_and_port
 from shared.tracing.otlp import encode_request
-from shared.tracing.settings import Destination, host_and_port
+from shared.tracing.outlet import Rejected
 from shared.tracing.span import Span
 
 METHOD = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"

@@ -7,9 +7,9 @@ import ssl
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from shared.tracing.export import Rejected
+from shared.tracing.destinations import Destination, host_and_port
 from shared.tracing.otlp import encode_request
-from shared.tracing.settings import Destination, host_and_port
+from shared.tracing.outlet import Rejected
 from shared.tracing.span import Span
 
 RETRYABLE = {408, 429, 502, 503, 504}

@@ -116,7 +116,7 @@ def start_remote_child(
 
 
 def begin(span: Span, parent: Span | None, attributes: Mapping[str, Any] | None, start_ns: int | None) -> None:
-    """Give the span its ids, ask the sampler, and if it is kept note the start and the attributes."""
+    """Give the span its ids, ask the sampler, and if it is recorded note the start and the attributes."""
     buffer = span.buffer
     span.span_id = next_id()
     if not span.parent_id:
@@ -127,11 +127,13 @@ def begin(span: Span, parent: Span | None, attributes: Mapping[str, Any] | None,
         kept = span.flags & SAMPLED
     else:
         kept = buffer.sampler.keep(span.trace_low, span.span_name, span.span_kind, attributes)
-    if not kept:
+    if kept:
+        span.flags |= SAMPLED
+    else:
         span.flags &= ~SAMPLED
         buffer.sampled_out += 1
-        return
-    span.flags |= SAMPLED
+        if not buffer.records_unsampled:
+            return
     span.recording = True
     now_ns = monotonic_ns()
     # Local children share their parent's clock, so a step of the wall clock cannot tear a trace apart.

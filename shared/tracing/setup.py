@@ -10,19 +10,17 @@ from types import FrameType
 
 from opentelemetry import trace
 
-from shared.tracing.export import Exporter, ExportWorker, Outlet
+from shared.tracing.console import ConsoleExporter
+from shared.tracing.destinations import CONSOLE, OTLP_GRPC, THRIFT_HTTP, THRIFT_UDP, Destination
+from shared.tracing.export import ExportWorker
 from shared.tracing.jaeger_thrift import JaegerHttpExporter, JaegerUdpExporter
 from shared.tracing.otlp_http import OtlpHttpExporter
+from shared.tracing.outlet import Exporter, Outlet
 from shared.tracing.recorder import TracerProvider
-from shared.tracing.settings import (
-    OTLP_GRPC,
-    THRIFT_HTTP,
-    THRIFT_UDP,
-    Destination,
-    TracingSettings,
-    process_attributes,
-    read_settings,
-)
+from shared.tracing.retention import Retention
+from shared.tracing.settings import RetentionSettings, TracingSettings, process_attributes, read_settings
+from shared.tracing.slowness import Slowness
+from shared.tracing.triggers import HttpTriggers, TriggerChannel
 
 logger = logging.getLogger(__name__)
 
@@ -34,21 +32,24 @@ class _Process:
 
     provider: TracerProvider | None = None
     worker: ExportWorker | None = None
+    channel: TriggerChannel | None = None
     hooks_installed = False
 
 
-def setup_tracing(service_name: str) -> trace.Tracer:
+def setup_tracing(service_name: str, triggers: TriggerChannel | None = None) -> trace.Tracer:
     """Install the recorder as the global tracer provider, exporting as the environment says; returns a tracer.
 
     Calling it again returns a tracer of the provider that is there. With `OTEL_SDK_DISABLED=true`, or when the
     application has installed another provider already, nothing is installed and that provider's tracer is returned.
+    `triggers` is how the processes of the system tell each other which traces matter, where `TRACING_RETROACTIVE` is
+    on; by default over HTTP, where `TRACING_TRIGGER_LISTEN` says so.
     """
     if _Process.provider is None and not _other_provider():
         settings = read_settings(service_name)
         if settings.disabled:
             trace.set_tracer_provider(trace.NoOpTracerProvider())
         else:
-            _install(settings)
+            _install(settings, triggers)
     return trace.get_tracer(service_name)
 
 
@@ -57,6 +58,8 @@ def shutdown_tracing() -> None:
     worker = _Process.worker
     if worker is not None and not worker.stopping:
         worker.stop(FLUSH_TIMEOUT_S)
+        if _Process.channel is not None:
+            _Process.channel.close()
 
 
 def flush(timeout_s: float = FLUSH_TIMEOUT_S) -> bool:
@@ -65,10 +68,15 @@ def flush(timeout_s: float = FLUSH_TIMEOUT_S) -> bool:
 
 
 def tracing_stats() -> dict[str, int | dict[str, int]]:
-    """Counts since start: recorded, sampled_out, exported and dropped (by reason) spans, and those still waiting."""
+    """Counts since start: recorded, sampled_out, exported and dropped (by reason) spans, and those still waiting.
+
+    `retained` has the counts of retroactive sampling: spans held now, kept, expired (nobody asked for them in time) and
+    evicted (the ring was full); triggers, and triggers_limited (beyond what one process may announce).
+    """
     provider, worker = _Process.provider, _Process.worker
     if provider is None:
-        return {"recorded": 0, "sampled_out": 0, "exported": 0, "dropped": {}, "queued": 0}
+        return {"recorded": 0, "sampled_out": 0, "exported": 0, "dropped": {}, "queued": 0, "retained": {}}
+    retention = worker.retention if worker is not None else None
     dropped = {"queue_full": provider.buffer.dropped}
     exported = waiting = 0
     for outlet in worker.outlets if worker is not None else ():
@@ -82,6 +90,7 @@ def tracing_stats() -> dict[str, int | dict[str, int]]:
         "exported": exported,
         "dropped": dropped,
         "queued": len(provider.buffer.ended) + waiting,
+        "retained": {} if retention is None else {"held": retention.held_spans, **retention.counts},
     }
 
 
@@ -101,6 +110,8 @@ def exporters(destinations: Sequence[Destination]) -> Iterator[Exporter]:
 
 def exporter_for(destination: Destination) -> Exporter:
     """The exporter that speaks a destination's protocol."""
+    if destination.protocol == CONSOLE:
+        return ConsoleExporter()
     if destination.protocol == THRIFT_UDP:
         return JaegerUdpExporter(destination)
     if destination.protocol == THRIFT_HTTP:
@@ -113,7 +124,21 @@ def exporter_for(destination: Destination) -> Exporter:
     return OtlpHttpExporter(destination)
 
 
-def _install(settings: TracingSettings) -> None:
+def retention_of(settings: RetentionSettings, channel: TriggerChannel | None) -> Retention:
+    """The ring of retroactive sampling, on its channel."""
+    retention = Retention(
+        Slowness(settings.slow_quantile, settings.slow_ms),
+        (lambda _: None) if channel is None else channel.announce,
+        settings.hold_s,
+        settings.hold_bytes,
+        settings.kept_per_s_max,
+    )
+    if channel is not None:
+        channel.listen(retention.announced.put)
+    return retention
+
+
+def _install(settings: TracingSettings, channel: TriggerChannel | None) -> None:
     provider = TracerProvider(
         settings.resource,
         settings.sampler,
@@ -122,7 +147,14 @@ def _install(settings: TracingSettings) -> None:
         wake_at=settings.max_batch_size,
     )
     outlets = [Outlet(exporter) for exporter in exporters(settings.destinations)]
-    worker = ExportWorker(provider.buffer, outlets, settings.schedule_delay_s, settings.max_batch_size)
+    retention = None
+    if settings.retention is not None:
+        if settings.retention.listen_at:
+            channel = HttpTriggers(settings.retention.listen_at, settings.retention.peers)
+        retention, _Process.channel = retention_of(settings.retention, channel), channel
+    worker = ExportWorker(
+        provider.buffer, outlets, settings.schedule_delay_s, settings.max_batch_size, retention=retention
+    )
     worker.start()
     provider.flusher, provider.stopper = worker.flush, shutdown_tracing
     trace.set_tracer_provider(provider)
@@ -143,6 +175,8 @@ def _after_fork() -> None:
     if provider is not None and worker is not None and not worker.stopping:
         provider.identify(process_attributes())
         worker.restart_after_fork()
+        if _Process.channel is not None and worker.retention is not None:
+            _Process.channel.listen(worker.retention.announced.put)
 
 
 def _flush_on_sigterm() -> None:

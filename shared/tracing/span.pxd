@@ -10,7 +10,7 @@ cdef class SpanBuffer:
     cdef public Sampler sampler
     cdef public object resource, limits, span_value_length, wake, ended
     cdef public Py_ssize_t span_attributes_max, max_queue_size, wake_at
-    cdef public bint parent_based
+    cdef public bint parent_based, records_unsampled
     cdef public long long recorded, sampled_out, dropped
 
     cpdef take(self, Span span)

@@ -61,6 +61,8 @@ class SpanBuffer:
         self.max_queue_size = max_queue_size
         self.wake_at = wake_at
         self.wake: Callable[[], None] | None = None
+        # With retroactive sampling, spans that were sampled out are recorded too: their trace may turn out to matter.
+        self.records_unsampled = False
         self.ended: deque[Span] = deque()
         self.recorded = 0
         self.sampled_out = 0
@@ -81,7 +83,8 @@ class SpanBuffer:
 class Span:
     """One operation of a trace, implementing `opentelemetry.trace.Span` (registered as its virtual subclass).
 
-    A span that was sampled out is the same object with `recording` False: it has ids to pass on and ignores the rest.
+    A span that was sampled out is the same object with `recording` False: it has ids to pass on and ignores the rest,
+    unless the process samples retroactively (`SpanBuffer.records_unsampled`).
     Times are integers in nanoseconds since the Unix epoch.
     """
 

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from shared.tracing.export import ExportWorker, Outlet
+from shared.tracing.destinations import OTLP_HTTP, Destination
+from shared.tracing.export import ExportWorker
 from shared.tracing.otlp_http import OtlpHttpExporter
+from shared.tracing.outlet import Outlet
 from shared.tracing.recorder import TracerProvider
-from shared.tracing.settings import OTLP_HTTP, Destination
 from tests.tracing_kit import OtlpReceiver, attributes_of, make_provider
 
 ROOT = Path(__file__).parents[2]

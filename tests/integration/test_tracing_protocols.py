@@ -17,10 +17,10 @@ from thrift.protocol.TCompactProtocol import TCompactProtocol  # type: ignore[im
 from thrift.Thrift import TMessageType, TType  # type: ignore[import-untyped]
 from thrift.transport.TTransport import TMemoryBuffer  # type: ignore[import-untyped]
 
-from shared.tracing.export import Outlet, Rejected
+from shared.tracing.destinations import OTLP_GRPC, THRIFT_HTTP, THRIFT_UDP, Destination
 from shared.tracing.jaeger_thrift import JaegerHttpExporter, JaegerUdpExporter
 from shared.tracing.otlp_grpc import METHOD, OtlpGrpcExporter
-from shared.tracing.settings import OTLP_GRPC, THRIFT_HTTP, THRIFT_UDP, Destination
+from shared.tracing.outlet import Outlet, Rejected
 from shared.tracing.span import Span
 from tests.tracing_kit import make_provider
 

@@ -2,17 +2,10 @@
 
 import pytest
 
-from shared.tracing.settings import (
-    OTLP_GRPC,
-    OTLP_HTTP,
-    THRIFT_HTTP,
-    THRIFT_UDP,
-    destinations,
-    limits,
-    read_settings,
-    resource_attributes,
-    sampler,
-)
+from shared.tracing.destinations import CONSOLE, OTLP_GRPC, OTLP_HTTP, THRIFT_HTTP, THRIFT_UDP, destinations
+from shared.tracing.settings import limits, read_settings, resource_attributes, sampler
+
+HERE = (OTLP_HTTP, "http://127.0.0.1:4318/v1/traces")
 
 
 @pytest.mark.parametrize(
@@ -33,6 +26,56 @@ def test_destination(environ: dict[str, str], protocol: str, url: str) -> None:
     """The endpoint variables choose where spans go; JAEGER_PORT implies the protocol; OTEL_* goes before JAEGER_*."""
     (destination,) = destinations(environ)
     assert (destination.protocol, destination.url) == (protocol, url)
+
+
+@pytest.mark.parametrize(
+    ("environ", "found"),
+    [
+        ({"OTEL_TRACES_EXPORTER": "otlp,jaeger", "JAEGER_HOST": "j"}, [HERE, (THRIFT_UDP, "udp://j:6831")]),
+        (
+            {"OTEL_TRACES_EXPORTER": "jaeger,console", "OTEL_EXPORTER_JAEGER_ENDPOINT": "http://j:1/api/traces"},
+            [(THRIFT_HTTP, "http://j:1/api/traces"), (CONSOLE, "console:")],
+        ),
+        (
+            {"TRACING_ENDPOINTS": "a:4318, grpcs://b, udp://c, https://d:14268,http://e:99/in"},
+            [
+                (OTLP_HTTP, "http://a:4318/v1/traces"),
+                (OTLP_GRPC, "https://b:4317"),
+                (THRIFT_UDP, "udp://c:6831"),
+                (THRIFT_HTTP, "https://d:14268/api/traces?format=jaeger.thrift"),
+                (OTLP_HTTP, "http://e:99/in"),
+            ],
+        ),
+        (
+            {"OTEL_TRACES_EXPORTER": "otlp", "TRACING_ENDPOINTS": "127.0.0.1:4318,[::1]:4317"},
+            [HERE, (OTLP_GRPC, "http://[::1]:4317")],
+        ),
+        ({"OTEL_TRACES_EXPORTER": "none", "TRACING_ENDPOINTS": "a:4318"}, []),
+    ],
+)
+def test_several_destinations(environ: dict[str, str], found: list[tuple[str, str]]) -> None:
+    """Spans go to every exporter and every endpoint that is named, once to each."""
+    assert [(d.protocol, d.url) for d in destinations(environ)] == found
+
+
+def test_grpc_endpoints_without_a_scheme_are_secure_unless_told_otherwise() -> None:
+    """As the OTLP exporter specification has it."""
+    environ = {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_ENDPOINT": "far:4317"}
+    assert [d.url for d in destinations(environ)] == ["https://far:4317"]
+    assert [d.url for d in destinations(environ | {"OTEL_EXPORTER_OTLP_INSECURE": "true"})] == ["http://far:4317"]
+
+
+def test_jaegers_password_is_sent_and_never_shown() -> None:
+    """User and password become the header of basic authentication, which no repr shows."""
+    environ = {
+        "OTEL_TRACES_EXPORTER": "jaeger",
+        "OTEL_EXPORTER_JAEGER_ENDPOINT": "http://j/api/traces",
+        "OTEL_EXPORTER_JAEGER_USER": "me",
+        "OTEL_EXPORTER_JAEGER_PASSWORD": "s3cret",
+    }
+    (destination,) = destinations(environ)
+    assert destination.headers == {"authorization": "Basic bWU6czNjcmV0"}
+    assert "bWU6" not in repr(destination)
 
 
 def test_no_exporter_means_no_destination() -> None:
