@@ -15,6 +15,7 @@ from jaegerlite import metrics
 from jaegerlite.directory import TraceDirectory
 from jaegerlite.merge import SMALL_CHUNKS_MAX, load_columns, small_chunks
 from jaegerlite.partitions import SPANS_MAX, Partition, Partitions
+from jaegerlite.rollup import needs_summing, sum_up
 from jaegerlite.sql import number_list
 from jaegerlite.writer import Writer, transaction
 
@@ -26,7 +27,6 @@ PARTITION_BYTES_MAX: Final = 64_000_000
 # A partition of which merging left more than this share behind is copied when it ends, to give the room back.
 REPLACED_SHARE_MAX: Final = 0.3
 NS_PER_MS: Final = 1_000_000
-MS_PER_MINUTE: Final = 60_000
 log = logging.getLogger("jaegerlite")
 
 
@@ -56,6 +56,9 @@ class Housekeeping:
         if len(small) >= SMALL_CHUNKS_MAX:
             self._merge(small)
         current = self._writer.current
+        if needs_summing(current):
+            with transaction(self._writer.cursor):
+                sum_up(self._writer.cursor, current)
         bytes_max = min(PARTITION_BYTES_MAX, self._disk_bytes_max * SHARE_OF_SIZE)
         if current.spans >= SPANS_MAX or current.live_bytes >= bytes_max:
             self._roll_over()
@@ -85,6 +88,8 @@ class Housekeeping:
     def _roll_over(self) -> None:
         closed = self._writer.current
         self._writer.open_partition()
+        with transaction(self._writer.cursor):
+            sum_up(self._writer.cursor, closed)
         if closed.replaced_bytes > REPLACED_SHARE_MAX * closed.live_bytes:
             self._copy(closed)
 
@@ -93,8 +98,8 @@ class Housekeeping:
         cursor = self._writer.cursor
         with transaction(cursor):
             copy = self._partitions.create(cursor, partition.first_chunk, partition.opened_ms)
-            cursor.execute(f"INSERT INTO {copy.chunk_table} SELECT * FROM {partition.chunk_table}")  # noqa: S608
-            cursor.execute(f"INSERT INTO {copy.span_table} SELECT * FROM {partition.span_table}")  # noqa: S608
+            for into, table in zip(copy.tables, partition.tables, strict=True):
+                cursor.execute(f"INSERT INTO {into} SELECT * FROM {table}")  # noqa: S608
             self._partitions.drop(cursor, partition)
         copy.spans, copy.live_bytes = partition.spans, partition.live_bytes
         copy.start_ns_min, copy.start_ns_max = partition.start_ns_min, partition.start_ns_max
@@ -102,13 +107,12 @@ class Housekeeping:
         self._partitions.forget(partition)
 
     def look_at_age_and_size(self) -> None:
-        """Delete what is too old or too much, and put the dependency counts of past minutes together."""
+        """Delete what is too old or too much."""
         self._due_s = time.monotonic() + INTERVAL_S
         now_ms = time.time_ns() // NS_PER_MS
         current = self._writer.current
         if current.spans and now_ms - current.opened_ms >= self._age_ms_max * SHARE_OF_AGE:
             self._roll_over()
-        self._sum_up_edges((now_ms - self._age_ms_max) // MS_PER_MINUTE, now_ms // MS_PER_MINUTE - 1)
         partitions = list(self._partitions)
         used_bytes = self._disk_bytes_used()
         for partition, following in pairwise(partitions):
@@ -135,19 +139,6 @@ class Housekeeping:
         self._directory.drop(np.arange(partition.first_chunk, stop_chunk, dtype=np.uint32))
         metrics.SPANS_DELETED.inc(partition.spans)
         log.info("deleted the oldest %d spans", partition.spans)
-
-    def _sum_up_edges(self, oldest_minute: int, last_minute: int) -> None:
-        """Make one row of each minute's many for a pair of services; delete what is older than the oldest minute."""
-        cursor = self._writer.cursor
-        with transaction(cursor):
-            cursor.execute(
-                "CREATE OR REPLACE TEMP TABLE summed AS"
-                " SELECT minute, parent, child, sum(calls)::BIGINT, sum(errors)::BIGINT FROM edge"
-                " WHERE minute BETWEEN ? AND ? GROUP BY minute, parent, child",
-                [oldest_minute, last_minute],
-            )
-            cursor.execute("DELETE FROM edge WHERE minute <= ?", [last_minute])
-            cursor.execute("INSERT INTO edge SELECT * FROM summed")
 
 
 def disk_bytes_used(cursor: duckdb.DuckDBPyConnection) -> int:

@@ -29,6 +29,8 @@ class Partition:
     spans: int = 0
     live_bytes: int = 0
     replaced_bytes: int = 0
+    rollup_rows: int = 0
+    rollup_rows_summed: int = 0
 
     @property
     def chunk_table(self) -> str:
@@ -39,6 +41,21 @@ class Partition:
     def span_table(self) -> str:
         """The table of its spans."""
         return f"span_{self.number:d}"
+
+    @property
+    def red_table(self) -> str:
+        """The table of its counted spans."""
+        return f"red_{self.number:d}"
+
+    @property
+    def edge_table(self) -> str:
+        """The table of its counted calls between services."""
+        return f"edge_{self.number:d}"
+
+    @property
+    def tables(self) -> tuple[str, str, str, str]:
+        """All of its tables."""
+        return self.chunk_table, self.span_table, self.red_table, self.edge_table
 
     def widen(self, spans: int, packed_bytes: int, start_ns_min: int, start_ns_max: int) -> None:
         """Count a chunk in."""
@@ -69,6 +86,11 @@ class Snapshot:
                 yield partition, inside
 
 
+def _create_tables(cursor: duckdb.DuckDBPyConnection, partition: Partition) -> None:
+    """Make the tables of a partition that are not there yet: an older store has not all of them."""
+    cursor.execute(PARTITION_SQL.read_text(encoding="utf-8").format(number=partition.number))
+
+
 class Partitions:
     """All partitions, in order of arrival; changed on the writing thread only."""
 
@@ -77,12 +99,16 @@ class Partitions:
         rows = cursor.execute("SELECT number, first_chunk, opened_ms FROM partition ORDER BY first_chunk").fetchall()
         for number, first_chunk, opened_ms in rows:
             partition = self._by_number[number] = Partition(number, first_chunk, opened_ms)
+            _create_tables(cursor, partition)
             sums = cursor.execute(
                 "SELECT coalesce(sum(spans), 0)::BIGINT, coalesce(sum(octet_length(rests)), 0)::BIGINT,"  # noqa: S608
                 f" min(start_ns_min), max(start_ns_max) FROM {partition.chunk_table}"
             ).fetchone()
             if sums is not None and sums[0]:
                 partition.widen(*sums)
+            for table in (partition.red_table, partition.edge_table):
+                counted = cursor.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608
+                partition.rollup_rows += counted[0] if counted else 0
         self._next_number = max(self._by_number, default=-1) + 1
 
     def __iter__(self) -> Iterator[Partition]:
@@ -95,7 +121,7 @@ class Partitions:
         """Make a partition, within the cursor's transaction; the caller calls `remember` once that is committed."""
         partition = Partition(self._next_number, first_chunk, opened_ms)
         self._next_number += 1
-        cursor.execute(PARTITION_SQL.read_text(encoding="utf-8").format(number=partition.number))
+        _create_tables(cursor, partition)
         cursor.execute("INSERT INTO partition VALUES (?, ?, ?)", [partition.number, first_chunk, opened_ms])
         return partition
 
@@ -105,8 +131,8 @@ class Partitions:
 
     def drop(self, cursor: duckdb.DuckDBPyConnection, partition: Partition) -> None:
         """Drop a partition, within the cursor's transaction; the caller calls `forget` once that is committed."""
-        cursor.execute(f"DROP TABLE {partition.span_table}")
-        cursor.execute(f"DROP TABLE {partition.chunk_table}")
+        for table in partition.tables:
+            cursor.execute(f"DROP TABLE {table}")
         cursor.execute("DELETE FROM partition WHERE number = ?", [partition.number])
 
     def forget(self, partition: Partition) -> None:

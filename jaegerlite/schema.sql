@@ -11,10 +11,3 @@ CREATE TABLE IF NOT EXISTS partition (
     first_chunk UINTEGER,
     opened_ms   BIGINT -- since 1970
 );
-CREATE TABLE IF NOT EXISTS edge (
-    minute INTEGER,    -- minutes since 1970
-    parent VARCHAR,
-    child  VARCHAR,
-    calls  BIGINT,
-    errors BIGINT
-);

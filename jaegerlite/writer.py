@@ -14,9 +14,10 @@ import numpy as np
 from jaegerlite import metrics
 from jaegerlite.chunk import CHUNK_SPANS, PackedChunk, pack
 from jaegerlite.columns import SpanColumns
-from jaegerlite.dependencies import Edge, EdgeCounter
+from jaegerlite.dependencies import EdgeCounter
 from jaegerlite.directory import TraceDirectory
 from jaegerlite.partitions import Partition, Partitions
+from jaegerlite.rollup import red_rows
 from jaegerlite.series import SeriesRegistry
 
 RETRY_S: Final = 1.0
@@ -90,12 +91,15 @@ class Writer:
         if not columns.count:
             return
         edges = self._edges.count(columns, self._registry.service_numbers)
+        red = red_rows(columns)
         batch = self.pack(columns, time.time_ns() // 1_000_000)
         while True:
             try:
                 with transaction(self.cursor):
                     self.insert(batch)
-                    self._insert_rows("edge", self._edge_rows(edges))
+                    self._insert_rows(self.current.red_table, red)
+                    if len(edges["slot"]):
+                        self._insert_rows(self.current.edge_table, edges)
                 break
             except duckdb.Error as error:
                 self.is_failing = True
@@ -104,6 +108,7 @@ class Writer:
                 if self.stopping.is_set():
                     raise NotStoredError(f"{columns.count} spans are lost: {error}") from error
                 self.stopping.wait(RETRY_S)
+        self.current.rollup_rows += len(red["slot"]) + len(edges["slot"])
         self._series_stored = max(self._series_stored, batch.series_count)
         self.is_failing = False
 
@@ -165,13 +170,3 @@ class Writer:
                     chunk.rests,
                 ],
             )
-
-    def _edge_rows(self, edges: list[Edge]) -> dict[str, Any]:
-        services = self._registry.services
-        return {
-            "minute": np.array([edge.minute for edge in edges], np.int32),
-            "parent": np.array([services[edge.parent] for edge in edges], np.object_),
-            "child": np.array([services[edge.child] for edge in edges], np.object_),
-            "calls": np.array([edge.calls for edge in edges], np.int64),
-            "errors": np.array([edge.errors for edge in edges], np.int64),
-        }

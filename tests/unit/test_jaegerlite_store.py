@@ -94,7 +94,7 @@ def _find(store: Store, **query: object) -> list[int]:
 def _calls(store: Store) -> list[tuple[str, str, int, int]]:
     return (
         store.cursor()
-        .execute("SELECT parent, child, sum(calls)::INT, sum(errors)::INT FROM edge GROUP BY ALL ORDER BY ALL")
+        .execute("SELECT parent, child, sum(calls)::INT, sum(errors)::INT FROM edge_0 GROUP BY ALL ORDER BY ALL")
         .fetchall()
     )
 

@@ -1,0 +1,25 @@
+"""Single statements that took long."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from jaegerlite.analysis.finding import Finding, ms
+from jaegerlite.analysis.statement import is_blocking, is_query, normalised
+from jaegerlite.analysis.tree import Tree
+
+SLOW_NS_MIN: Final = 100_000_000
+
+
+def slow_queries(tree: Tree) -> Iterator[Finding]:
+    """Calls to a database of 100 ms and more, but for those that wait by design."""
+    for node in tree.nodes:
+        if node.duration_ns >= SLOW_NS_MIN and is_query(node) and not is_blocking(node):
+            system = node.text("db.system.name", "db.system")
+            yield Finding(
+                "slow_query",
+                f"{node.service} waited {ms(node.duration_ns)} for {system}: {node.operation}",
+                node.duration_ns,
+                node,
+                [node],
+                {"statement": normalised(node), "system": system},
+            )

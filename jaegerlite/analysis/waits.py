@@ -1,0 +1,85 @@
+"""Time in which nobody worked, as far as the spans tell: before a callee began, in queues, and between calls."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from jaegerlite.analysis.critical_path import critical_path
+from jaegerlite.analysis.finding import Finding, ms
+from jaegerlite.analysis.tree import CLIENT, CONSUMER, PRODUCER, SERVER, Tree
+
+CALL_NS_MIN: Final = 20_000_000
+CALL_SHARE_MIN: Final = 0.5
+GAP_NS_MIN: Final = 50_000_000
+GAP_SHARE_MIN: Final = 0.3
+QUEUE_NS_MIN: Final = 1_000_000_000
+
+
+def waits_of_calls(tree: Tree) -> Iterator[Finding]:
+    """Calls of which the callee saw less than half: the rest is the network, or a queue before the callee.
+
+    The difference of two durations, each measured by one clock, so that no skew can make it up.
+    """
+    for node in tree.nodes:
+        servers = [child for child in node.children if child.kind == SERVER]
+        if node.kind != CLIENT or len(servers) != 1:
+            continue
+        wait_ns = node.duration_ns - servers[0].duration_ns
+        if wait_ns >= max(CALL_NS_MIN, CALL_SHARE_MIN * node.duration_ns):
+            callee = servers[0]
+            yield Finding(
+                "call_wait",
+                f"{node.service} waited {ms(node.duration_ns)} for {callee.service} {callee.operation}, which worked"
+                f" {ms(callee.duration_ns)}; the rest passed on the way or before it began",
+                wait_ns,
+                node,
+                [node, callee],
+            )
+
+
+def waits_in_queues(tree: Tree) -> Iterator[Finding]:
+    """Messages that lay in a queue for a second and more."""
+    for node in tree.nodes:
+        sender = node.parent
+        if node.kind == CONSUMER and sender is not None and sender.kind == PRODUCER:
+            wait_ns = node.start_ns - sender.end_ns
+            if wait_ns >= QUEUE_NS_MIN:
+                queue = node.text("messaging.destination.name", "messaging.destination") or "its queue"
+                yield Finding(
+                    "queue_wait",
+                    f"a message of {sender.service} lay {ms(wait_ns)} in {queue} before {node.service} began"
+                    f" {node.operation}",
+                    wait_ns,
+                    node,
+                    [sender, node],
+                    {"destination": queue},
+                )
+
+
+def unrecorded_time(tree: Tree) -> Iterator[Finding]:
+    """Long stretches of the critical path between a span's calls, in which no span tells what was done.
+
+    A span without any calls is work, and as such recorded. One gap at a time: 50 ms and a third of the trace.
+    """
+    for segment in critical_path(tree.root):
+        node = segment.node
+        if not node.awaited or segment.duration_ns < max(GAP_NS_MIN, GAP_SHARE_MIN * tree.root.duration_ns):
+            continue
+        before = [child for child in node.awaited if child.end_ns <= segment.start_ns]
+        after = [child for child in node.awaited if child.start_ns >= segment.end_ns]
+        near = [*before[-1:], *after[:1]]
+        where = (
+            f"between {before[-1].operation} and {after[0].operation}"
+            if before and after
+            else f"after {before[-1].operation}"
+            if before
+            else f"before {after[0].operation}"
+            if after
+            else "beside its calls"
+        )
+        yield Finding(
+            "unrecorded_time",
+            f"{ms(segment.duration_ns)} of {node.service} {node.operation} passed {where}, and no span tells in what",
+            segment.duration_ns,
+            node,
+            [node, *near],
+        )

@@ -1,0 +1,156 @@
+"""Reading what was counted: rate, errors and durations of series, and of calls between services, for any window."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from jaegerlite.columns import I64Array
+from jaegerlite.histogram import Histograms
+from jaegerlite.partitions import Snapshot
+from jaegerlite.rollup import FINE_SLOTS, SLOT_MS
+from jaegerlite.series import Series
+from jaegerlite.sql import number_list
+from jaegerlite.store import Store
+
+NS_PER_MS: Final = 1_000_000
+QUANTILES: Final = (("p50_ms", 0.5), ("p95_ms", 0.95), ("p99_ms", 0.99))
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A stretch of time in milliseconds since 1970, in whole slots, cut into steps of whole slots."""
+
+    start_ms: int
+    step_ms: int
+    steps: int
+
+    @property
+    def end_ms(self) -> int:
+        """Its end, which does not belong to it."""
+        return self.start_ms + self.steps * self.step_ms
+
+    @property
+    def seconds(self) -> float:
+        """Its length."""
+        return self.steps * self.step_ms / 1000
+
+    def whole(self) -> "Window":
+        """The same window in one step."""
+        return Window(self.start_ms, self.step_ms * self.steps, 1)
+
+
+def window_of(start_ms: int, end_ms: int, step_ms: int = 0) -> Window:
+    """The window of whole slots that begins with the one of `start_ms`, with its minute where it is long.
+
+    `step_ms` 0 makes one step of it.
+    """
+    start_ms -= start_ms % (60_000 if end_ms - start_ms > FINE_SLOTS * SLOT_MS else SLOT_MS)
+    slots = max(1, -(-(end_ms - start_ms) // SLOT_MS))
+    step_slots = max(1, step_ms // SLOT_MS) if step_ms else slots
+    return Window(start_ms, step_slots * SLOT_MS, -(-slots // step_slots))
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Histograms by group and step: `keys` name the groups, cell `group * steps + step`."""
+
+    keys: list[Any]
+    window: Window
+    histograms: Histograms
+
+
+def read_red(store: Store, snapshot: Snapshot, window: Window, key_of: dict[int, Any]) -> Counted:
+    """What was counted of the series that `key_of` names by number, in groups of the same key."""
+    keys = list(dict.fromkeys(key_of.values()))
+    places = {key: place for place, key in enumerate(keys)}
+    group_of = np.zeros(max(key_of, default=0) + 1, np.int64)
+    for number, key in key_of.items():
+        group_of[number] = places[key]
+    everything = len(key_of) == len(store.registry.all)
+    where = "" if everything else f"AND series IN ({number_list(key_of)})"
+    rows = _read(snapshot, "red_table", "series", window, where)
+    known = rows["series"] < len(group_of)
+    return _counted(keys, window, group_of[rows["series"][known]], {name: row[known] for name, row in rows.items()})
+
+
+def read_edges(store: Store, snapshot: Snapshot, window: Window) -> Counted:
+    """What was counted of calls between services; the keys are pairs of their names."""
+    rows = _read(snapshot, "edge_table", "parent, child", window, "")
+    services = store.registry.services
+    pairs, group = np.unique(rows["parent"] << 32 | rows["child"], return_inverse=True)
+    keys = [(services[pair >> 32], services[pair & 0xFFFFFFFF]) for pair in pairs.tolist()]
+    return _counted(keys, window, group, rows)
+
+
+def _read(snapshot: Snapshot, table: str, who: str, window: Window, where: str) -> dict[str, I64Array]:
+    first_slot, stop_slot = window.start_ms // SLOT_MS, window.end_ms // SLOT_MS
+    step_slots = window.step_ms // SLOT_MS
+    partitions = snapshot.overlapping(window.start_ms * NS_PER_MS, window.end_ms * NS_PER_MS - 1)
+    tables = " UNION ALL ".join(
+        f"SELECT (slot - {first_slot:d}) // {step_slots:d} AS step, {who}, bucket, calls, errors"  # noqa: S608
+        f" FROM {getattr(partition, table)} WHERE slot BETWEEN {first_slot:d} AND {stop_slot - 1:d} {where}"
+        for partition in partitions
+    )
+    names = ("step", *who.split(", "), "bucket", "calls", "errors")
+    if not tables:
+        return {name: np.empty(0, np.int64) for name in names}
+    found = snapshot.cursor.execute(
+        f"SELECT step, {who}, bucket, sum(calls)::BIGINT AS calls, sum(errors)::BIGINT AS errors"  # noqa: S608
+        f" FROM ({tables}) GROUP BY ALL"
+    ).fetchnumpy()
+    return {name: np.ma.getdata(found[name]).astype(np.int64) for name in names}
+
+
+def _counted(keys: list[Any], window: Window, group: I64Array, rows: dict[str, I64Array]) -> Counted:
+    cell = group * window.steps + rows["step"]
+    histograms = Histograms(cell, rows["bucket"], rows["calls"], rows["errors"], len(keys) * window.steps)
+    return Counted(keys, window, histograms)
+
+
+def entry_series(store: Store, service: str = "", operation: str = "", kinds: tuple[int, ...] = ()) -> list[Series]:
+    """The series of a service, an operation and certain span kinds; empty means any."""
+    return [
+        series
+        for series in store.registry.all
+        if (not service or series.service == service)
+        and (not operation or series.name == operation)
+        and (not kinds or series.kind in kinds)
+    ]
+
+
+def figures(counted: Counted) -> list[Json]:
+    """The figures of each group over the whole of a window of one step."""
+    histograms, seconds = counted.histograms, counted.window.seconds
+    quantiles = {name: histograms.quantile_ns(q) for name, q in QUANTILES}
+    return [
+        {
+            "calls": calls,
+            "errors": errors,
+            "rate_per_s": round(calls / seconds, 4),
+            "error_rate": round(errors / calls, 6) if calls else 0.0,
+            **{name: _ms(values[place]) for name, values in quantiles.items()},
+            "total_ms": round(histograms.total_ns[place] / NS_PER_MS, 1),
+        }
+        for place, (calls, errors) in enumerate(zip(histograms.calls.tolist(), histograms.errors.tolist(), strict=True))
+    ]
+
+
+def curves(counted: Counted) -> list[Json]:
+    """The figures of each group over time: a value for each step, null where nothing was called."""
+    histograms, steps, step_s = counted.histograms, counted.window.steps, counted.window.step_ms / 1000
+    quantiles = {name: [_ms(value) for value in histograms.quantile_ns(q)] for name, q in QUANTILES}
+    calls, errors = histograms.calls.tolist(), histograms.errors.tolist()
+    rates = [round(count / step_s, 4) for count in calls]
+    shares = [round(e / c, 6) if c else None for c, e in zip(calls, errors, strict=True)]
+    values: dict[str, list[Any]] = {"rate_per_s": rates, "error_rate": shares, **quantiles}
+    return [
+        {name: column[place * steps : (place + 1) * steps] for name, column in values.items()}
+        for place in range(len(counted.keys))
+    ]
+
+
+def _ms(value_ns: float) -> float | None:
+    return None if math.isnan(value_ns) else round(float(value_ns) / NS_PER_MS, 3)
