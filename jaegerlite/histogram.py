@@ -30,7 +30,7 @@ class Histograms:
         self.calls: I64Array = np.bincount(self._cell, self._calls_by_row, cells).astype(np.int64)
         self.errors: I64Array = np.bincount(cell.astype(np.int64), errors, cells).astype(np.int64)
         middle_ns = (self._lower_ns + self._upper_ns) / 2
-        self.total_ns: F64Array = np.bincount(self._cell, self._calls_by_row * middle_ns, cells)
+        self.total_ns: F64Array = np.bincount(self._cell, self._calls_by_row * middle_ns, cells).astype(np.float64)
 
     def quantile_ns(self, quantile: float) -> F64Array:
         """A percentile of each cell in nanoseconds, `quantile` from 0 to 1; NaN where a cell has no calls.

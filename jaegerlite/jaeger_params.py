@@ -9,6 +9,7 @@ from typing import Final
 
 from starlette.datastructures import QueryParams
 
+from jaegerlite.red import Window, window_of
 from jaegerlite.search import TraceQuery
 from jaegerlite.traces import TraceKey
 
@@ -170,12 +171,13 @@ def is_raw(params: QueryParams) -> bool:
     return params.get("raw", "") in {"1", "t", "T", "true", "TRUE", "True"}
 
 
-def dependency_window_minutes(params: QueryParams) -> tuple[int, int]:
-    """First and last minute since 1970 of `/api/dependencies?endTs=&lookback=`, both in milliseconds.
+def dependency_window(params: QueryParams) -> Window:
+    """The whole minutes of `/api/dependencies?endTs=&lookback=`, both in milliseconds.
 
     Raises:
         ParameterError: one of them is no integer.
     """
     end_ms = _integer_param(params, "endTs", time.time_ns() // 1_000_000)
     lookback_ms = _integer_param(params, "lookback", DEPENDENCY_LOOKBACK_DEFAULT_MS)
-    return (end_ms - lookback_ms) // 60_000, end_ms // 60_000
+    start_ms, end_ms = (min(max(0, at), I64_MAX // 1_000_000 - 60_000) for at in (end_ms - lookback_ms, end_ms))
+    return window_of(start_ms - start_ms % 60_000, end_ms - end_ms % 60_000 + 60_000)

@@ -16,6 +16,7 @@ from jaegerlite.store import Store
 
 NS_PER_MS: Final = 1_000_000
 QUANTILES: Final = (("p50_ms", 0.5), ("p95_ms", 0.95), ("p99_ms", 0.99))
+ROWS: Final = ("group", "step", "bucket", "calls", "errors")
 Json = dict[str, Any]
 
 
@@ -55,11 +56,17 @@ def window_of(start_ms: int, end_ms: int, step_ms: int = 0) -> Window:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """Histograms by group and step: `keys` name the groups, cell `group * steps + step`."""
+    """Counted spans in groups: `keys` name the groups; the rows are arrays of group, step, bucket, calls, errors."""
 
     keys: list[Any]
     window: Window
-    histograms: Histograms
+    rows: dict[str, I64Array]
+
+    def histograms(self) -> Histograms:
+        """A histogram for each group and step, in cell `group * steps + step`."""
+        rows, steps = self.rows, self.window.steps
+        cell = rows["group"] * steps + rows["step"]
+        return Histograms(cell, rows["bucket"], rows["calls"], rows["errors"], len(self.keys) * steps)
 
 
 def read_red(store: Store, snapshot: Snapshot, window: Window, key_of: dict[int, Any]) -> Counted:
@@ -73,7 +80,8 @@ def read_red(store: Store, snapshot: Snapshot, window: Window, key_of: dict[int,
     where = "" if everything else f"AND series IN ({number_list(key_of)})"
     rows = _read(snapshot, "red_table", "series", window, where)
     known = rows["series"] < len(group_of)
-    return _counted(keys, window, group_of[rows["series"][known]], {name: row[known] for name, row in rows.items()})
+    rows = {name: row[known] for name, row in rows.items()}
+    return Counted(keys, window, rows | {"group": group_of[rows["series"]]})
 
 
 def read_edges(store: Store, snapshot: Snapshot, window: Window) -> Counted:
@@ -82,7 +90,7 @@ def read_edges(store: Store, snapshot: Snapshot, window: Window) -> Counted:
     services = store.registry.services
     pairs, group = np.unique(rows["parent"] << 32 | rows["child"], return_inverse=True)
     keys = [(services[pair >> 32], services[pair & 0xFFFFFFFF]) for pair in pairs.tolist()]
-    return _counted(keys, window, group, rows)
+    return Counted(keys, window, rows | {"group": group})
 
 
 def _read(snapshot: Snapshot, table: str, who: str, window: Window, where: str) -> dict[str, I64Array]:
@@ -104,13 +112,7 @@ def _read(snapshot: Snapshot, table: str, who: str, window: Window, where: str) 
     return {name: np.ma.getdata(found[name]).astype(np.int64) for name in names}
 
 
-def _counted(keys: list[Any], window: Window, group: I64Array, rows: dict[str, I64Array]) -> Counted:
-    cell = group * window.steps + rows["step"]
-    histograms = Histograms(cell, rows["bucket"], rows["calls"], rows["errors"], len(keys) * window.steps)
-    return Counted(keys, window, histograms)
-
-
-def entry_series(store: Store, service: str = "", operation: str = "", kinds: tuple[int, ...] = ()) -> list[Series]:
+def series_of(store: Store, service: str = "", operation: str = "", kinds: tuple[int, ...] = ()) -> list[Series]:
     """The series of a service, an operation and certain span kinds; empty means any."""
     return [
         series
@@ -123,8 +125,9 @@ def entry_series(store: Store, service: str = "", operation: str = "", kinds: tu
 
 def figures(counted: Counted) -> list[Json]:
     """The figures of each group over the whole of a window of one step."""
-    histograms, seconds = counted.histograms, counted.window.seconds
+    histograms, seconds = counted.histograms(), counted.window.seconds
     quantiles = {name: histograms.quantile_ns(q) for name, q in QUANTILES}
+    totals_ns = histograms.total_ns.tolist()
     return [
         {
             "calls": calls,
@@ -132,7 +135,7 @@ def figures(counted: Counted) -> list[Json]:
             "rate_per_s": round(calls / seconds, 4),
             "error_rate": round(errors / calls, 6) if calls else 0.0,
             **{name: _ms(values[place]) for name, values in quantiles.items()},
-            "total_ms": round(histograms.total_ns[place] / NS_PER_MS, 1),
+            "total_ms": round(totals_ns[place] / NS_PER_MS, 1),
         }
         for place, (calls, errors) in enumerate(zip(histograms.calls.tolist(), histograms.errors.tolist(), strict=True))
     ]
@@ -140,7 +143,7 @@ def figures(counted: Counted) -> list[Json]:
 
 def curves(counted: Counted) -> list[Json]:
     """The figures of each group over time: a value for each step, null where nothing was called."""
-    histograms, steps, step_s = counted.histograms, counted.window.steps, counted.window.step_ms / 1000
+    histograms, steps, step_s = counted.histograms(), counted.window.steps, counted.window.step_ms / 1000
     quantiles = {name: [_ms(value) for value in histograms.quantile_ns(q)] for name, q in QUANTILES}
     calls, errors = histograms.calls.tolist(), histograms.errors.tolist()
     rates = [round(count / step_s, 4) for count in calls]

@@ -6,7 +6,7 @@ from typing import Final
 from jaegerlite.analysis.tree import Node
 
 _QUOTED: Final = re.compile(r"'(?:[^']|'')*'")
-_PLACEHOLDER: Final = re.compile(r"[$:@]\w+|%\(\w+\)s|%s|\?")
+_PLACEHOLDER: Final = re.compile(r"\$\w+|(?<!\w)[:@][A-Za-z_]\w*|%\(\w+\)s|%s|\?")
 _UUID: Final = re.compile(r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b")
 _NUMBER: Final = re.compile(r"(?<![A-Za-z_])-?\b(?:0x[0-9a-fA-F]+|\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)\b|(?<=[:/_-])\d+\b")
 _LIST: Final = re.compile(r"\(\s*\?(?:\s*,\s*\?)+\s*\)")

@@ -9,8 +9,9 @@ from starlette.routing import BaseRoute
 from jaegerlite.api.answers import api_route, envelope, error_answer, tenant_of
 from jaegerlite.backend import Backend
 from jaegerlite.jaeger_json import Json, trace_id_text, trace_json
-from jaegerlite.jaeger_params import ParameterError, dependency_window_minutes, is_raw, search_params, trace_id
+from jaegerlite.jaeger_params import ParameterError, dependency_window, is_raw, search_params, trace_id
 from jaegerlite.partitions import Snapshot
+from jaegerlite.red import Window, read_edges
 from jaegerlite.search import find_traces
 from jaegerlite.store import Store
 from jaegerlite.traces import load_traces
@@ -72,19 +73,17 @@ async def trace(request: Request) -> Response:
     return envelope([trace_json(key, traces[key], raw=raw)])
 
 
-def _calls(_: Store, snapshot: Snapshot, first_minute: int, last_minute: int) -> list[Json]:
-    rows = snapshot.cursor.execute(
-        "SELECT parent, child, sum(calls)::BIGINT FROM edge WHERE minute BETWEEN ? AND ? GROUP BY ALL ORDER BY ALL",
-        [first_minute, last_minute],
-    ).fetchall()
-    return [{"parent": parent, "child": child, "callCount": calls} for parent, child, calls in rows]
+def _calls(store: Store, snapshot: Snapshot, window: Window) -> list[Json]:
+    edges = read_edges(store, snapshot, window)
+    links = sorted(zip(edges.keys, edges.histograms().calls.tolist(), strict=True))
+    return [{"parent": parent, "child": child, "callCount": calls} for (parent, child), calls in links]
 
 
 async def dependencies(request: Request) -> Response:
     """`/api/dependencies?endTs=&lookback=`: calls between services, whole minutes."""
-    window = dependency_window_minutes(request.query_params)
+    window = dependency_window(request.query_params)
     service = request.query_params.get("service", "")
-    links = await tenant_of(request).read(_calls, *window)
+    links = await tenant_of(request).read(_calls, window)
     return envelope([link for link in links if service in ("", link["parent"], link["child"])])
 
 

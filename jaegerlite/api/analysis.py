@@ -1,0 +1,30 @@
+"""What can be said about one trace."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from jaegerlite.analysis.report import report
+from jaegerlite.api.answers import api_route, error_answer, json_answer, tenant_of
+from jaegerlite.backend import Backend
+from jaegerlite.jaeger_json import Json, trace_id_text
+from jaegerlite.jaeger_params import trace_id
+from jaegerlite.partitions import Snapshot
+from jaegerlite.store import Store
+from jaegerlite.traces import TraceKey, load_traces
+
+
+def _report(store: Store, snapshot: Snapshot, key: TraceKey) -> Json | None:
+    spans = load_traces(store, snapshot, [key]).get(key)
+    return {"trace_id": trace_id_text(key), **report(spans)} if spans else None
+
+
+async def analysis(request: Request) -> Response:
+    """`/api/traces/{id}/analysis`: critical path and findings of a trace."""
+    found = await tenant_of(request).read(_report, trace_id(request.path_params["id"]))
+    return json_answer(found) if found else error_answer(404, "trace not found")
+
+
+def routes(_: Backend) -> list[BaseRoute]:
+    """The routes of the analysis."""
+    return [api_route("/api/traces/{id}/analysis", analysis)]

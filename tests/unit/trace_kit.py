@@ -1,0 +1,45 @@
+"""Traces made by hand, span by span, for tests of their analysis."""
+
+from jaegerlite.otlp import SpanRest, Value
+from jaegerlite.series import KIND_NAMES, Series
+from jaegerlite.traces import Span
+
+BEGAN_NS = 1_700_000_000_000_000_000
+NS_PER_MS = 1_000_000
+
+
+class TraceKit:
+    """Collects spans; times are milliseconds since the trace began."""
+
+    def __init__(self) -> None:
+        self.spans: list[Span] = []
+
+    def add(
+        self,
+        parent: int,
+        where: str,
+        start_ms: float,
+        duration_ms: float,
+        *,
+        kind: str = "internal",
+        failed: bool = False,
+        message: str = "",
+        attributes: dict[str, Value] | None = None,
+    ) -> int:
+        """Add a span, `where` being "service operation", below a parent (0 for none); give its id."""
+        service, _, operation = where.partition(" ")
+        number = len(self.spans) + 1
+        series = Series(0, service.encode(), b"", KIND_NAMES.index(kind), b"", operation, service, (), "", "", ())
+        rest = SpanRest(tuple((attributes or {}).items()), status_message=message)
+        start_ns = BEGAN_NS + round(start_ms * NS_PER_MS)
+        self.spans.append(
+            Span((1, 1), number, parent, start_ns, round(duration_ms * NS_PER_MS), 2 if failed else 0, series, rest)
+        )
+        return number
+
+    def query(
+        self, parent: int, statement: str, start_ms: float, duration_ms: float, *, service: str = "orders"
+    ) -> int:
+        """Add a call to a database."""
+        tags: dict[str, Value] = {"db.system.name": "postgresql", "db.query.text": statement}
+        return self.add(parent, f"{service} SELECT item", start_ms, duration_ms, kind="client", attributes=tags)
