@@ -41,7 +41,7 @@ async def _do(gateway: str, login: Mapping[str, str], method: str, path: str, bo
         token = json.loads(content)["token"]
         status, content = await http.request(method, f"{gateway}{path}", body, {"Authorization": f"Bearer {token}"})
     answer = json.loads(content)
-    if status == 200:
+    if status in (200, 201):
         print(json.dumps(answer, indent=1))
         return 0
     print(f"{answer['code']}: {answer['detail']}", file=sys.stderr)

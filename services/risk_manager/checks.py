@@ -29,6 +29,7 @@ class Checks:
         says that it was amended.
         """
         await self._reference.ready()
+        await self._reference.look_up({order.symbol for order in orders})
         answers: list[RiskPassed | Refused | None] = [self._check_alone(order) for order in orders]
         left = [index for index, answer in enumerate(answers) if answer is None]
         if left:
