@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from outcry import admin_commands
+from outcry import admin_commands, firm_commands
 from outcry import settings as configuration
 
 app = typer.Typer(
@@ -16,6 +16,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+admin_commands.app.add_typer(firm_commands.app)
 app.add_typer(admin_commands.app)
 
 

@@ -18,6 +18,7 @@ from services.client_gateway.own_messages import OwnMessages
 from services.client_gateway.pages import install_pages
 from services.client_gateway.placement import Placement
 from services.client_gateway.report_routes import ReportRoutes
+from services.client_gateway.risk_admin_routes import RiskAdminRoutes
 from services.client_gateway.settings import GatewaySettings
 from services.client_gateway.socket import Sockets
 from services.client_gateway.sweeper import Sweeper
@@ -41,6 +42,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     MarketRoutes(listing).install(api)
     ReportRoutes().install(api)
     AdminRoutes(listing).install(api)
+    RiskAdminRoutes().install(api)
     TraceRoutes(settings).install(api)
     live = Live(settings.redis_url.get_secret_value())
     sockets = Sockets(api, settings.body_bytes_max)

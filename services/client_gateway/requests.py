@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Annotated
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import Meta
 
 from shared.contracts.engine import Instrument
 from shared.contracts.money import CASH, AmountError, money_from, shares_from
@@ -61,39 +61,11 @@ class BookTermsRequest(Body, frozen=True, kw_only=True):
     price_band: Decimal | None = None
 
 
-class ListingRequest(Body, frozen=True, kw_only=True):
-    """``POST /admin/symbols``: a symbol to trade from now on. Tick and reference price are dollars, the lot shares."""
-
-    symbol: Annotated[str, Meta(max_length=12)]
-    name: Annotated[str, Meta(max_length=100)]
-    tick_size: Decimal
-    lot_size: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
-    reference_price: Decimal
-
-
 class SessionRequest(Body, frozen=True, kw_only=True):
     """``POST /admin/symbols/{symbol}/session``. ``reference_price`` is what auctions and the price band start from."""
 
     session: str
     reference_price: Decimal | None = None
-
-
-class LimitsRequest(Body, frozen=True, kw_only=True):
-    """``POST /admin/users/{user_id}/limits``: any of them; null puts one back to the default. Money in dollars."""
-
-    order_value: Decimal | UnsetType | None = UNSET
-    order_quantity: Decimal | UnsetType | None = UNSET
-    position: Decimal | UnsetType | None = UNSET
-    daily_value: Decimal | UnsetType | None = UNSET
-    price_collar_percent: Decimal | UnsetType | None = UNSET
-    open_orders: Decimal | UnsetType | None = UNSET
-    orders_per_second: Decimal | UnsetType | None = UNSET
-
-
-class BlockRequest(Body, frozen=True, kw_only=True):
-    """``POST /admin/users/{user_id}/block``: shut out (true) or let in again (false)."""
-
-    blocked: bool
 
 
 class CancelAllQuery(Body, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from services.risk_manager.changes import LimitChanges
+from services.risk_manager.changes import ControlChanges
 from services.risk_manager.checks import Checks
 from services.risk_manager.consumer import Executions, Watch
 from services.risk_manager.reference import Reference
@@ -17,13 +17,16 @@ from shared.contracts.events import EXECUTIONS
 from shared.contracts.money import money_text
 from shared.contracts.operations import RISK
 from shared.contracts.risk import (
-    CHANGE_LIMITS,
-    GET_LIMITS,
+    CHANGE_CONTROLS,
+    CREATE_FIRM,
+    GET_CONTROLS,
+    LIST_CONTROL_CHANGES,
+    LIST_FIRMS,
     OPEN_RESERVATIONS,
     RELEASE_RISK,
     VALIDATE_AMEND,
     VALIDATE_ORDER,
-    LimitsChange,
+    ControlsChange,
     RiskCheck,
 )
 from shared.contracts.wallet import ReleaseRequest
@@ -38,7 +41,7 @@ def create_app(settings: RiskSettings) -> FastAPI:
     state = RiskState(service.redis)
     reference = Reference(service.clients, service.database, settings.limits())
     checks = Checks(state, reference)
-    changes = LimitChanges(service.database, reference)
+    changes = ControlChanges(service.database, reference, state)
     watch = Watch(state, service.database, service.follow(EXECUTIONS, Executions(state).apply))
     service.at_start(watch.start)
     service.keep_running(watch.run)
@@ -48,8 +51,11 @@ def create_app(settings: RiskSettings) -> FastAPI:
     service.serve(VALIDATE_ORDER, checks.validate, order_attributes)
     service.serve(VALIDATE_AMEND, checks.validate, order_attributes)
     service.serve(RELEASE_RISK, checks.release, release_attributes)
-    service.serve(CHANGE_LIMITS, changes.change, change_attributes)
-    service.serve(GET_LIMITS, changes.limits)
+    service.serve(CHANGE_CONTROLS, changes.change, change_attributes)
+    service.serve(GET_CONTROLS, changes.controls)
+    service.serve(CREATE_FIRM, changes.create_firm)
+    service.serve(LIST_FIRMS, changes.firms)
+    service.serve(LIST_CONTROL_CHANGES, changes.changes)
     service.serve(OPEN_RESERVATIONS, checks.open_reservations)
     return service.app
 
@@ -66,8 +72,8 @@ def order_attributes(order: RiskCheck) -> Mapping[str, Any]:
     }
 
 
-def change_attributes(item: LimitsChange) -> Mapping[str, Any]:
-    return {"user.id": str(item.user_id), "account.id": str(item.account_id)}
+def change_attributes(item: ControlsChange) -> Mapping[str, Any]:
+    return {"user.id": str(item.user_id), f"{item.scope}.id": str(item.id)}
 
 
 def release_attributes(item: ReleaseRequest) -> Mapping[str, Any]:

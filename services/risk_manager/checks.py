@@ -5,10 +5,10 @@ from typing import Any
 
 from opentelemetry.trace import Span
 
-from services.risk_manager.limits import check_alone, checks_made, refusal, unknown_symbol
+from services.risk_manager.controls import Profile
+from services.risk_manager.limits import checks_made, refusal, unknown_symbol
 from services.risk_manager.reference import Reference
 from services.risk_manager.state import RiskState
-from shared.contracts.codes import OrderType
 from shared.contracts.operations import Done, Refused
 from shared.contracts.risk import RiskCheck, RiskPassed
 from shared.contracts.wallet import OrderIds, ReleaseRequest, UnconfirmedSince
@@ -29,19 +29,24 @@ class Checks:
         says that it was amended.
         """
         await self._reference.ready()
-        await self._reference.look_up({order.symbol for order in orders})
-        answers: list[RiskPassed | Refused | None] = [self._check_alone(order) for order in orders]
+        profiles = [self._reference.controls.profile(order.user_id) for order in orders]
+        answers: list[RiskPassed | Refused | None] = [
+            self._fault(order, profile) for order, profile in zip(orders, profiles, strict=True)
+        ]
         left = [index for index, answer in enumerate(answers) if answer is None]
         if left:
-            packed = [self._packed(orders[index]) for index in left]
-            verdicts = await self._state.check([spans[index] for index in left], packed)
+            packed = [_packed(orders[index], profiles[index]) for index in left]
+            prices = self._reference.reference_prices
+            verdicts = await self._state.check([spans[index] for index in left], packed, prices)
             for number, index in enumerate(left):
                 verdict, limit, value = verdicts[number * 3 : number * 3 + 3]
-                order = orders[index]
+                order, profile = orders[index], profiles[index]
                 answers[index] = (
                     refusal(verdict, limit, value)
                     if verdict
-                    else RiskPassed(order_id=order.order_id, checks=checks_made(order))
+                    else RiskPassed(
+                        order_id=order.order_id, checks=checks_made(order, profile.limits, profile.firm_limits)
+                    )
                 )
         return [answer for answer in answers if answer is not None]
 
@@ -58,30 +63,25 @@ class Checks:
             answers.append(OrderIds(order_ids=tuple(order_ids), user_ids=tuple(user_ids)))
         return answers
 
-    def _check_alone(self, order: RiskCheck) -> Refused | None:
+    def _fault(self, order: RiskCheck, profile: Profile) -> Refused | None:
         if order.symbol not in self._reference.reference_prices:
             return unknown_symbol(order.symbol)
-        return check_alone(order, self._reference.limits_of(order.user_id))
+        return profile.fault(order)
 
-    def _packed(self, order: RiskCheck) -> tuple[Any, ...]:
-        """For ``lua/check.lua``, with what it must know and can't look up. Ids as text, see ``effects``."""
-        limits = self._reference.limits_of(order.user_id)
-        return (
-            str(order.order_id),
-            str(order.user_id),
-            order.symbol,
-            order.side,
-            order.order_type == OrderType.LIMIT,
-            order.price,
-            order.quantity,
-            order.price * order.quantity,
-            self._reference.reference_prices[order.symbol],
-            (
-                limits.position,
-                limits.daily_value,
-                limits.price_collar_percent,
-                limits.open_orders,
-                limits.orders_per_second,
-            ),
-            order.amended_from,
-        )
+
+def _packed(order: RiskCheck, profile: Profile) -> tuple[Any, ...]:
+    """For ``lua/check.lua``, with what it must know and can't look up. Ids as text, see ``effects``."""
+    return (
+        str(order.order_id),
+        str(order.user_id),
+        order.symbol,
+        order.side,
+        order.order_type,
+        order.price,
+        order.quantity,
+        order.price * order.quantity,
+        profile.packed,
+        order.amended_from,
+        str(profile.firm_id),
+        profile.firm_packed,
+    )

@@ -8,6 +8,7 @@ from opentelemetry.trace import SpanKind
 from redis.exceptions import RedisError
 
 from services.risk_manager import store
+from services.risk_manager.control_store import load_controls
 from services.risk_manager.state import RiskState
 from shared.consumer import Consumer
 from shared.contracts.events import EXECUTIONS, EngineEvent
@@ -67,11 +68,16 @@ class Watch:
         self._executions = executions
 
     async def start(self) -> None:
-        """At start any difference means that something died half-way: the state is made again. Raises Unavailable."""
+        """At start any difference means that something died half-way: the state is made again. Raises Unavailable.
+
+        So may a change of an account's firm have.
+        """
         async with self._database.connection() as connection:
             seq = await store.load_position(connection)
+            memberships = (await load_controls(connection)).memberships
         if await self._state.position() != seq:
             await self._rebuild()
+        await self._state.join(memberships)
 
     async def run(self) -> None:
         """Looks for ever. While running Valkey may be ahead, by events whose transaction is not committed yet."""

@@ -24,11 +24,12 @@ class OpenOrder(NamedTuple):
 
 
 class Effects(NamedTuple):
-    """The sum of some events: orders by id, change in shares by (user, symbol), value traded by (user, day)."""
+    """The sum of some events: orders by id, change in shares by (user, symbol), and by (user, day) what was traded."""
 
     orders: dict[int, OpenOrder]
     positions: dict[tuple[int, str], Shares]
-    values: dict[tuple[int, int], Money]
+    values: dict[tuple[int, int], tuple[Money, Money]]
+    """Value bought and sold together, and value bought less value sold."""
 
     def packed(self) -> bytes:
         """For ``lua/apply.lua``. Ids as text: Lua's numbers are exact to 2^53 only."""
@@ -39,7 +40,7 @@ class Effects(NamedTuple):
                     for o in self.orders.values()
                 ],
                 [(str(user), symbol, change) for (user, symbol), change in self.positions.items()],
-                [(str(user), day, value) for (user, day), value in self.values.items()],
+                [(str(user), day, *traded) for (user, day), traded in self.values.items()],
             )
         )
 
@@ -81,8 +82,9 @@ def _trade(effects: Effects, trade: Trade, symbol: str, day: int) -> None:
     positions[buyer] = positions.get(buyer, 0) + trade.quantity
     positions[seller] = positions.get(seller, 0) - trade.quantity
     value = trade.price * trade.quantity
-    for user_id in (trade.taker_user_id, trade.maker_user_id):
-        values[user_id, day] = values.get((user_id, day), 0) + value
+    for user_id, net in ((trade.buyer_id, value), (trade.seller_id, -value)):
+        before = values.get((user_id, day), (0, 0))
+        values[user_id, day] = (before[0] + value, before[1] + net)
 
 
 def _set_open(

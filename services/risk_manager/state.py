@@ -8,7 +8,7 @@ counts too much for longer than it takes the gateway's sweeper to find a reserva
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -21,10 +21,12 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from services.risk_manager.control_store import load_controls
 from services.risk_manager.effects import DAY_US, Effects, effects_of
 from services.risk_manager.store import load
 from shared.contracts.events import EngineEvent
 from shared.contracts.market import QUOTES_KEY
+from shared.contracts.money import Money
 from shared.errors import Unavailable
 from shared.postgres import Connection
 from shared.tracing import statement_spans
@@ -32,7 +34,7 @@ from shared.tracing import statement_spans
 log = structlog.get_logger()
 
 LUA = Path(__file__).parent / "lua"
-POSITION_KEY = "risk:state:position"
+POSITION_KEY = "risk:state:position:2"
 ORDERS_KEY = "risk:state:orders"
 WAITING_KEY = "risk:state:waiting"
 STATE_KEYS = "risk:state:*"
@@ -51,18 +53,24 @@ class RiskState:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         common = (LUA / "common.lua").read_text()
-        self._check, self._release, self._apply = (
+        self._check, self._release, self._apply, self._join = (
             redis.register_script(common + (LUA / name).read_text())
-            for name in ("check.lua", "release.lua", "apply.lua")
+            for name in ("check.lua", "release.lua", "apply.lua", "join.lua")
         )
         self._pack = msgspec.msgpack.Encoder().encode
         self._changing = asyncio.Lock()
 
-    async def check(self, spans: Sequence[Span], orders: Sequence[tuple[Any, ...]]) -> list[int]:
-        """Verdict, limit and value per order, flat. Raises Unavailable when Valkey is away or its state is lost."""
+    async def check(
+        self, spans: Sequence[Span], orders: Sequence[tuple[Any, ...]], reference_prices: Mapping[str, Money]
+    ) -> list[int]:
+        """Verdict, limit and value per order, flat. Raises Unavailable when Valkey is away or its state is lost.
+
+        ``reference_prices`` stand in for symbols without a quote.
+        """
         now_us = time.time_ns() // 1000
+        packed, prices = self._pack(orders), self._pack(reference_prices)
         with _outages(), statement_spans(spans, "check_limits", CHECK):
-            answers: list[int] = await self._check(args=[now_us, now_us // DAY_US, QUOTES_KEY, self._pack(orders)])
+            answers: list[int] = await self._check(args=[now_us, now_us // DAY_US, QUOTES_KEY, packed, prices])
         if not answers:
             raise Unavailable("risk state", "it is being rebuilt")
         return answers
@@ -71,6 +79,16 @@ class RiskState:
         """Takes back the reservations that no event has confirmed, and bars their orders."""
         with _outages(), statement_spans(spans, "release_limits", CHECK):
             await self._release(args=[BARRED_S, self._pack([str(order_id) for order_id in order_ids])])
+
+    async def join(self, memberships: Mapping[int, int]) -> None:
+        """Puts accounts into firms (0: into none); what they have at risk counts for their firm from now on."""
+        async with self._changing:
+            await self._put(memberships)
+
+    async def _put(self, memberships: Mapping[int, int]) -> None:
+        members = [(str(user_id), str(firm_id) if firm_id else "") for user_id, firm_id in memberships.items()]
+        with _outages():
+            await self._join(args=[self._pack(members)])
 
     async def waiting(self, from_us: int, until_us: int) -> tuple[list[int], list[int]]:
         """Order ids, and their users, of reservations made in this window that no event has confirmed."""
@@ -120,10 +138,12 @@ class RiskState:
     async def _rebuild(self, connection: Connection) -> None:
         """While the position is missing no order is let through, so nobody sees a half-made state."""
         seq, effects = await load(connection)
+        memberships = (await load_controls(connection)).memberships
         with _outages():
             await self._redis.delete(POSITION_KEY)
             async for key in self._redis.scan_iter(match=STATE_KEYS, count=1000):
                 await self._redis.unlink(key)
+            await self._put(memberships)
             for chunk in _chunks(effects):
                 await self._apply(args=["", "", chunk.packed()])
             await self._redis.set(POSITION_KEY, seq)

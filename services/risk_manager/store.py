@@ -1,4 +1,4 @@
-"""The risk-manager's SQL: what is at risk as the events told it, and the limits of single accounts."""
+"""The risk-manager's SQL: what is at risk, as the events told it."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,6 @@ from opentelemetry.trace import Span
 
 from services.risk_manager.effects import Effects, OpenOrder
 from shared.contracts.events import EXECUTIONS
-from shared.contracts.risk import LimitsChange
 from shared.postgres import Connection, Statement
 
 # The three parts touch different orders, so they may share one statement: orders that are gone, orders that came to
@@ -27,9 +26,10 @@ UPDATE_EXPOSURES = Statement(
 UPDATE_TOTALS = Statement(
     "UPDATE user_positions",
     """WITH valued AS (
-           INSERT INTO daily_values (user_id, day, value)
-           SELECT * FROM unnest($4::bigint[], $5::integer[], $6::bigint[])
-           ON CONFLICT (user_id, day) DO UPDATE SET value = daily_values.value + excluded.value
+           INSERT INTO daily_values (user_id, day, value, net)
+           SELECT * FROM unnest($4::bigint[], $5::integer[], $6::bigint[], $7::bigint[])
+           ON CONFLICT (user_id, day) DO UPDATE
+           SET value = daily_values.value + excluded.value, net = daily_values.net + excluded.net
        )
        INSERT INTO user_positions (user_id, symbol, quantity)
        SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[])
@@ -66,7 +66,8 @@ async def record(connection: Connection, spans: Sequence[Span], effects: Effects
             [change for _, change in positions],
             [user_id for (user_id, _), _ in values],
             [day for (_, day), _ in values],
-            [value for _, value in values],
+            [value for _, (value, _) in values],
+            [net for _, (_, net) in values],
         )
 
 
@@ -81,42 +82,10 @@ async def load(connection: Connection) -> tuple[int, Effects]:
     orders = await connection.fetch("SELECT order_id, user_id, symbol, side, price, open_quantity FROM exposures")
     positions = await connection.fetch("SELECT user_id, symbol, quantity FROM user_positions WHERE quantity <> 0")
     values = await connection.fetch(
-        "SELECT DISTINCT ON (user_id) user_id, day, value FROM daily_values ORDER BY user_id, day DESC"
+        "SELECT DISTINCT ON (user_id) user_id, day, value, net FROM daily_values ORDER BY user_id, day DESC"
     )
     return seq, Effects(
         {row["order_id"]: OpenOrder(*row.values()) for row in orders},
         {(row["user_id"], row["symbol"]): row["quantity"] for row in positions},
-        {(row["user_id"], row["day"]): row["value"] for row in values},
-    )
-
-
-async def load_limits(connection: Connection) -> dict[int, dict[str, int]]:
-    """The limits of single accounts: user id -> name -> value."""
-    found: dict[int, dict[str, int]] = {}
-    for row in await connection.fetch("SELECT user_id, name, value FROM limits"):
-        found.setdefault(row["user_id"], {})[row["name"]] = row["value"]
-    return found
-
-
-async def change_limits(connection: Connection, change: LimitsChange, now_us: int, trace_id: str) -> None:
-    """Sets limits of an account, or (None) takes them away, and records it, in the caller's transaction."""
-    await connection.execute(
-        "DELETE FROM limits WHERE user_id = $1 AND name = ANY($2::text[])", change.account_id, list(change.limits)
-    )
-    await connection.execute(
-        """INSERT INTO limits (user_id, name, value)
-           SELECT $1, name, value FROM unnest($2::text[], $3::bigint[]) AS new (name, value) WHERE value IS NOT NULL""",
-        change.account_id,
-        list(change.limits),
-        list(change.limits.values()),
-    )
-    await connection.execute(
-        """INSERT INTO limit_changes (time_us, changed_by, user_id, name, value, trace_id)
-           SELECT $1, $2, $3, name, value, $6 FROM unnest($4::text[], $5::bigint[]) AS new (name, value)""",
-        now_us,
-        change.user_id,
-        change.account_id,
-        list(change.limits),
-        list(change.limits.values()),
-        trace_id,
+        {(row["user_id"], row["day"]): (row["value"], row["net"]) for row in values},
     )

@@ -34,7 +34,7 @@ def test_an_order_shows_its_own_way(exchange: Exchange) -> None:
     assert {"POST /v1/order", "check_balance", "validate_order", "match_order", "settle_trade"} <= names
     top = found["spans"][0]
     assert (top["parent_id"], top["attributes"]["hold.amount"]) == ("", "600.00")
-    assert top["attributes"]["risk.checks"] == 7
+    assert top["attributes"]["risk.checks"] == 9
     assert found["explorer_url"].endswith(f"/trace/{bought['trace_id']}")
     text = str(found)
     assert not re.search(rf"\b({seller.user_id}|{buyer.user_id})\b", text.replace(str(bought["order_id"]), ""))

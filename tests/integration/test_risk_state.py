@@ -4,28 +4,43 @@ import random
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from copy import copy
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from redis.asyncio import Redis
 
 from services.risk_manager import app as risk_app
-from services.risk_manager import store
+from services.risk_manager import control_store, store
 from services.risk_manager.effects import DAY_US, effects_of
-from services.risk_manager.limits import Verdict
-from services.risk_manager.state import RiskState
-from shared.contracts.codes import Side
+from services.risk_manager.limits import OF_FIRM, Limits, Verdict
+from services.risk_manager.state import POSITION_KEY, RiskState
+from shared.contracts.codes import OrderType, Side
 from shared.contracts.events import EXECUTIONS, EngineEvent
 from shared.contracts.operations import RISK
 from shared.postgres import Database, migrate
 from tests.fake_engine import accepted, closed, event, trade
 
 MIGRATIONS: Path = risk_app.MIGRATIONS
-POSITION, DAILY, OPEN_ORDERS = 80, 90_000, 6
-LIMITS = (POSITION, DAILY, 1000, OPEN_ORDERS, 100_000)
-NOT_HERE = (Verdict.PRICE_COLLAR, Verdict.ORDER_RATE)
-USERS, SYMBOLS = (1, 2, 3), ("AAPL", "MSFT")
+PRICES = {"AAPL": 100, "MSFT": 103}
+LIMITS = Limits(
+    position=80,
+    daily_value=62_000,
+    open_orders=5,
+    orders_per_second=100_000,
+    exposure=9_000,
+    credit=8_000,
+    price_collar_percent=1000,
+    duplicate_window_ms=3_600_000,
+)
+FIRM_LIMITS = Limits(
+    position=95, daily_value=110_000, open_orders=7, orders_per_second=100_000, exposure=11_500, credit=9_500
+)
+NOT_HERE = {Verdict.PRICE_COLLAR, Verdict.ORDER_RATE}
+NOT_OF_FIRMS = {*NOT_HERE, Verdict.DUPLICATE, Verdict.PASSED, Verdict.RELEASED}
+USERS, SYMBOLS, FIRMS = (1, 2, 3, 4), ("AAPL", "MSFT"), (0, 7, 8)
 FIRST_ID = 1 << 60
 
 
@@ -43,23 +58,50 @@ class NaiveState:
         self.orders: dict[int, NaiveOrder] = {}
         self.position: Counter[tuple[int, str]] = Counter()
         self.value: Counter[int] = Counter()
+        self.net: Counter[int] = Counter()
+        self.firm = dict.fromkeys(USERS, 0)
+        self.recent: dict[tuple[Any, ...], int] = {}
         self.released: set[int] = set()
 
-    def check(self, order_id: int, order: NaiveOrder) -> Verdict:
+    def check(self, order_id: int, order: NaiveOrder) -> int:
         if order_id in self.orders:
             return Verdict.PASSED
         if order_id in self.released:
             return Verdict.RELEASED
-        mine = [other for other in self.orders.values() if other.user == order.user]
-        buys = sum(o.open for o in mine if (o.symbol, o.side) == (order.symbol, Side.BUY))
-        if order.side == Side.BUY and self.position[order.user, order.symbol] + buys + order.open > POSITION:
-            return Verdict.POSITION
-        if self.value[order.user] + sum(o.open * o.price for o in mine) + order.open * order.price > DAILY:
-            return Verdict.DAILY_VALUE
-        if len(mine) + 1 > OPEN_ORDERS:
-            return Verdict.OPEN_ORDERS
+        terms = (order.user, order.symbol, order.side, order.price, order.open)
+        if terms in self.recent:
+            return Verdict.DUPLICATE
+        if verdict := self.judge({order.user}, LIMITS, order):
+            return verdict
+        firm = self.firm[order.user]
+        if firm and (verdict := self.judge({user for user in USERS if self.firm[user] == firm}, FIRM_LIMITS, order)):
+            return OF_FIRM + verdict
         self.orders[order_id] = order
+        self.recent[terms] = order_id
         return Verdict.PASSED
+
+    def judge(self, users: set[int], limits: Limits, order: NaiveOrder) -> Verdict:
+        """The order against the limits of one account, or of all accounts of a firm together."""
+        orders = [*(other for other in self.orders.values() if other.user in users), order]
+        if order.side == Side.BUY:
+            held = {symbol: sum(self.position[user, symbol] for user in users) for symbol in SYMBOLS}
+            buys = [one for one in orders if one.side == Side.BUY]
+            bought = sum(one.open * one.price for one in buys)
+            if held[order.symbol] + sum(one.open for one in buys if one.symbol == order.symbol) > limits.position:
+                return Verdict.POSITION
+            if sum(self.net[user] for user in users) + bought > limits.credit:
+                return Verdict.CREDIT
+            if sum(max(held[symbol], 0) * PRICES[symbol] for symbol in SYMBOLS) + bought > limits.exposure:
+                return Verdict.EXPOSURE
+        if sum(self.value[user] for user in users) + sum(one.open * one.price for one in orders) > limits.daily_value:
+            return Verdict.DAILY_VALUE
+        return Verdict.OPEN_ORDERS if len(orders) > limits.open_orders else Verdict.PASSED
+
+    def release(self, order_id: int) -> None:
+        """An order that came to nothing is none that another could be sent twice of."""
+        self.released.add(order_id)
+        self.orders.pop(order_id, None)
+        self.recent = {terms: other for terms, other in self.recent.items() if other != order_id}
 
     def fill(self, order_id: int, price: int, quantity: int) -> int:
         """What the order has left."""
@@ -67,6 +109,7 @@ class NaiveState:
         order.open -= quantity
         self.position[order.user, order.symbol] += quantity if order.side == Side.BUY else -quantity
         self.value[order.user] += price * quantity
+        self.net[order.user] += price * quantity if order.side == Side.BUY else -price * quantity
         if not order.open:
             del self.orders[order_id]
         return order.open
@@ -148,6 +191,7 @@ async def database(database_url: Callable[[str], str]) -> AsyncIterator[Database
     await migrate(database, MIGRATIONS)
     async with database.connection() as connection:
         await connection.execute("INSERT INTO positions VALUES ($1, 0)", EXECUTIONS.name)
+        await connection.execute("INSERT INTO firms OVERRIDING SYSTEM VALUE VALUES (7, 'Seven'), (8, 'Eight')")
     yield database
     await database.close()
 
@@ -160,13 +204,35 @@ async def bring(state: RiskState, database: Database, events: list[EngineEvent])
         await connection.execute("UPDATE positions SET seq = $1", events[-1].seq)
 
 
+async def change_firm(state: RiskState, database: Database, morning: Morning) -> None:
+    """An account goes to another firm, or to none, with all that it has."""
+    user, firm = morning.dice.choice(USERS), morning.dice.choice(FIRMS)
+    async with database.transaction() as connection:
+        await control_store.set_firm(connection, user, firm)
+    await state.join({user: firm})
+    morning.naive.firm[user] = firm
+
+
+async def release(state: RiskState, morning: Morning, order_id: int) -> None:
+    """The order came to nothing."""
+    await state.release((), [order_id])
+    morning.naive.release(order_id)
+
+
 async def snapshot(redis: Redis) -> dict[bytes, Any]:
-    """All that counts in the state: without the rate, and without counts that are back at zero."""
-    found: dict[bytes, Any] = {}
+    """All that counts in the state: without the rate, counts that are back at zero, and days without a value.
+
+    An order's record is without the key under which it is looked for when it is sent twice.
+    """
+    found: dict[Any, Any] = {}
     async for key in redis.scan_iter(match="risk:state:*"):
         if await redis.type(key) == b"hash":
             fields = await redis.hgetall(key)
-            kept = {name: value for name, value in fields.items() if name != b"due" and value != b"0"}
+            kept: dict[Any, Any] = {name: value for name, value in fields.items() if name != b"due" and value != b"0"}
+            if b"value" not in kept:
+                kept.pop(b"day", None)
+            if key == b"risk:state:orders":
+                kept = {order_id: msgspec.msgpack.decode(record)[:5] for order_id, record in kept.items()}
             found |= {key: kept} if kept else {}
         elif await redis.type(key) == b"string":
             found[key] = await redis.get(key)
@@ -181,30 +247,39 @@ async def test_the_state_judges_as_a_naive_one_does_and_can_be_made_again(
     state, morning = RiskState(redis), Morning(seed)
     async with database.transaction() as connection:
         await state.rebuild(connection)
-    verdicts: Counter[Verdict] = Counter()
-    for _ in range(60):
+    verdicts: Counter[int] = Counter()
+    for _ in range(150):
+        if morning.dice.random() < 0.3:
+            await change_firm(state, database, morning)
         wishes = [morning.wish() for _ in range(morning.dice.randrange(1, 12))]
         if morning.dice.random() < 0.3:
-            await state.release((), [wishes[0][0]])
-            morning.naive.released.add(wishes[0][0])
+            wishes += [(wishes[0][0] + (1 << 32), copy(wishes[0][1]))]
+            await release(state, morning, wishes[0][0])
         packed = [
-            (str(i), str(o.user), o.symbol, int(o.side), True, o.price, o.open, o.price * o.open, 100, LIMITS, 0)
-            for i, o in wishes
+            (
+                *(str(order_id), str(o.user), o.symbol, int(o.side), int(OrderType.LIMIT), o.price, o.open),
+                *(o.price * o.open, LIMITS.packed(), 0, str(morning.naive.firm[o.user]), FIRM_LIMITS.packed()),
+            )
+            for order_id, o in wishes
         ]
-        answers = [Verdict(verdict) for verdict in (await state.check((), packed))[::3]]
+        answers = (await state.check((), packed, PRICES))[::3]
         assert answers == [morning.naive.check(order_id, order) for order_id, order in wishes]
         verdicts.update(answers)
         before = len(morning.events)
         for (order_id, _), verdict in zip(wishes, answers, strict=True):
             if verdict == Verdict.PASSED:
-                morning.dice.choice((morning.rest, morning.meet))(order_id)
+                if morning.dice.random() < 0.2:
+                    await release(state, morning, order_id)
+                else:
+                    morning.dice.choice((morning.rest, morning.meet))(order_id)
             if morning.dice.random() < 0.3:
                 morning.cancel()
         if events := morning.events[before:]:
             await bring(state, database, events)
     assert min(verdicts[v] for v in Verdict if v not in NOT_HERE) > 0
+    assert min(verdicts[OF_FIRM + v] for v in Verdict if v not in NOT_OF_FIRMS) > 0
     carried = await snapshot(redis)
-    assert carried[b"risk:state:position"] == b"%d" % len(morning.events)
+    assert carried[POSITION_KEY.encode()] == b"%d" % len(morning.events)
     async with database.transaction() as connection:
         await state.rebuild(connection)
     assert await snapshot(redis) == carried

@@ -4,7 +4,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.risk_manager.effects import OpenOrder, effects_of
-from services.risk_manager.limits import LIMIT_NAMES, Limits, Verdict, check_alone, checks_made, refusal
+from services.risk_manager.limits import (
+    FIRM_LIMITS,
+    LIMIT_NAMES,
+    OF_FIRM,
+    Limits,
+    Verdict,
+    check_alone,
+    checks_made,
+    refusal,
+)
 from services.risk_manager.settings import RiskSettings
 from shared.contracts.codes import OrderType, Side
 from shared.contracts.events import Accepted, Closed, EngineEvent, Trade
@@ -36,14 +45,19 @@ def test_alone_an_order_passes_exactly_up_to_its_limits(price: int, quantity: in
 
 def test_every_verdict_has_its_words() -> None:
     """Whatever the script answers becomes a refusal with a code of its own."""
-    codes = {refusal(verdict, 1, 2).code for verdict in Verdict if verdict != Verdict.PASSED}
+    judged = [verdict for verdict in Verdict if verdict not in (Verdict.PASSED, Verdict.RELEASED)]
+    codes = {refusal(verdict, 1, 2).code for verdict in (Verdict.RELEASED, *judged)}
     assert len(codes) == len(Verdict) - 1
+    assert [refusal(OF_FIRM + verdict, 1, 2).code for verdict in judged] == [
+        f"firm_{refusal(verdict, 1, 2).code}" for verdict in judged
+    ]
 
 
 def test_checks_made_counts_what_applies() -> None:
-    """A collar is counted only for limit orders and a position only for buys."""
-    assert checks_made(check(1, 1)) == 7
-    assert checks_made(check(1, 1, Side.SELL, OrderType.MARKET)) == 5
+    """A collar is counted only for limit orders, what buys add to only for buys, a firm's limits where there is one."""
+    assert checks_made(check(1, 1), Limits()) == 9
+    assert checks_made(check(1, 1, Side.SELL, OrderType.MARKET), Limits()) == 5
+    assert checks_made(check(1, 1), Limits(duplicate_window_ms=1), FIRM_LIMITS) == 18
 
 
 def test_settings_default_to_the_limits_defaults() -> None:
@@ -73,7 +87,7 @@ def test_effects_tell_what_is_left_of_each_order() -> None:
         9: OpenOrder(9, ANNA, "AAPL", Side.SELL, 0, 0),
     }
     assert effects.positions == {(BEN, "AAPL"): 3 - 6, (ANNA, "AAPL"): 6 - 3}
-    assert effects.values == {(ANNA, 1): 9 * PRICE, (BEN, 1): 9 * PRICE}
+    assert effects.values == {(ANNA, 1): (9 * PRICE, 3 * PRICE), (BEN, 1): (9 * PRICE, -3 * PRICE)}
 
 
 reports = st.one_of(
@@ -101,5 +115,6 @@ def test_effects_add_up_however_events_are_cut(told: list[Accepted | Trade | Clo
     for user in (ANNA, BEN):
         key, day = (user, "AAPL"), (user, 1)
         assert whole.positions.get(key, 0) == first.positions.get(key, 0) + second.positions.get(key, 0)
-        assert whole.values.get(day, 0) == first.values.get(day, 0) + second.values.get(day, 0)
+        traded = (first.values.get(day, (0, 0)), second.values.get(day, (0, 0)))
+        assert whole.values.get(day, (0, 0)) == tuple(map(sum, zip(*traded, strict=True)))
     assert sum(whole.positions.values()) == 0

@@ -2,7 +2,7 @@
 -- ARGV[1]: the event that the state must hold now; empty: whatever it holds (it is being rebuilt).
 -- ARGV[2]: the event that it holds afterwards; empty: do not say yet. ARGV[3]: packed {orders, positions, values}:
 -- orders {order id, user, symbol, side, price, open quantity}, positions {user, symbol, change in shares},
--- values {user, day, value traded}.
+-- values {user, day, value traded, value bought less value sold}.
 -- Answers the event that the state holds, -1 when it is lost. Nothing was changed unless that is ARGV[2].
 
 if ARGV[1] ~= '' then
@@ -20,23 +20,19 @@ for _, order in ipairs(orders) do
         set_open(order_id, cmsgpack.unpack(stored), open, price)
     elseif open > 0 and price > 0 then
         -- Its reservation was lost with an earlier Valkey; from here on it counts again.
-        redis.call('HINCRBY', user_key(user), 'orders', 1)
+        for _, key in ipairs(subjects(user)) do redis.call('HINCRBY', key, 'orders', 1) end
         set_open(order_id, {user, symbol, side, price, 0}, open, price)
     end
 end
 
 for _, change in ipairs(positions) do
-    redis.call('HINCRBY', user_key(change[1]), 'position:' .. change[2], text(change[3]))
+    for _, key in ipairs(subjects(change[1])) do
+        redis.call('HINCRBY', key, 'position:' .. change[2], text(change[3]))
+    end
 end
 
-for _, value in ipairs(values) do
-    local key = user_key(value[1])
-    local day = tonumber(redis.call('HGET', key, 'day') or 0)
-    if value[2] > day then
-        redis.call('HSET', key, 'day', text(value[2]), 'value', text(value[3]))
-    elseif value[2] == day then
-        redis.call('HINCRBY', key, 'value', text(value[3]))
-    end
+for _, traded in ipairs(values) do
+    for _, key in ipairs(subjects(traded[1])) do add_traded(key, traded[2], traded[3], traded[4]) end
 end
 
 if ARGV[2] ~= '' then redis.call('SET', POSITION, ARGV[2]) end

@@ -1,18 +1,20 @@
--- Judges a batch of orders by what their accounts have open and have traded, and counts those that pass.
+-- Judges a batch of orders by what their accounts and firms have open and have traded, and counts those that pass.
 -- ARGV[1]: now (us). ARGV[2]: today (days since 1970, UTC). ARGV[3]: the quotes' key. ARGV[4]: packed list of orders
--- {order id, user, symbol, side, is limit order, price, quantity, value, reference price, limits, amended from}, limits =
--- {position, daily value, collar percent, open orders, orders per second}. An open order that is to be amended from one
--- quantity to another is judged by what it adds, and does not count for more before the engine has amended it.
+-- {order id, user, symbol, side, type, price, quantity, value, limits, amended from, firm, its limits}, limits as
+-- Limits.packed has them. An open order that is to be amended from one quantity to another is judged by what it adds,
+-- and does not count for more before the engine has amended it. ARGV[5]: packed reference prices by symbol.
 -- Answers three numbers per order: verdict (limits.Verdict), limit, value; or nothing at all when the state is lost.
 
 if redis.call('EXISTS', POSITION) == 0 then return {} end
 local now, today, quotes_key = tonumber(ARGV[1]), ARGV[2], ARGV[3]
-local SECOND_US = 1000000
-local references = {}
+local SECOND_US, UNLIMITED, EXACT_MAX = 1000000, 4e15, 2^53
+local OF_FIRM = 100
+local LIMIT, MARKET = 1, 2
+local fallbacks, references = cmsgpack.unpack(ARGV[5]), {}
 
-local function reference_price(symbol, fallback)
+local function reference_price(symbol)
     if references[symbol] then return references[symbol] end
-    local reference = fallback
+    local reference = fallbacks[symbol] or 0
     local stored = redis.call('HGET', quotes_key, symbol)
     if stored then
         local quote = cjson.decode(stored)
@@ -26,52 +28,109 @@ local function reference_price(symbol, fallback)
     return reference
 end
 
+-- What a subject has of a symbol and in all.
+local function read(key, side, symbol)
+    local stored = redis.call('HMGET', key, open_field(side, symbol), 'position:' .. symbol, 'buy_value', 'sell_value',
+        'orders', 'due', 'day', 'value', 'net', 'firm')
+    local traded_today = stored[7] == today
+    return {
+        key = key, open = tonumber(stored[1] or 0), position = tonumber(stored[2] or 0),
+        buy_value = tonumber(stored[3] or 0), sell_value = tonumber(stored[4] or 0),
+        orders = tonumber(stored[5] or 0), due = tonumber(stored[6] or 0),
+        traded = traded_today and tonumber(stored[8]) or 0, net = traded_today and tonumber(stored[9]) or 0,
+        firm = stored[10],
+    }
+end
+
+-- What a subject has bought and not sold again, at reference prices.
+local function holdings(key)
+    local flat, sum = redis.call('HGETALL', key), 0
+    for i = 1, #flat, 2 do
+        local symbol, shares = string.match(flat[i], '^position:(.*)'), tonumber(flat[i + 1])
+        if symbol and shares > 0 then sum = sum + shares * reference_price(symbol) end
+    end
+    return math.min(sum, EXACT_MAX)
+end
+
+-- Verdict, limit, value. ``more`` is what the order adds: {side, shares, value, orders}.
+local function judge(held, limits, more)
+    local position_limit, daily_limit, orders_limit, rate_limit, exposure_limit, credit_limit = unpack(limits)
+    if more.side == BUY and more.shares > 0 and held.position + held.open + more.shares > position_limit then
+        return 3, position_limit, held.position + held.open + more.shares
+    end
+    if more.value > 0 then
+        local bought = held.buy_value + more.value
+        if more.side == BUY and held.net + bought > credit_limit then return 8, credit_limit, held.net + bought end
+        if more.side == BUY and exposure_limit < UNLIMITED then
+            local exposure = holdings(held.key) + bought
+            if exposure > exposure_limit then return 7, exposure_limit, exposure end
+        end
+        local daily = held.traded + bought + held.sell_value
+        if daily > daily_limit then return 4, daily_limit, daily end
+    end
+    if held.orders + more.orders > orders_limit then return 5, orders_limit, held.orders + more.orders end
+    -- Each order makes the next one due a little later; who is a whole second ahead of that has to wait (GCRA).
+    held.due = math.max(held.due, now) + SECOND_US / rate_limit
+    if held.due - now > SECOND_US then return 6, rate_limit, rate_limit + 1 end
+    return 0, 0, 0
+end
+
+local function count(held, symbol, more)
+    local value = value_field(more.side)
+    redis.call('HSET', held.key, open_field(more.side, symbol), text(held.open + more.shares), value,
+        text(held[value] + more.value), 'orders', text(held.orders + more.orders), 'due', text(held.due))
+end
+
 local function check(order)
-    local order_id, user, symbol, side, is_limit, price, quantity, value, fallback, limits, before = unpack(order)
+    local order_id, user, symbol, side, kind, price, quantity, value, limits, before, firm, firm_limits = unpack(order)
     local record = redis.call('HGET', ORDERS, order_id)
     -- Counted already; or, to be amended, gone already, which the engine will say.
     if (before == 0) == (record and true or false) then return 0, 0, 0 end
     if redis.call('EXISTS', barred_key(order_id)) == 1 then return 1, 0, 0 end
-    local position_limit, daily_limit, collar_percent, orders_limit, rate_limit = unpack(limits)
 
-    if is_limit then
-        local reference = reference_price(symbol, fallback)
+    local collar_percent, window_ms = limits[7], limits[8]
+    if kind == LIMIT then
+        local reference = reference_price(symbol)
         local distance = math.floor(reference * collar_percent / 100)
         if price > reference + distance then return 2, reference + distance, price end
         if price < reference - distance then return 2, reference - distance, price end
     end
+    local recent = nil
+    if window_ms > 0 and before == 0 then
+        -- A market order's price is what the market made of it.
+        local named = kind == MARKET and 0 or price
+        recent = table.concat({'risk:recent', user, symbol, side, kind, text(named), text(quantity)}, ':')
+        local earlier = redis.call('GET', recent)
+        local age_ms = earlier and math.floor((now - tonumber(earlier)) / 1000)
+        if age_ms and age_ms < window_ms then return 9, window_ms, age_ms end
+    end
 
-    local key, open = user_key(user), open_field(side, symbol)
-    local stored = redis.call('HMGET', key, open, 'position:' .. symbol, 'open_value', 'day', 'value', 'orders', 'due')
-    local open_quantity, position = tonumber(stored[1] or 0), tonumber(stored[2] or 0)
-    local open_value, orders, due = tonumber(stored[3] or 0), tonumber(stored[6] or 0), tonumber(stored[7] or 0)
-    local traded = stored[4] == today and tonumber(stored[5]) or 0
-    local more, more_value, more_orders = quantity, value, 1
+    local more = {side = side, shares = quantity, value = value, orders = 1}
     if before > 0 then
         local amended = cmsgpack.unpack(record)
-        more, more_orders = quantity - before, 0
-        more_value = price * math.max(amended[5] + more, 0) - amended[4] * amended[5]
+        more.shares, more.orders = quantity - before, 0
+        more.value = price * math.max(amended[5] + more.shares, 0) - amended[4] * amended[5]
     end
-
-    if side == BUY and more > 0 and position + open_quantity + more > position_limit then
-        return 3, position_limit, position + open_quantity + more
+    local account = read(user_key(user), side, symbol)
+    local verdict, limit, figure = judge(account, limits, more)
+    if verdict > 0 then return verdict, limit, figure end
+    local of_firm = account.firm and read(firm_key(account.firm), side, symbol)
+    -- While an account changes firms there may be orders that were sent with the limits of the one before.
+    if of_firm and account.firm == firm then
+        verdict, limit, figure = judge(of_firm, firm_limits, more)
+        if verdict > 0 then return OF_FIRM + verdict, limit, figure end
     end
-    if more_value > 0 and traded + open_value + more_value > daily_limit then
-        return 4, daily_limit, traded + open_value + more_value
-    end
-    if orders + more_orders > orders_limit then return 5, orders_limit, orders + more_orders end
-    -- Each order makes the next one due a little later; who is a whole second ahead of that has to wait (GCRA).
-    due = math.max(due, now) + SECOND_US / rate_limit
-    if due - now > SECOND_US then return 6, rate_limit, rate_limit + 1 end
 
     if before > 0 then
-        redis.call('HSET', key, 'due', text(due))
+        redis.call('HSET', account.key, 'due', text(account.due))
+        if of_firm then redis.call('HSET', of_firm.key, 'due', text(of_firm.due)) end
         return 0, 0, 0
     end
-    redis.call('HSET', key, open, text(open_quantity + quantity), 'open_value', text(open_value + value),
-        'orders', text(orders + 1), 'due', text(due))
-    redis.call('HSET', ORDERS, order_id, cmsgpack.pack({user, symbol, side, price, quantity}))
+    count(account, symbol, more)
+    if of_firm then count(of_firm, symbol, more) end
+    redis.call('HSET', ORDERS, order_id, cmsgpack.pack({user, symbol, side, price, quantity, recent}))
     redis.call('ZADD', WAITING, ARGV[1], order_id)
+    if recent then redis.call('SET', recent, ARGV[1], 'PX', window_ms) end
     return 0, 0, 0
 end
 

@@ -1,30 +1,62 @@
 -- What the scripts of the risk state share: the names of its keys, and how an order gives back what it counted for.
--- Keys are made from user ids in the scripts, so this state belongs on one Valkey, not on a cluster of several.
+-- Keys are made from ids in the scripts, so this state belongs on one Valkey, not on a cluster of several.
+--
+-- A subject is an account or a firm; both have a hash of the same fields: buy:SYMBOL and sell:SYMBOL (shares open),
+-- buy_value and sell_value (of all that is open), orders (how many are open), position:SYMBOL (bought less sold), day,
+-- and of that day value (traded) and net (bought less sold); due (of the rate). A firm's are the sums of its accounts',
+-- but for the rate. An account's hash also has firm, where it belongs to one.
 
-local POSITION = 'risk:state:position' -- the last engine event that this state holds; missing means the state is lost
+-- The last engine event that this state holds; missing means the state is lost. A state of another layout than the one
+-- that the number names counts as lost.
+local POSITION = 'risk:state:position:2'
 local ORDERS = 'risk:state:orders'     -- hash: order id -> packed {user, symbol, side, price, open quantity}
 local WAITING = 'risk:state:waiting'   -- sorted set: reservations that no event has confirmed, by time made (us)
 local BUY = 1
 
 local function user_key(user) return 'risk:state:user:' .. user end
+local function firm_key(firm) return 'risk:state:firm:' .. firm end
 local function barred_key(order_id) return 'risk:barred:' .. order_id end
 local function open_field(side, symbol) return (side == BUY and 'buy:' or 'sell:') .. symbol end
+local function value_field(side) return side == BUY and 'buy_value' or 'sell_value' end
 
--- Lua writes large numbers with an exponent, which Valkey does not take for integers.
-local function text(number) return string.format('%.0f', number) end
+-- Lua writes large numbers with an exponent, which Valkey does not take for integers, nor -0, which + 0 makes 0.
+local function text(number) return string.format('%.0f', number + 0) end
 
--- Sets what an order has open, and at which price (0: at the one it had), and counts the difference for its user.
+-- The keys of all subjects for which a user's orders count. Nobody changes firms while a script runs.
+local known_subjects = {}
+local function subjects(user)
+    if not known_subjects[user] then
+        local firm = redis.call('HGET', user_key(user), 'firm')
+        known_subjects[user] = firm and {user_key(user), firm_key(firm)} or {user_key(user)}
+    end
+    return known_subjects[user]
+end
+
+-- Counts what was traded on a day. What is of an earlier day than the last one known is over.
+local function add_traded(key, day, value, net)
+    local last = tonumber(redis.call('HGET', key, 'day') or 0)
+    if day > last then
+        redis.call('HSET', key, 'day', text(day), 'value', text(value), 'net', text(net))
+    elseif day == last then
+        redis.call('HINCRBY', key, 'value', text(value))
+        redis.call('HINCRBY', key, 'net', text(net))
+    end
+end
+
+-- Sets what an order has open, and at which price (0: at the one it had), and counts the difference for its subjects.
 -- An order with nothing open is forgotten.
 local function set_open(order_id, record, open, new_price)
     local user, symbol, side, price, before = record[1], record[2], record[3], record[4], record[5]
-    local key, was = user_key(user), price
+    local was = price
     if new_price > 0 then price = new_price end
-    if before ~= open then redis.call('HINCRBY', key, open_field(side, symbol), text(open - before)) end
-    if open * price ~= before * was then
-        redis.call('HINCRBY', key, 'open_value', text(open * price - before * was))
+    for _, key in ipairs(subjects(user)) do
+        if before ~= open then redis.call('HINCRBY', key, open_field(side, symbol), text(open - before)) end
+        if open * price ~= before * was then
+            redis.call('HINCRBY', key, value_field(side), text(open * price - before * was))
+        end
+        if open == 0 then redis.call('HINCRBY', key, 'orders', -1) end
     end
     if open == 0 then
-        redis.call('HINCRBY', key, 'orders', -1)
         redis.call('HDEL', ORDERS, order_id)
     elseif before ~= open or price ~= was then
         redis.call('HSET', ORDERS, order_id, cmsgpack.pack({user, symbol, side, price, open}))

@@ -6,7 +6,12 @@ for _, order_id in ipairs(cmsgpack.unpack(ARGV[2])) do
     redis.call('SET', barred_key(order_id), '', 'EX', ARGV[1])
     if redis.call('ZREM', WAITING, order_id) == 1 then
         local stored = redis.call('HGET', ORDERS, order_id)
-        if stored then set_open(order_id, cmsgpack.unpack(stored), 0, 0) end
+        if stored then
+            local record = cmsgpack.unpack(stored)
+            -- An order that came to nothing is none that another could be sent twice of.
+            if record[6] then redis.call('DEL', record[6]) end
+            set_open(order_id, record, 0, 0)
+        end
     end
 end
 return redis.status_reply('OK')
