@@ -26,6 +26,25 @@ def session(
 
 
 @app.command()
+def list_symbol(
+    symbol: Symbol,
+    name: Annotated[str, typer.Argument(help="what it is called")],
+    reference_price: Annotated[str, typer.Option(help="dollars; stands in until there is a trade")],
+    tick_size: Annotated[str, typer.Option(help="dollars")] = "0.01",
+    lot_size: Annotated[int, typer.Option(min=1, help="shares")] = 1,
+) -> None:
+    """List a symbol: it trades from now on."""
+    body = {"symbol": symbol, "name": name, "tick_size": tick_size, "lot_size": lot_size}
+    do("POST", "/admin/symbols", {**body, "reference_price": reference_price})
+
+
+@app.command()
+def delist_symbol(symbol: Symbol) -> None:
+    """Take a symbol off the list: its orders are cancelled, new ones refused."""
+    do("DELETE", f"/admin/symbols/{symbol}", None)
+
+
+@app.command()
 def terms(
     symbol: Symbol,
     maker_fee_ppm: Annotated[int | None, typer.Option(help="millionths; negative: a rebate")] = None,

@@ -9,7 +9,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ from outcry.audit_checks import CHECKS, IN_FLIGHT, OPEN_ORDERS, Check, positions
 from outcry.home import Home
 from outcry.settings import Settings
 from shared.batching import Clients
-from shared.contracts.engine import GET_BOOK, BookQuery, BookState
+from shared.contracts.engine import GET_BOOK, LIST_INSTRUMENTS, BookQuery, BookState, Instruments
 from shared.contracts.operations import GATEWAY, Refused
 from shared.errors import Unavailable
 
@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
 else:
     Connection = asyncpg.Connection
-ReadBooks = Callable[[Iterable[str]], Awaitable[list[BookState | Refused]]]
+ReadBooks = Callable[[], Awaitable[Mapping[str, BookState | Refused]]]
+"""Gives the books of all symbols that are traded."""
 
 
 @dataclass
@@ -92,9 +93,14 @@ async def _audit_running(database_url: str, settings: Settings, secret: str, wai
     clients = Clients(secret, lambda service: catalogue.service_url(settings, service))
     connection = await asyncpg.connect(database_url, command_timeout=STATEMENT_TIMEOUT_S)
 
-    async def read_books(symbols: Iterable[str]) -> list[BookState | Refused]:
+    async def read_books() -> dict[str, BookState | Refused]:
+        listed = await clients.call(LIST_INSTRUMENTS, Instruments())
+        if isinstance(listed, Refused):
+            raise Unavailable("matching-engine", listed.detail)
+        symbols = [instrument.symbol for instrument in listed.instruments]
         call = clients.caller(GET_BOOK)
-        return await asyncio.gather(*(call(BookQuery(symbol=symbol)) for symbol in symbols))
+        books = await asyncio.gather(*(call(BookQuery(symbol=symbol)) for symbol in symbols))
+        return dict(zip(symbols, books, strict=True))
 
     try:
         return await audit(connection, read_books, wait_s=wait_s)
@@ -131,15 +137,14 @@ async def _look(connection: Connection, read_books: ReadBooks) -> tuple[list[Boo
             head = row["head"]
     if behind:
         return [], "; ".join(behind)
-    symbols = [row["symbol"] for row in await connection.fetch("SELECT symbol FROM matching_engine.instruments")]
     try:
-        answers = await read_books(symbols)
+        answers = await read_books()
     except Unavailable as error:
         return [], str(error)
-    hidden = [f"{symbol} ({a.code})" for symbol, a in zip(symbols, answers, strict=True) if isinstance(a, Refused)]
+    hidden = [f"{symbol} ({a.code})" for symbol, a in answers.items() if isinstance(a, Refused)]
     if hidden:
         return [], f"the engine does not show its book of {', '.join(hidden)}"
-    books = [answer for answer in answers if isinstance(answer, BookState)]
+    books = [answer for answer in answers.values() if isinstance(answer, BookState)]
     moved = {book.position for book in books} - {head}
     if moved:
         return [], f"the engine went on from {head} to {max(moved)} meanwhile"

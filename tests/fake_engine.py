@@ -33,11 +33,12 @@ MSFT = Instrument(symbol="MSFT", name="Microsoft Corp.", tick_size=100, lot_size
 
 
 class FakeEngine:
-    """`books` and `away` may be changed while it runs; a symbol without a book has an empty one."""
+    """`books`, `away` and `listed` may be changed while it runs; a symbol without a book has an empty one."""
 
     def __init__(self) -> None:
         self.books: dict[str, BookState] = {}
         self.away = False
+        self.listed = [AAPL, MSFT]
 
     def create_app(self, settings: ServiceSettings) -> FastAPI:
         """For `tests.services.running`."""
@@ -49,7 +50,7 @@ class FakeEngine:
     async def instruments(self, items: Sequence[Instruments], _spans: Sequence[Span]) -> list[InstrumentList]:
         if self.away:
             raise Unavailable("matching-engine", "the test says so")
-        return [InstrumentList(instruments=(AAPL, MSFT)) for _ in items]
+        return [InstrumentList(instruments=tuple(self.listed)) for _ in items]
 
     async def book(self, items: Sequence[BookQuery], _spans: Sequence[Span]) -> list[BookState]:
         # One clock for all symbols, as the real engine has it.

@@ -1,13 +1,16 @@
 """``/admin``: what administrators set. Each change is recorded, with who and when, by the service that it changes."""
 
+from decimal import Decimal
+
 import msgspec
 from fastapi import Response
 
-from services.client_gateway.api import Api, Call, Handler
+from services.client_gateway.api import Api, Call, Handler, Nothing
 from services.client_gateway.fields import one_of, price_from
 from services.client_gateway.instruments import Listing
 from services.client_gateway.requests import (
     BookTermsRequest,
+    ListingRequest,
     PageQuery,
     SessionRequest,
 )
@@ -29,9 +32,38 @@ class AdminRoutes:
         self._listing = listing
 
     def install(self, api: Api) -> None:
+        api.route("POST", "/admin/symbols", admins(self.list_symbol), body=ListingRequest, tag="admin")
+        api.route("DELETE", "/admin/symbols/{symbol}", admins(self.delist_symbol), tag="admin")
         api.route("POST", "/admin/symbols/{symbol}/session", admins(self.session), body=SessionRequest, tag="admin")
         api.route("GET", "/admin/actions", admins(self.actions), query=PageQuery, tag="admin")
         api.route("POST", "/admin/symbols/{symbol}/terms", admins(self.terms), body=BookTermsRequest, tag="admin")
+
+    async def list_symbol(self, call: Call, request: ListingRequest) -> Response:
+        """Lists a symbol: it trades from now on, in the session CONTINUOUS, from an empty book."""
+        changed = await call.ask(
+            engine.LIST_SYMBOL,
+            engine.ListSymbol(
+                user_id=call.identity.user_id,
+                symbol=request.symbol,
+                name=request.name,
+                tick_size=_dollars("tick_size", request.tick_size),
+                lot_size=request.lot_size,
+                reference_price=_dollars("reference_price", request.reference_price),
+                traceparent=call.traceparent,
+            ),
+        )
+        await self._listing.load()
+        return json_response({"symbol": request.symbol, "listed": True, "event": changed.position}, 201)
+
+    async def delist_symbol(self, call: Call, _query: Nothing) -> Response:
+        """Takes a symbol off the list: its open orders are cancelled (reason delisted), new ones refused."""
+        symbol = self._symbol(call)
+        changed = await call.ask(
+            engine.DELIST_SYMBOL,
+            engine.DelistSymbol(user_id=call.identity.user_id, symbol=symbol, traceparent=call.traceparent),
+        )
+        await self._listing.load()
+        return json_response({"symbol": symbol, "listed": False, "event": changed.position})
 
     async def terms(self, call: Call, request: BookTermsRequest) -> Response:
         """Sets a symbol's fees, while no order is in its book, and its price band. What is left out stays."""
@@ -129,3 +161,10 @@ def _band(request: BookTermsRequest) -> Money | None:
     if band < 0:
         raise Problem(422, "invalid_price_band", "price_band must be 0 (none) or above.")
     return band
+
+
+def _dollars(name: str, value: Decimal) -> Money:
+    try:
+        return money_from(value)
+    except AmountError as error:
+        raise Problem(422, f"invalid_{name}", f"{name} {error}.") from error

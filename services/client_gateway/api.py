@@ -31,6 +31,7 @@ REFUSAL_STATUS = {
     "order_not_open": 409,
     "order_changed": 409,
     "book_not_empty": 409,
+    "symbol_listed": 409,
     "account_blocked": 403,
     "firm_blocked": 403,
     "symbol_restricted": 403,

@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 from services.client_gateway.order_terms import Wanted
 from shared.batching import Clients
 from shared.contracts.codes import OrderType, Side
-from shared.contracts.engine import LIST_INSTRUMENTS, Instrument, Instruments
+from shared.contracts.engine import INSTRUMENTS_CHANNEL, LIST_INSTRUMENTS, Instrument, Instruments
 from shared.contracts.market import QUOTES_KEY, Ticker
 from shared.contracts.money import Money, money_text
 from shared.contracts.operations import Refused
@@ -21,6 +21,7 @@ from shared.tracing import statement_spans
 log = structlog.get_logger()
 
 REFRESH_S = 30
+RETRY_S = 1.0
 
 QUOTE_ATTRIBUTES = {"db.system.name": "redis", "db.operation.name": "HGET", "peer.service": "redis"}
 
@@ -42,13 +43,21 @@ class Listing:
         self.instruments = {instrument.symbol: instrument for instrument in answer.instruments}
 
     async def run(self) -> None:
-        """Keeps the list fresh; an engine that is away leaves it as it is."""
+        """Keeps the list fresh; while the engine or Valkey is away it stays as it is."""
         while True:
-            await asyncio.sleep(REFRESH_S)
             try:
-                await self.load()
-            except Unavailable as error:
+                await self._follow()
+            except (Unavailable, RedisError, OSError) as error:
                 log.info("instruments stay as they were", error=str(error))
+                await asyncio.sleep(RETRY_S)
+
+    async def _follow(self) -> None:
+        """Loads the list whenever the engine says that it has changed, and now and then all the same."""
+        async with self._redis.pubsub(ignore_subscribe_messages=True) as told:
+            await told.subscribe(INSTRUMENTS_CHANNEL)
+            while True:
+                await self.load()
+                await told.get_message(timeout=REFRESH_S)
 
     async def expected_price(self, wanted: Wanted) -> Money:
         """Near what price an order without a limit should trade. Raises Problem where a trailing stop can't trail."""

@@ -61,6 +61,16 @@ class BookTermsRequest(Body, frozen=True, kw_only=True):
     price_band: Decimal | None = None
 
 
+class ListingRequest(Body, frozen=True, kw_only=True):
+    """``POST /admin/symbols``: a symbol to trade from now on. Tick and reference price are dollars, the lot shares."""
+
+    symbol: Annotated[str, Meta(max_length=12)]
+    name: Annotated[str, Meta(max_length=100)]
+    tick_size: Decimal
+    lot_size: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
+    reference_price: Decimal
+
+
 class SessionRequest(Body, frozen=True, kw_only=True):
     """``POST /admin/symbols/{symbol}/session``. ``reference_price`` is what auctions and the price band start from."""
 

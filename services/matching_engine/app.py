@@ -5,8 +5,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+import structlog
 from fastapi import FastAPI
 from opentelemetry.trace import Span
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from services.matching_engine.commands import (
     Amend,
@@ -15,12 +18,15 @@ from services.matching_engine.commands import (
     CancelAll,
     Command,
     Configure,
+    DelistSymbol,
+    ListSymbol,
     Place,
     SetSession,
     Void,
 )
 from services.matching_engine.engine import Reply
 from services.matching_engine.leadership import Leadership
+from services.matching_engine.refusals import not_traded
 from services.matching_engine.settings import EngineSettings
 from services.matching_engine.store import JournalStore
 from services.matching_engine.timekeeper import Timekeeper
@@ -34,15 +40,18 @@ from shared.contracts.orders import NewOrder, OrderStatus
 from shared.service import Service
 from shared.tracing import traceparent_of
 
+log = structlog.get_logger()
+
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 class Operations:
     """What the engine is asked, turned into commands for its writer."""
 
-    def __init__(self, writer: Writer, store: JournalStore) -> None:
+    def __init__(self, writer: Writer, store: JournalStore, redis: Redis) -> None:
         self._writer = writer
         self._store = store
+        self._redis = redis
 
     async def match(self, items: Sequence[NewOrder], spans: Sequence[Span]) -> list[contract.Matched | Refused]:
         now_us = time.time_ns() // 1000
@@ -133,7 +142,47 @@ class Operations:
             )
             for item, span in zip(items, spans, strict=True)
         ]
-        return replies(contract.BookChanged, await self._writer.submit(commands, spans))
+        return await self._change_list(commands, spans)
+
+    async def list_symbol(
+        self, items: Sequence[contract.ListSymbol], spans: Sequence[Span]
+    ) -> list[contract.BookChanged | Refused]:
+        now_us = time.time_ns() // 1000
+        commands = [
+            ListSymbol(
+                now_us,
+                item.user_id,
+                item.symbol,
+                item.name,
+                item.tick_size,
+                item.lot_size,
+                item.reference_price,
+                traceparent_of(span),
+            )
+            for item, span in zip(items, spans, strict=True)
+        ]
+        return await self._change_list(commands, spans)
+
+    async def delist_symbol(
+        self, items: Sequence[contract.DelistSymbol], spans: Sequence[Span]
+    ) -> list[contract.BookChanged | Refused]:
+        now_us = time.time_ns() // 1000
+        commands = [
+            DelistSymbol(now_us, item.user_id, item.symbol, traceparent_of(span))
+            for item, span in zip(items, spans, strict=True)
+        ]
+        return await self._change_list(commands, spans)
+
+    async def _change_list(
+        self, commands: Sequence[Command], spans: Sequence[Span]
+    ) -> list[contract.BookChanged | Refused]:
+        """Commands that change what LIST_INSTRUMENTS tells. Who keeps that in memory is told; all others ask."""
+        answers = replies(contract.BookChanged, await self._writer.submit(commands, spans))
+        try:
+            await self._redis.publish(contract.INSTRUMENTS_CHANNEL, b"")
+        except (RedisError, OSError) as error:
+            log.warning("the change is noticed later", error=str(error))
+        return answers
 
     async def set_session(
         self, items: Sequence[contract.SetSession], spans: Sequence[Span]
@@ -155,7 +204,7 @@ class Operations:
             context = traceparent_of(span)
             commands: list[Command] = [Block(now_us, item.user_id, item.account_id, item.blocked, context)]
             if item.blocked:
-                commands += [CancelAll(now_us, item.account_id, s, context) for s in self._writer.engine.books]
+                commands += [CancelAll(now_us, item.account_id, s, context) for s in self._writer.engine.instruments]
             replied = await self._writer.submit(commands, [span])
             last = max(reply.position for reply in replied if not isinstance(reply, Refused))
             answers.append(contract.BookChanged(position=last))
@@ -179,13 +228,12 @@ class Operations:
     async def instruments(
         self, items: Sequence[contract.Instruments], _spans: Sequence[Span]
     ) -> list[contract.InstrumentList]:
-        return [contract.InstrumentList(instruments=self._writer.listing())] * len(items)
+        return [contract.InstrumentList(instruments=self._writer.engine.listing())] * len(items)
 
     async def book(
         self, items: Sequence[contract.BookQuery], _spans: Sequence[Span]
     ) -> list[contract.BookState | Refused]:
         engine = self._writer.engine
-        unknown = Refused(code="unknown_symbol", detail="GET /marketdata/symbols lists what is traded here.")
         return [
             contract.BookState(
                 symbol=item.symbol,
@@ -197,7 +245,7 @@ class Operations:
                 indication=engine.indication(item.symbol),
             )
             if item.symbol in engine.books
-            else unknown
+            else not_traded(item.symbol)
             for item in items
         ]
 
@@ -219,7 +267,7 @@ def create_app(settings: EngineSettings) -> FastAPI:
     outbox = service.publish(EXECUTIONS, relay=False)
     store = JournalStore(service.database, outbox)
     writer = Writer(store, settings.snapshot_every)
-    operations = Operations(writer, store)
+    operations = Operations(writer, store, service.redis)
     leadership = Leadership(service, writer, (writer.run, outbox.run, Timekeeper(writer).run))
     service.at_start(writer.load)
     service.keep_running(leadership.run)
@@ -230,6 +278,8 @@ def create_app(settings: EngineSettings) -> FastAPI:
     service.serve(contract.CANCEL_ALL, operations.cancel_all, cancel_all_attributes)
     service.serve(contract.CONFIGURE_BOOK, operations.configure, action_attributes)
     service.serve(contract.SET_SESSION, operations.set_session, action_attributes)
+    service.serve(contract.LIST_SYMBOL, operations.list_symbol, action_attributes)
+    service.serve(contract.DELIST_SYMBOL, operations.delist_symbol, action_attributes)
     service.serve(contract.BLOCK_ACCOUNT, operations.block)
     service.serve(contract.LIST_ACTIONS, operations.actions)
     service.serve(contract.VOID_ORDER, operations.void)
@@ -248,7 +298,9 @@ def amend_attributes(item: contract.AmendOrder) -> Mapping[str, Any]:
     }
 
 
-def action_attributes(item: contract.ConfigureBook | contract.SetSession) -> Mapping[str, Any]:
+def action_attributes(
+    item: contract.ConfigureBook | contract.SetSession | contract.ListSymbol | contract.DelistSymbol,
+) -> Mapping[str, Any]:
     return {"order.symbol": item.symbol, "user.id": str(item.user_id)}
 
 

@@ -110,6 +110,28 @@ class SetSession(msgspec.Struct, frozen=True, array_like=True, tag="s"):
     traceparent: str
 
 
+class ListSymbol(msgspec.Struct, frozen=True, array_like=True, tag="l"):
+    """An administrator lists a symbol."""
+
+    time_us: int
+    user_id: int
+    symbol: str
+    name: str
+    tick_size: Money
+    lot_size: Shares
+    reference_price: Money
+    traceparent: str
+
+
+class DelistSymbol(msgspec.Struct, frozen=True, array_like=True, tag="d"):
+    """An administrator takes a symbol off the list, and its orders off their book."""
+
+    time_us: int
+    user_id: int
+    symbol: str
+    traceparent: str
+
+
 class Block(msgspec.Struct, frozen=True, array_like=True, tag="b"):
     """An administrator shuts an account out, or lets it in again. Its orders are cancelled by commands that follow."""
 
@@ -121,7 +143,7 @@ class Block(msgspec.Struct, frozen=True, array_like=True, tag="b"):
     symbol: str = ""
 
 
-Action = Configure | SetSession | Block
+Action = Configure | SetSession | Block | ListSymbol | DelistSymbol
 """What administrators do. Each is recorded beside the journal, so that one can ask who did what."""
 
 Command = Place | Cancel | Void | Expire | Amend | CancelAll | Action

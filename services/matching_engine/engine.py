@@ -14,22 +14,25 @@ from services.matching_engine.commands import (
     CancelAll,
     Command,
     Configure,
+    DelistSymbol,
     Expire,
     JournalDamaged,
+    ListSymbol,
     Place,
     SetSession,
     Void,
 )
 from services.matching_engine.kernel_codes import REJECTED
 from services.matching_engine.kernel_report import Report
-from services.matching_engine.refusals import WORDS, refused, refused_by_book, refused_by_rule
+from services.matching_engine.listing import LISTING_RULE, instrument_of, may_be_listed
+from services.matching_engine.refusals import WORDS, not_traded, refused, refused_by_book, refused_by_rule
 from services.matching_engine.resting import Resting, RestingOrders
 from services.matching_engine.state import EngineState
 from services.matching_engine.telling import Teller, amended, matched
 from services.matching_engine.terms import FEE_RULE, NO_TERMS, BookTerms
 from shared.contracts.codes import RejectReason, Session, TimeInForce
 from shared.contracts.engine import BookChanged, CancelledAll, Instrument, Matched, RestingOrder
-from shared.contracts.events import EngineEvent
+from shared.contracts.events import Closed, Delisted, EngineEvent, Listed, SessionChanged
 from shared.contracts.money import Money, Shares
 from shared.contracts.operations import Refused
 from shared.contracts.orders import OrderStatus
@@ -59,7 +62,9 @@ class Engine:
     """The books, the last sequence number, and what was answered lately."""
 
     def __init__(self, instruments: Sequence[Instrument]) -> None:
-        self.books = {i.symbol: Book(i.symbol, i.tick_size, i.lot_size) for i in instruments}
+        self.instruments = {i.symbol: i for i in instruments}
+        self.books = {i.symbol: _new_book(i) for i in instruments}
+        """By symbol. A symbol that was taken off the list keeps its book, which is empty and closed."""
         self.seq = 0
         self.terms: dict[str, BookTerms] = {}
         self.blocked: set[int] = set()
@@ -92,7 +97,15 @@ class Engine:
             return self._set_session(command)
         if isinstance(command, Block):
             return self._block(command)
+        if isinstance(command, ListSymbol):
+            return self._list_symbol(command)
+        if isinstance(command, DelistSymbol):
+            return self._delist_symbol(command)
         return self._expire(command)
+
+    def listing(self) -> tuple[Instrument, ...]:
+        """What can be traded, by symbol, with the fees as they are now."""
+        return tuple(self._with_fees(self.instruments[symbol]) for symbol in sorted(self.instruments))
 
     def session(self, symbol: str) -> int:
         """A symbol's ``Session``."""
@@ -145,12 +158,13 @@ class Engine:
             list(self._answers.barred.items()),
             dict(sorted(self.terms.items())),
             sorted(self.blocked),
+            [self.instruments[symbol] for symbol in sorted(self.instruments)],
         )
         data = msgspec.msgpack.encode(state)
         return data, zlib.crc32(data)
 
     def restore(self, data: bytes, checksum: int) -> None:
-        """Becomes what the snapshot says; instruments listed since then keep their empty books."""
+        """Becomes what the snapshot says."""
         if zlib.crc32(data) != checksum:
             raise JournalDamaged("snapshot: its checksum does not fit")
         state = msgspec.msgpack.decode(data, type=EngineState)
@@ -162,6 +176,8 @@ class Engine:
         self._answers.barred = dict(state.barred)
         self.terms = state.terms
         self.blocked = set(state.blocked)
+        if state.instruments is not None:
+            self.instruments = {one.symbol: one for one in state.instruments}
         self._teller.sessions = {symbol: book.state()["session"] for symbol, book in self.books.items()}
 
     def _place(self, command: Place) -> Applied:
@@ -171,9 +187,9 @@ class Engine:
             return barred, None
         if command.user_id in self.blocked:
             return BLOCKED, None
-        book = self.books.get(command.symbol)
-        if book is None:
-            return refused("unknown_symbol", f"{command.symbol} is not traded here."), None
+        if command.symbol not in self.instruments:
+            return not_traded(command.symbol), None
+        book = self.books[command.symbol]
         if 0 < command.expires_at_s <= command.time_us // SECOND_US:
             return refused_by_rule(RejectReason.INVALID_EXPIRY), None
         if command.fee_ppm < self.terms.get(command.symbol, NO_TERMS).held_fee_ppm:
@@ -228,9 +244,9 @@ class Engine:
         return answer, event
 
     def _cancel_all(self, command: CancelAll) -> Applied:
-        book = self.books.get(command.symbol)
-        if book is None:
-            return refused("unknown_symbol", f"{command.symbol} is not traded here."), None
+        if command.symbol not in self.instruments:
+            return not_traded(command.symbol), None
+        book = self.books[command.symbol]
         reports = book.cancel_all(command.user_id)
         if not reports:
             return CancelledAll(position=self.seq, order_ids=()), None
@@ -265,9 +281,9 @@ class Engine:
         return answer, event
 
     def _configure(self, command: Configure) -> Applied:
-        book = self.books.get(command.symbol)
-        if book is None:
-            return refused("unknown_symbol", f"{command.symbol} is not traded here."), None
+        if command.symbol not in self.instruments:
+            return not_traded(command.symbol), None
+        book = self.books[command.symbol]
         before = self.terms.get(command.symbol, NO_TERMS)
         terms = BookTerms(
             before.band if command.band is None else command.band,
@@ -286,14 +302,49 @@ class Engine:
         return BookChanged(position=event.seq), event
 
     def _set_session(self, command: SetSession) -> Applied:
-        book = self.books.get(command.symbol)
-        if book is None:
-            return refused("unknown_symbol", f"{command.symbol} is not traded here."), None
+        if command.symbol not in self.instruments:
+            return not_traded(command.symbol), None
+        book = self.books[command.symbol]
         reports = book.set_session(command.session, command.reference_price)
         if reports[0].kind == REJECTED:
             return refused_by_book(reports[0]), None
         event = self._event(command, command.symbol, 0, reports, NOBODY)
         return BookChanged(position=event.seq), event
+
+    def _list_symbol(self, command: ListSymbol) -> Applied:
+        if command.symbol in self.instruments:
+            return refused("symbol_listed", f"{command.symbol} is traded already."), None
+        if not may_be_listed(command):
+            return refused("invalid_instrument", LISTING_RULE), None
+        instrument = instrument_of(command)
+        self.instruments[command.symbol] = instrument
+        self.books[command.symbol] = _new_book(instrument)
+        self._teller.forget(command.symbol)
+        event = self._event(command, command.symbol, 0, (), NOBODY)
+        listed = Listed(
+            name=instrument.name,
+            tick_size=instrument.tick_size,
+            lot_size=instrument.lot_size,
+            reference_price=instrument.reference_price,
+        )
+        return BookChanged(position=event.seq), msgspec.structs.replace(event, reports=(listed, OPENED))
+
+    def _delist_symbol(self, command: DelistSymbol) -> Applied:
+        """Ends the orders in the sequence of their ids, which does not depend on what a snapshot keeps of it."""
+        symbol, reports, ended = command.symbol, [], set()
+        if symbol not in self.instruments:
+            return not_traded(symbol), None
+        book = self.books[symbol]
+        for order_id in self._teller.resting.of(symbol):
+            if order_id not in ended:
+                reports += book.cancel(order_id)
+                ended = {report.order_id for report in reports}
+        reports += book.set_session(Session.CLOSED)
+        event = self._event(command, symbol, 0, reports, NOBODY)
+        told = [_delisted(report) if isinstance(report, Closed) else report for report in event.reports]
+        del self.instruments[symbol]
+        self.terms.pop(symbol, None)
+        return BookChanged(position=event.seq), msgspec.structs.replace(event, reports=(*told, Delisted()))
 
     def _block(self, command: Block) -> Applied:
         if (command.account_id in self.blocked) == command.blocked:
@@ -359,8 +410,21 @@ class Engine:
             indication=self.indication(symbol) if self._teller.sessions else None,
         )
 
+    def _with_fees(self, instrument: Instrument) -> Instrument:
+        maker_fee_ppm, taker_fee_ppm = self.terms.get(instrument.symbol, NO_TERMS).fees
+        return msgspec.structs.replace(instrument, maker_fee_ppm=maker_fee_ppm, taker_fee_ppm=taker_fee_ppm)
+
 
 NOBODY = Resting(0, "")
+OPENED = SessionChanged(session=Session.CONTINUOUS)
+
+
+def _new_book(instrument: Instrument) -> Book:
+    return Book(instrument.symbol, instrument.tick_size, instrument.lot_size)
+
+
+def _delisted(report: Closed) -> Closed:
+    return msgspec.structs.replace(report, reason="delisted")
 
 
 def _end_of(command: Place) -> int:

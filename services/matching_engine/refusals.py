@@ -28,6 +28,10 @@ def refused(code: str, detail: str) -> Refused:
     return Refused(code=code, detail=detail)
 
 
+def not_traded(symbol: str) -> Refused:
+    return refused("unknown_symbol", f"{symbol} is not traded here. GET /marketdata/symbols lists what is.")
+
+
 def refused_by_rule(reason: RejectReason) -> Refused:
     """A refusal under the name that docs/matching.md gives it."""
     return refused(reason.name.lower(), WORDS.get(reason, "The order is not valid."))

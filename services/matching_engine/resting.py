@@ -39,6 +39,10 @@ class RestingOrders:
             self.orders[order_id] = order
             self._note_end(order_id, order)
 
+    def of(self, symbol: str) -> list[int]:
+        """The orders of a symbol, by id."""
+        return sorted(order_id for order_id, order in self.orders.items() if order.symbol == symbol)
+
     def waiting(self, symbol: str) -> list[tuple[int, Resting]]:
         """The stop orders of a symbol that were not triggered yet, by id."""
         return sorted((i, order) for i, order in self.orders.items() if order.waiting and order.symbol == symbol)

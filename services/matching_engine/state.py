@@ -4,7 +4,7 @@ import msgspec
 
 from services.matching_engine.resting import Resting
 from services.matching_engine.terms import BookTerms
-from shared.contracts.engine import Matched
+from shared.contracts.engine import Instrument, Matched
 
 
 class EngineState(msgspec.Struct):
@@ -19,3 +19,5 @@ class EngineState(msgspec.Struct):
     barred: list[tuple[int, int]]
     terms: dict[str, BookTerms] = {}
     blocked: list[int] = []
+    instruments: list[Instrument] | None = None
+    """What is listed; None in a snapshot from before that could change."""

@@ -86,6 +86,7 @@ class JournalStore:
         return [ActionRecord(**dict(row)) for row in rows]
 
     async def instruments(self) -> list[Instrument]:
+        """What was listed before the first command. From then on the journal tells."""
         async with self._database.connection() as connection:
             rows = await connection.fetch("SELECT * FROM instruments ORDER BY symbol")
         return [Instrument(**dict(row)) for row in rows]

@@ -61,6 +61,11 @@ class Teller:
                 told.append(_decremented(report))
         return tuple(told)
 
+    def forget(self, symbol: str) -> None:
+        """A symbol begins anew."""
+        self.last_prices.pop(symbol, None)
+        self.sessions.pop(symbol, None)
+
     def _session(self, report: Report, symbol: str) -> events.SessionChanged:
         self.sessions[symbol] = report.reason
         return events.SessionChanged(

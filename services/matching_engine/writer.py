@@ -9,15 +9,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import msgspec
 import structlog
 from opentelemetry.trace import Span
 
 from services.matching_engine.commands import Command, JournalDamaged
 from services.matching_engine.engine import Engine, Reply
 from services.matching_engine.store import JournalStore
-from services.matching_engine.terms import NO_TERMS
-from shared.contracts.engine import Instrument
 from shared.contracts.events import EngineEvent
 from shared.contracts.operations import ENGINE
 from shared.errors import Unavailable
@@ -43,14 +40,12 @@ class Writer:
         self._snapshot_at = 0
         self._queue: asyncio.Queue[_Submission] = asyncio.Queue()
         self._open = False
-        self.instruments: list[Instrument] = []
         self.engine = Engine([])
 
     async def load(self) -> None:
         """Reads the engine back: newest whole snapshot, then every command after it. Raises JournalDamaged."""
         started = time.perf_counter()
-        self.instruments = await self._store.instruments()
-        engine = Engine(self.instruments)
+        engine = Engine(await self._store.instruments())
         for seq, state, checksum in await self._store.snapshots():
             try:
                 engine.restore(state, checksum)
@@ -86,18 +81,6 @@ class Writer:
             except Unavailable as error:
                 log.warning("the journal can't be read yet", error=str(error))
                 await asyncio.sleep(RETRY_S)
-
-    def listing(self) -> tuple[Instrument, ...]:
-        """What can be traded, with the fees as they are now."""
-        terms = self.engine.terms
-        return tuple(
-            msgspec.structs.replace(
-                one,
-                maker_fee_ppm=terms.get(one.symbol, NO_TERMS).maker_fee_ppm,
-                taker_fee_ppm=terms.get(one.symbol, NO_TERMS).taker_fee_ppm,
-            )
-            for one in self.instruments
-        )
 
     async def submit(self, commands: Sequence[Command], spans: Sequence[Span]) -> list[Reply]:
         """The answers to these commands, once they are on disk. Raises Unavailable when that is not certain."""

@@ -29,6 +29,7 @@ class Checks:
         says that it was amended.
         """
         await self._reference.ready()
+        await self._reference.look_up({order.symbol for order in orders})
         profiles = [self._reference.controls.profile(order.user_id) for order in orders]
         answers: list[RiskPassed | Refused | None] = [
             self._fault(order, profile) for order, profile in zip(orders, profiles, strict=True)

@@ -41,6 +41,11 @@ class Reference:
             raise Unavailable("matching-engine", answer.detail)
         self.reference_prices = {one.symbol: one.reference_price for one in answer.instruments}
 
+    async def look_up(self, symbols: set[str]) -> None:
+        """Asks the engine where a symbol is not known: it may have been listed just now."""
+        if not symbols <= self.reference_prices.keys():
+            await self.refresh()
+
     async def refresh_controls(self) -> None:
         """The controls as the tables have them. Raises Unavailable without the database."""
         # One at a time, so that what was read later is not replaced by what was read before.

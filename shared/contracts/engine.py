@@ -93,6 +93,24 @@ class SetSession(Item, frozen=True, kw_only=True):
     reference_price: Money = 0
 
 
+class ListSymbol(Item, frozen=True, kw_only=True):
+    """Trade a symbol from now on, from an empty book. ``user_id`` is the administrator's."""
+
+    user_id: int
+    symbol: str
+    name: str
+    tick_size: Money
+    lot_size: Shares
+    reference_price: Money
+
+
+class DelistSymbol(Item, frozen=True, kw_only=True):
+    """Cancel all orders of a symbol and take no more. ``user_id`` is the administrator's."""
+
+    user_id: int
+    symbol: str
+
+
 class Block(Item, frozen=True, kw_only=True):
     """The kill switch: an account's orders are all cancelled and new ones refused, until it is let in again."""
 
@@ -201,12 +219,17 @@ class BookState(Answer, frozen=True, kw_only=True, tag=True):
     indication: tuple[Money, Shares, int] | None = None
 
 
+INSTRUMENTS_CHANNEL = "instruments"
+"""Valkey channel on which the engine says that what LIST_INSTRUMENTS tells has changed."""
+
 MATCH_ORDER = Operation(ENGINE, "match_order", NewOrder, Matched)
 CANCEL_ORDER = Operation(ENGINE, "cancel_order", CancelOrder, Matched)
 AMEND_ORDER = Operation(ENGINE, "amend_order", AmendOrder, Matched)
 CANCEL_ALL = Operation(ENGINE, "cancel_all", CancelAll, CancelledAll)
 CONFIGURE_BOOK = Operation(ENGINE, "configure_book", ConfigureBook, BookChanged)
 SET_SESSION = Operation(ENGINE, "set_session", SetSession, BookChanged)
+LIST_SYMBOL = Operation(ENGINE, "list_symbol", ListSymbol, BookChanged)
+DELIST_SYMBOL = Operation(ENGINE, "delist_symbol", DelistSymbol, BookChanged)
 BLOCK_ACCOUNT = Operation(ENGINE, "block_account", Block, BookChanged)
 LIST_ACTIONS = Operation(ENGINE, "list_actions", ActionsQuery, Actions)
 VOID_ORDER = Operation(ENGINE, "void_order", VoidOrder, Voided, traced=False)

@@ -138,7 +138,23 @@ class SessionChanged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     side: int = 0
 
 
-Report = SessionChanged | Accepted | Waiting | Triggered | Reloaded | Amended | Trade | Decremented | Closed
+class Listed(msgspec.Struct, frozen=True, kw_only=True, tag="listed"):
+    """A symbol is traded from here on."""
+
+    name: str
+    tick_size: Money
+    lot_size: Shares
+    reference_price: Money
+
+
+class Delisted(msgspec.Struct, frozen=True, kw_only=True, tag="delisted"):
+    """A symbol is traded no more. Its orders were closed right before."""
+
+
+Happened = Accepted | Waiting | Triggered | Reloaded | Amended | Trade | Decremented | Closed
+"""What happens to orders."""
+
+Report = Listed | Delisted | SessionChanged | Happened
 """One thing that happened in a book, in the order in which it did."""
 
 

@@ -146,6 +146,8 @@ def begin(span: Span, parent: Span | None, attributes: Mapping[str, Any] | None,
         span.attribute_map, span.dropped_attributes = clean_attributes(
             attributes, buffer.span_attributes_max, buffer.span_value_length
         )
+    if buffer.sampler.tells and kept and not span.parent_id:
+        span.set_attributes(buffer.sampler.told(span.span_name, attributes))
 
 
 def context_with(outer: Context, span: Span) -> Context:

@@ -1,5 +1,5 @@
 # cython: language_level=3, annotation_typing=False
-"""Which traces are kept: the standard samplers of the OpenTelemetry specification.
+"""Which traces are kept: the standard samplers of the OpenTelemetry specification (`samplers` has others).
 
 A sampler decides for the root of a trace; the rest of the trace follows it (`parent_based`), in this process by the
 span's flag and across processes by the flag in `traceparent`.
@@ -26,7 +26,15 @@ class Sampler:
         self.keeps_all = ratio == 1.0
         self.bound = min(round(ratio * _ALL_TRACE_IDS), _ALL_TRACE_IDS - 1)
         self.parent_based = parent_based
+        self.tells = False
 
     def keep(self, trace_low: int, name: str, kind: SpanKind, attributes: Mapping[str, Any] | None) -> bool:
         """Whether a trace that starts with this span is kept."""
         return self.keeps_all or trace_low < self.bound
+
+    def told(self, name: str, attributes: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Attributes for the root span of a kept trace that say how it was chosen; asked for only where `tells`."""
+        return {}
+
+    def start(self) -> None:
+        """Begin what the sampler does beside its decisions. Called when tracing starts, and in forked children."""

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 from shared.tracing.destinations import Destination, destinations
 from shared.tracing.environment import flag, names, number, optional, pairs, text
+from shared.tracing.remote_sampling import ENDPOINT, INITIAL_RATIO, POLL_S, RemoteSampler
+from shared.tracing.samplers import ByRules, RateLimited, read_rules
 from shared.tracing.sampling import Sampler
 
 logger = logging.getLogger(__name__)
@@ -62,10 +64,11 @@ class TracingSettings:
 
 def read_settings(service_name: str, environ: Mapping[str, str] = os.environ) -> TracingSettings:
     """Read the environment; `service_name` yields to `OTEL_SERVICE_NAME`."""
+    resource = resource_attributes(service_name, environ)
     return TracingSettings(
         disabled=flag(environ, "OTEL_SDK_DISABLED"),
-        resource=resource_attributes(service_name, environ),
-        sampler=sampler(environ),
+        resource=resource,
+        sampler=sampler(environ, str(resource["service.name"])),
         limits=limits(environ),
         destinations=destinations(environ),
         retention=retention(environ),
@@ -90,22 +93,39 @@ def limits(environ: Mapping[str, str]) -> Limits:
     )
 
 
-def sampler(environ: Mapping[str, str]) -> Sampler:
-    """The sampler named by `OTEL_TRACES_SAMPLER`, `parentbased_always_on` by default."""
-    name = text(environ, "OTEL_TRACES_SAMPLER") or "parentbased_always_on"
-    kind = name.lower().removeprefix("parentbased_")
-    ratios = {"always_on": 1.0, "always_off": 0.0}
-    if kind == "traceidratio":
-        ratio = number(environ, "OTEL_TRACES_SAMPLER_ARG", 1.0, float)
-        if not 0.0 <= ratio <= 1.0:
-            logger.warning("OTEL_TRACES_SAMPLER_ARG must lie between 0 and 1; sampling everything.")
-            ratio = 1.0
-    elif kind in ratios:
-        ratio = ratios[kind]
-    else:
-        logger.warning("OTEL_TRACES_SAMPLER names an unknown sampler; using parentbased_always_on.")
+def sampler(environ: Mapping[str, str], service_name: str) -> Sampler:
+    """The sampler named by `OTEL_TRACES_SAMPLER`, `parentbased_always_on` by default or where its argument is wrong."""
+    name = text(environ, "OTEL_TRACES_SAMPLER").lower() or "parentbased_always_on"
+    kind, parent_based = name.removeprefix("parentbased_"), name.startswith("parentbased_")
+    if kind == "always_on":
+        return Sampler(1.0, parent_based)
+    if kind == "always_off":
+        return Sampler(0.0, parent_based)
+    try:
+        if kind == "traceidratio":
+            return Sampler(float(text(environ, "OTEL_TRACES_SAMPLER_ARG") or 1.0), parent_based)
+        if kind == "ratelimited":
+            return RateLimited(float(text(environ, "OTEL_TRACES_SAMPLER_ARG")), parent_based)
+        if kind == "rules":
+            return ByRules(read_rules(text(environ, "OTEL_TRACES_SAMPLER_ARG")), parent_based)
+        if kind == "jaeger_remote":
+            return _remote(pairs(environ, "OTEL_TRACES_SAMPLER_ARG"), service_name, parent_based)
+    except (OSError, ValueError) as error:
+        logger.warning("OTEL_TRACES_SAMPLER_ARG is no argument for %s (%s); sampling everything.", name, error)
         return Sampler()
-    return Sampler(ratio, parent_based=name.lower().startswith("parentbased_"))
+    logger.warning("OTEL_TRACES_SAMPLER names an unknown sampler; using parentbased_always_on.")
+    return Sampler()
+
+
+def _remote(stated: Mapping[str, str], service_name: str, parent_based: bool) -> Sampler:
+    """Its argument is `endpoint=...,pollingIntervalMs=...,initialSamplingRate=...`, each with a default."""
+    return RemoteSampler(
+        service_name,
+        stated.get("endpoint", ENDPOINT),
+        max(1.0, float(stated.get("pollingIntervalMs", POLL_S * 1000))) / 1000,
+        float(stated.get("initialSamplingRate", INITIAL_RATIO)),
+        parent_based,
+    )
 
 
 def retention(environ: Mapping[str, str]) -> RetentionSettings | None:

@@ -156,6 +156,7 @@ def _install(settings: TracingSettings, channel: TriggerChannel | None) -> None:
         provider.buffer, outlets, settings.schedule_delay_s, settings.max_batch_size, retention=retention
     )
     worker.start()
+    settings.sampler.start()
     provider.flusher, provider.stopper = worker.flush, shutdown_tracing
     trace.set_tracer_provider(provider)
     _Process.provider, _Process.worker = provider, worker
@@ -175,6 +176,7 @@ def _after_fork() -> None:
     if provider is not None and worker is not None and not worker.stopping:
         provider.identify(process_attributes())
         worker.restart_after_fork()
+        provider.buffer.sampler.start()
         if _Process.channel is not None and worker.retention is not None:
             _Process.channel.listen(worker.retention.announced.put)
 

@@ -191,3 +191,53 @@ def test_the_audit_holds_after_auctions_and_halts(exchange: Exchange) -> None:
     """Auctions settle like any other trade."""
     found = exchange.audit()
     assert found["exit"] == 0, found
+
+
+def test_a_symbol_is_listed_traded_and_delisted(exchange: Exchange) -> None:
+    """A new symbol trades at once; when it is delisted its orders end, money comes back, and nobody trades it."""
+    listing = {"symbol": "ACME", "name": "Acme Corp.", "tick_size": "0.05", "lot_size": 10, "reference_price": 20}
+    post = exchange.admin.http.post
+    assert post("/admin/symbols", json=listing).status_code == 201
+    assert post("/admin/symbols", json=listing).json()["code"] == "symbol_listed"
+    seller, buyer = exchange.user(ACME=100), exchange.user(cash=10_000)
+    seller.placed(symbol="ACME", side="SELL", quantity=30, price=20.05)
+    assert buyer.placed(symbol="ACME", quantity=10, price=20.05)["status"] == "FILLED"
+    assert buyer.placed(symbol="ACME", quantity=10, price=20)["status"] == "OPEN"
+    shown = {row["symbol"]: row for row in buyer.get("/marketdata/symbols")["symbols"]}["ACME"]
+    assert (shown["tick_size"], shown["lot_size"], shown["reference_price"]) == ("0.05", 10, "20.00")
+    book = eventually(lambda: buyer.get("/marketdata/orderBook/L2", symbol="ACME"), lambda found: bool(found["asks"]))
+    assert (book["bids"], book["asks"]) == ([["20.00", "10", 1]], [["20.05", "20", 1]])
+    assert exchange.admin.http.delete("/admin/symbols/ACME").status_code == 200
+    assert exchange.settled(seller)["ACME"] == ("90", "0")
+    assert exchange.settled(buyer) == {"USD": ("9799.50", "0.00"), "ACME": ("10", "0")}
+    ended = [(order["status"], order["reason"]) for order in seller.get("/v1/orders")["orders"]]
+    assert ended == [("CANCELLED", "delisted")]
+    refused = buyer.order(symbol="ACME", quantity=10, price=20)
+    assert (refused.status_code, refused.json()["code"]) == (422, "unknown_symbol")
+    assert "ACME" not in {row["symbol"] for row in buyer.get("/marketdata/symbols")["symbols"]}
+    done = [row["action"] for row in exchange.admin.get("/admin/actions", limit=2)["actions"]]
+    assert done == ["delistsymbol", "listsymbol"]
+    assert exchange.audit()["exit"] == 0
+
+
+def test_bad_listings_are_refused(exchange: Exchange) -> None:
+    """What no book can be made for is refused with a code, and users can't list anything."""
+    good = {"symbol": "EVIL", "name": "Evil Corp.", "tick_size": "0.01", "reference_price": 20}
+    for wrong, code in (
+        ({"symbol": "evil"}, "invalid_instrument"),
+        ({"symbol": "USD"}, "invalid_instrument"),
+        ({"name": ""}, "invalid_instrument"),
+        ({"tick_size": 0}, "invalid_instrument"),
+        ({"tick_size": "0.00001"}, "invalid_tick_size"),
+        ({"tick_size": "1e40"}, "invalid_tick_size"),
+        ({"reference_price": -1}, "invalid_instrument"),
+        ({"reference_price": "20.005"}, "invalid_instrument"),
+        ({"lot_size": 0}, "invalid_field"),
+        ({"lot_size": "x"}, "invalid_field"),
+        ({"surprise": 1}, "invalid_field"),
+    ):
+        answer = exchange.admin.http.post("/admin/symbols", json=good | wrong)
+        assert (answer.status_code, answer.json()["code"]) == (422, code), (wrong, answer.text)
+    assert exchange.shared_user.http.post("/admin/symbols", json=good).status_code == 403
+    assert exchange.shared_user.http.delete("/admin/symbols/AAPL").status_code == 403
+    assert exchange.admin.http.delete("/admin/symbols/EVIL").status_code == 404

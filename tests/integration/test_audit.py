@@ -1,7 +1,7 @@
 """`outcry audit` on real tables: it says right, it finds each kind of wrong, and it never guesses."""
 
 import json
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import asyncpg
@@ -66,13 +66,11 @@ class Engine:
         self.position = HEAD
         self.orders: tuple[RestingOrder, ...] = (RESTING,)
 
-    async def books(self, symbols: Iterable[str]) -> list[BookState | Refused]:
-        return [
-            BookState(
-                symbol=symbol, position=self.position, last_price=0, orders=self.orders if symbol == "AAPL" else ()
-            )
-            for symbol in symbols
-        ]
+    async def books(self) -> dict[str, BookState | Refused]:
+        return {
+            symbol: BookState(symbol=symbol, position=self.position, last_price=0, orders=orders)
+            for symbol, orders in (("AAPL", self.orders), ("MSFT", ()))
+        }
 
 
 @pytest.fixture
@@ -194,10 +192,10 @@ async def test_it_waits_for_the_moment(database: Database) -> None:
     class Settling(Engine):
         asked = 0
 
-        async def books(self, symbols: Iterable[str]) -> list[BookState | Refused]:
+        async def books(self) -> dict[str, BookState | Refused]:
             self.asked += 1
             self.position = HEAD + 1 if self.asked < 3 else HEAD
-            return await super().books(symbols)
+            return await super().books()
 
     assert (await look(database, Settling(), wait_s=10)).status == RIGHT
 
@@ -206,7 +204,7 @@ async def test_without_the_engine_it_is_not_proven(database: Database) -> None:
     """With the engine away the books can't be seen, and the audit does not pretend."""
 
     class Gone(Engine):
-        async def books(self, symbols: Iterable[str]) -> list[BookState | Refused]:
+        async def books(self) -> dict[str, BookState | Refused]:
             raise Unavailable("matching-engine")
 
     report = await look(database, Gone())

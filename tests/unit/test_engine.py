@@ -13,8 +13,10 @@ from services.matching_engine.commands import (
     CancelAll,
     Command,
     Configure,
+    DelistSymbol,
     Expire,
     JournalDamaged,
+    ListSymbol,
     Place,
     SetSession,
     Void,
@@ -24,7 +26,17 @@ from services.matching_engine.commands import (
 from services.matching_engine.engine import MEMORY_US, Engine
 from shared.contracts.codes import Session
 from shared.contracts.engine import BookChanged, CancelledAll, Instrument, Matched
-from shared.contracts.events import Accepted, Amended, Closed, SessionChanged, Trade, Triggered, Waiting
+from shared.contracts.events import (
+    Accepted,
+    Amended,
+    Closed,
+    Delisted,
+    Listed,
+    SessionChanged,
+    Trade,
+    Triggered,
+    Waiting,
+)
 from shared.contracts.operations import Refused
 from shared.ids import COUNTER_BITS, EPOCH_MS, NODE_BITS
 
@@ -479,3 +491,108 @@ def test_a_blocked_account_neither_places_nor_amends() -> None:
     assert isinstance(engine.apply(place(4, side=1, user_id=8))[0], Matched)
     engine.apply(Block(START_US, 5, 7, False, ""))
     assert isinstance(engine.apply(place(5, side=1, user_id=7))[0], Matched)
+
+
+def list_symbol(symbol: str = "ACME", **more: object) -> ListSymbol:
+    given: dict[str, object] = {
+        "time_us": START_US,
+        "user_id": 7,
+        "symbol": symbol,
+        "name": "Acme Corp.",
+        "tick_size": 500,
+        "lot_size": 10,
+        "reference_price": 200_000,
+        "traceparent": "",
+    }
+    return ListSymbol(**(given | more))  # type: ignore[arg-type]
+
+
+def test_a_symbol_is_traded_from_its_listing_on() -> None:
+    """Before it is listed its orders are refused, afterwards they rest, in its own ticks and lots."""
+    engine = Engine(LISTED)
+    before, _ = engine.apply(place(1, side=1, symbol="ACME"))
+    answer, event = engine.apply(list_symbol())
+    assert isinstance(before, Refused)
+    assert before.code == "unknown_symbol"
+    assert isinstance(answer, BookChanged)
+    assert event is not None
+    assert [type(report) for report in event.reports] == [Listed, SessionChanged]
+    assert [one.symbol for one in engine.listing()] == ["AAPL", "ACME", "MSFT"]
+    after, _ = engine.apply(place(2, side=1, symbol="ACME", price=200_000))
+    off_tick, _ = engine.apply(place(3, side=1, symbol="ACME", price=200_100))
+    assert isinstance(after, Matched)
+    assert isinstance(off_tick, Refused)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"symbol": "acme"},
+        {"symbol": "USD"},
+        {"symbol": "A" * 13},
+        {"name": ""},
+        {"tick_size": 0},
+        {"lot_size": -1},
+        {"reference_price": 200_001},
+        {"reference_price": 0},
+        {"reference_price": 500 * (1 << 30)},
+    ],
+)
+def test_what_no_book_can_be_made_for_is_not_listed(wrong: dict[str, object]) -> None:
+    """A listing that is not valid changes nothing."""
+    answer, event = Engine(LISTED).apply(list_symbol(**wrong))  # type: ignore[arg-type]
+    assert isinstance(answer, Refused)
+    assert answer.code == "invalid_instrument"
+    assert event is None
+
+
+def test_delisting_ends_every_order_and_lets_no_more_in() -> None:
+    """Resting, waiting and linked orders are closed once each, and the symbol is unknown until it is listed again."""
+    engine = Engine([])
+    engine.apply(list_symbol("AAPL", tick_size=100, lot_size=1))
+    orders = [
+        place(1, side=1, price=900_000),
+        place(2, side=2, price=1_100_000, user_id=1001, linked_order_id=order_id(1)),
+        place(3, side=2, price=1_200_000),
+        place(4, side=2, order_type=3, trigger=800_000, price=700_000),
+    ]
+    for order in orders:
+        engine.apply(order)
+    answer, event = engine.apply(DelistSymbol(START_US, 7, "AAPL", ""))
+    assert isinstance(answer, BookChanged)
+    assert event is not None
+    closed = [(report.order_id, report.reason) for report in event.reports if isinstance(report, Closed)]
+    assert sorted(closed) == [(order.order_id, "delisted") for order in orders]
+    assert event.reports[-2:] == (SessionChanged(session=Session.CLOSED), Delisted())
+    assert (engine.listing(), engine.resting("AAPL"), engine.waiting("AAPL")) == ((), (), ())
+    for command in (place(5, side=1), DelistSymbol(START_US, 7, "AAPL", ""), CancelAll(START_US, 1001, "AAPL", "")):
+        refused, nothing = engine.apply(command)
+        assert isinstance(refused, Refused)
+        assert refused.code == "unknown_symbol"
+        assert nothing is None
+    engine.apply(list_symbol("AAPL", tick_size=100, lot_size=1))
+    again, _ = engine.apply(place(6, side=1))
+    assert isinstance(again, Matched)
+
+
+def test_what_is_listed_outlives_a_restart() -> None:
+    """From a snapshot, or from the journal alone, the same symbols are traded."""
+    commands: list[Command] = [
+        list_symbol(),
+        place(1, side=1, symbol="ACME", price=200_000),
+        DelistSymbol(START_US, 7, "MSFT", ""),
+        *random_commands(seed=8, count=200),
+        DelistSymbol(START_US, 7, "ACME", ""),
+        list_symbol(reference_price=300_000),
+    ]
+    first, again, restored = Engine(LISTED), Engine(LISTED), Engine(LISTED)
+    events = [first.apply(command)[1] for command in commands]
+    for command, event in zip(commands, events, strict=True):
+        if event is not None:
+            again.apply(command)
+    restored.restore(*first.snapshot())
+    assert again.snapshot() == first.snapshot() == restored.snapshot()
+    assert [(one.symbol, one.reference_price) for one in restored.listing()] == [
+        ("AAPL", 1_000_000),
+        ("ACME", 300_000),
+    ]

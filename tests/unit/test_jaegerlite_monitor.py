@@ -218,3 +218,50 @@ async def test_figures_stay_when_rows_are_summed_up(kit: Kit) -> None:
     sum_up(kit.store.cursor(), partition)
     assert partition.rollup_rows <= rows
     assert await kit.get("/api/red", **asked) == before
+
+
+async def test_a_trace_is_analysed_over_the_api(kit: Kit) -> None:
+    """The analysis of a stored trace comes with its id; one that is not there is 404, an odd id 400."""
+    kit.send("shop", kit.span("GET", END_MS, 5, failed=True))
+    trace = (await kit.get("/api/traces", service="shop", end=END_MS * 2000))["data"][0]["traceID"]
+    found = await kit.get(f"/api/traces/{trace}/analysis")
+    assert (found["trace_id"], found["answer_ms"], found["span_count"]) == (trace, 5, 1)
+    assert [finding["kind"] for finding in found["findings"]] == ["error"]
+    await kit.get("/api/traces/abc/analysis", 404)
+    await kit.get("/api/traces/xyz/analysis", 400)
+
+
+async def test_two_windows_are_compared(kit: Kit) -> None:
+    """By default a window is compared with the one before it, over all calls and over samples of traces."""
+    for before, duration_ms in ((1, 10), (0, 30)):
+        kit.send("shop", *(kit.span("GET", END_MS - 1000 - before * 600_000 - n, duration_ms) for n in range(40)))
+    found = await kit.get("/api/compare/windows", endTs=END_MS, lookback=600_000)
+    assert found["base_window"] == {"start_ms": END_MS - 1_200_000, "end_ms": END_MS - 600_000}
+    assert [(f["operation"], f["base"]["calls"], f["other"]["calls"]) for f in found["windows"]] == [("GET", 40, 40)]
+    assert found["windows"][0]["gained_ms"] == pytest.approx(800, rel=0.2)
+    operation = found["traces"]["operations"][0]
+    assert (operation["operation"], operation["delta_ms"], operation["significant"]) == ("GET", 20, True)
+    assert found["traces"]["base"]["traces"] == 40
+    assert found["complete"]
+
+
+async def test_two_sets_of_traces_are_compared(kit: Kit) -> None:
+    """Traces that are named are compared; without any the request is refused."""
+    kit.send("shop", kit.span("GET", END_MS, 5), kit.span("GET", END_MS + 100, 9))
+    traces = (await kit.get("/api/traces", service="shop", end=END_MS * 2000))["data"]
+    found = await kit.get("/api/compare/traces", base=traces[1]["traceID"], other=traces[0]["traceID"])
+    assert found["operations"][0]["delta_ms"] == 4
+    await kit.get("/api/compare/traces", 400, base=traces[1]["traceID"])
+    await kit.get("/api/compare/traces", 400, base="odd", other="odd")
+
+
+async def test_insights_over_a_window(kit: Kit) -> None:
+    """The worst of a window come with examples; a window without spans has none."""
+    kit.send("shop", *(kit.span("GET", END_MS - 1000 - n, 5, failed=n < 3) for n in range(40)))
+    found = await kit.get("/api/insights", endTs=END_MS, lookback=600_000, service="shop")
+    assert (found["traces"], found["complete"]) == (40, True)
+    (insight,) = found["insights"]
+    assert (insight["kind"], insight["traces"], insight["total_cost_ms"]) == ("error", 3, 15)
+    assert len(insight["example_trace_ids"]) == 3
+    assert (await kit.get("/api/insights", endTs=END_MS - 3_600_000))["insights"] == []
+    await kit.get("/api/insights", 400, limit=0)

@@ -124,7 +124,7 @@ def test_resource() -> None:
 )
 def test_samplers(name: str, argument: str, ratio: float, parent_based: bool) -> None:
     """Each sampler of the specification is known by its name."""
-    chosen = sampler({"OTEL_TRACES_SAMPLER": name, "OTEL_TRACES_SAMPLER_ARG": argument})
+    chosen = sampler({"OTEL_TRACES_SAMPLER": name, "OTEL_TRACES_SAMPLER_ARG": argument}, "service")
     assert (chosen.ratio, chosen.parent_based) == (ratio, parent_based)
 
 
