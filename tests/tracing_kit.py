@@ -2,6 +2,7 @@
 
 import gzip
 import http.server
+import ssl
 import threading
 import time
 from collections.abc import Mapping
@@ -45,12 +46,18 @@ def plain(value: Any) -> Any:
 
 
 class OtlpReceiver:
-    """Takes OTLP over HTTP on a port of its own; `statuses` are answered in turn before it answers 200."""
+    """Takes OTLP over HTTP on a port of its own, over TLS with a `context`.
 
-    def __init__(self, port: int = 0) -> None:
+    `statuses` are answered in turn before it answers 200, with `headers_sent`; `answer` is the body of each 200.
+    """
+
+    def __init__(self, port: int = 0, context: ssl.SSLContext | None = None) -> None:
         self.requests: list[ExportTraceServiceRequest] = []
         self.headers: list[Mapping[str, str]] = []
         self.statuses: list[int] = []
+        self.headers_sent: dict[str, str] = {}
+        self.answer = b""
+        self.times_s: list[float] = []
         self.delay_s = 0.0
         receiver = self
 
@@ -59,6 +66,7 @@ class OtlpReceiver:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.times_s.append(time.monotonic())
                 time.sleep(receiver.delay_s)
                 status = receiver.statuses.pop(0) if receiver.statuses else 200
                 if status == 200:
@@ -67,15 +75,21 @@ class OtlpReceiver:
                     receiver.requests.append(ExportTraceServiceRequest.FromString(body))
                     receiver.headers.append(dict(self.headers))
                 self.send_response(status)
-                self.send_header("Content-Length", "0")
+                for name, value in receiver.headers_sent.items():
+                    self.send_header(name, value)
+                answer = receiver.answer if status == 200 else b""
+                self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
+                self.wfile.write(answer)
 
             def log_message(self, *arguments: object) -> None:
                 """Keep the test's output clean."""
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self.port = self.server.server_port
-        self.endpoint = f"http://127.0.0.1:{self.port}"
+        if context is not None:
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        self.endpoint = f"{'http' if context is None else 'https'}://127.0.0.1:{self.port}"
         self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
         self.thread.start()
 

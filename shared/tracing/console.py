@@ -38,10 +38,11 @@ class ConsoleExporter:
         """The lines of these spans."""
         return [(len(spans), b"".join(json.dumps(described(span), default=str).encode() + b"\n" for span in spans))]
 
-    def send(self, payload: bytes) -> None:
+    def send(self, payload: bytes) -> int:
         """Print them."""
         sys.stdout.write(payload.decode())
         sys.stdout.flush()
+        return 0
 
     def close(self) -> None:
         """Nothing to close."""

@@ -6,6 +6,7 @@ Requests never wait for it; what a backend that is away does not take waits in i
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 from shared.tracing.outlet import Outlet
@@ -39,6 +40,7 @@ class ExportWorker:
         buffer.records_unsampled = retention is not None
         self.requests: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self.stopping = False
+        self.stop_at_s = 0.0
         self.thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -54,12 +56,16 @@ class ExportWorker:
     def flush(self, timeout_s: float) -> bool:
         """Send what is buffered now. True if nothing was left waiting within the time."""
         done = threading.Event()
+        until_s = time.monotonic() + timeout_s
         self.requests.put(done.set)
-        return done.wait(timeout_s) and not any(outlet.backlog for outlet in self.outlets)
+        if not done.wait(timeout_s):
+            return False
+        return all(outlet.settle(max(0.0, until_s - time.monotonic())) for outlet in self.outlets)
 
     def stop(self, timeout_s: float) -> None:
         """Flush, then end the thread; waits `timeout_s` at most."""
         self.stopping = True
+        self.stop_at_s = time.monotonic() + timeout_s
         self.requests.put(None)
         if self.thread is not None:
             self.thread.join(timeout_s)
@@ -71,9 +77,7 @@ class ExportWorker:
         if self.retention is not None:
             self.retention.clear()
         for outlet in self.outlets:
-            outlet.backlog.clear()
-            outlet.backlog_bytes = outlet.backlog_spans = 0
-            outlet.exporter.close()
+            outlet.restart_after_fork()
         self.start()
 
     def _run(self) -> None:
@@ -88,6 +92,7 @@ class ExportWorker:
                 flushed()
         self._export(ignore_pause=True)
         for outlet in self.outlets:
+            outlet.settle(max(0.0, self.stop_at_s - time.monotonic()))
             outlet.give_up()
 
     def _export(self, ignore_pause: bool) -> None:
@@ -97,7 +102,7 @@ class ExportWorker:
         if retention is not None:
             self._put(retention.due())
         for outlet in self.outlets:
-            if outlet.backlog:
+            if outlet.backlog_spans:
                 outlet.send(ignore_pause)
 
     def _put(self, batch: Sequence[Span]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from opentelemetry.trace import Link, SpanKind
 
 from shared.tracing.destinations import Destination, host_and_port
-from shared.tracing.otlp_http import HttpSender
+from shared.tracing.otlp_http import RETRYABLE, HttpSender
 from shared.tracing.span import Span
 from shared.tracing.thrift import DOUBLE, I32, I64, LIST, STRING, STRUCT, BinaryWriter, CompactWriter, ThriftWriter
 
@@ -186,12 +186,13 @@ class JaegerUdpExporter:
             packets.append((len(waiting), self._message(process, waiting)))
         return packets
 
-    def send(self, payload: bytes) -> None:
+    def send(self, payload: bytes) -> int:
         """Send one datagram."""
         if self.socket is None:
             family = socket.getaddrinfo(*self.address, type=socket.SOCK_DGRAM)[0][0]
             self.socket = socket.socket(family, socket.SOCK_DGRAM)
         self.socket.sendto(payload, self.address)
+        return 0
 
     def close(self) -> None:
         """Close the socket."""
@@ -216,7 +217,8 @@ class JaegerHttpExporter:
 
     def __init__(self, destination: Destination) -> None:
         self.name = destination.url
-        self.sender = HttpSender(destination, "application/vnd.apache.thrift.binary")
+        # A collector whose queue is full answers 500.
+        self.sender = HttpSender(destination, "application/vnd.apache.thrift.binary", RETRYABLE | {500})
 
     def encode(self, spans: Sequence[Span]) -> list[tuple[int, bytes]]:
         """One Batch struct."""
@@ -224,9 +226,10 @@ class JaegerHttpExporter:
         write_batch(writer, spans[0].resource.attributes, [encoded_span(BinaryWriter(), span) for span in spans])
         return [(len(spans), bytes(writer.out))]
 
-    def send(self, payload: bytes) -> None:
+    def send(self, payload: bytes) -> int:
         """Post it."""
         self.sender.post(payload)
+        return 0
 
     def close(self) -> None:
         """Close the connection."""

@@ -1,12 +1,15 @@
 """Outlets: one destination of spans each, with what waits for it.
 
 While a backend is away its payloads are kept up to a number of bytes, the oldest are dropped and counted, and it is
-tried again with growing pauses; one warning is logged per outage.
+tried again with growing pauses, or when it asked to be; one warning is logged per outage. Where there are several, each
+has a thread of its own, so that one that is slow or away does not hold up the others.
 """
 
 import http.client
 import logging
+import queue
 import random
+import threading
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -24,6 +27,14 @@ class Rejected(Exception):
     """The backend understood the request and refused these spans: sending them again would not help."""
 
 
+class Later(OSError):
+    """The backend cannot take these spans now; `after_s` is when it asked to be tried again, None if it did not."""
+
+    def __init__(self, reason: str, after_s: float | None = None) -> None:
+        super().__init__(reason)
+        self.after_s = after_s
+
+
 class Exporter(Protocol):
     """Speaks one protocol to one backend."""
 
@@ -32,9 +43,11 @@ class Exporter(Protocol):
     def encode(self, spans: Sequence[Span]) -> list[tuple[int, bytes]]:
         """Payloads with the number of spans in each; spans too large for the protocol are left out."""
 
-    def send(self, payload: bytes) -> None:
-        """Deliver one payload. Raises `Rejected` if it never will be taken, OSError or HTTPException if later
-        might do."""
+    def send(self, payload: bytes) -> int:
+        """Deliver one payload; the number of its spans that the backend took and then rejected.
+
+        Raises `Rejected` if it never will be taken, OSError (`Later` with a time) or HTTPException if later might do.
+        """
 
     def close(self) -> None:
         """Give up connections."""
@@ -53,59 +66,109 @@ class Outlet:
         self.pause_s = 0.0
         self.exported = 0
         self.dropped: dict[str, int] = {"backlog_full": 0, "rejected": 0, "shutdown": 0, "encoding": 0, "too_large": 0}
+        self.lock = threading.Lock()
+        self.requests: queue.SimpleQueue[threading.Event | bool | None] | None = None
+
+    def start_thread(self) -> None:
+        """Send on a thread of its own from now on."""
+        self.requests = queue.SimpleQueue()
+        threading.Thread(target=self._run, args=(self.requests,), name="span-outlet", daemon=True).start()
 
     def put(self, spans: Sequence[Span]) -> None:
         """Encode spans into the backlog; drops the oldest payloads beyond the byte limit."""
         payloads = self.exporter.encode(spans)
-        self.backlog.extend(payloads)
-        self.backlog_bytes += sum(len(payload) for _, payload in payloads)
         fitting = sum(count for count, _ in payloads)
-        self.backlog_spans += fitting
-        self.dropped["too_large"] += len(spans) - fitting
-        while self.backlog_bytes > self.backlog_bytes_max:
-            self._drop_oldest("backlog_full")
+        with self.lock:
+            self.backlog.extend(payloads)
+            self.backlog_bytes += sum(len(payload) for _, payload in payloads)
+            self.backlog_spans += fitting
+            self.dropped["too_large"] += len(spans) - fitting
+            while self.backlog and self.backlog_bytes > self.backlog_bytes_max:
+                self._done(self.backlog.popleft(), "backlog_full")
 
     def send(self, ignore_pause: bool = False) -> None:
-        """Send what is waiting, oldest first, until it is gone or the backend fails."""
+        """Send what is waiting, on the outlet's own thread if it has one."""
+        if self.requests is None:
+            self._send(ignore_pause)
+        elif self.requests.empty() or ignore_pause:
+            self.requests.put(ignore_pause)
+
+    def settle(self, timeout_s: float) -> bool:
+        """Whether nothing waits any more once the sending that was asked for is done."""
+        if self.requests is not None:
+            done = threading.Event()
+            self.requests.put(done)
+            done.wait(timeout_s)
+        return not self.backlog_spans
+
+    def give_up(self) -> None:
+        """Count what could not be sent before the end, and close."""
+        if self.requests is not None:
+            self.requests.put(None)
+        with self.lock:
+            while self.backlog:
+                self._done(self.backlog.popleft(), "shutdown")
+        self.exporter.close()
+
+    def restart_after_fork(self) -> None:
+        """Leave what waits to the parent; its thread is not in the child."""
+        self.lock = threading.Lock()
+        self.backlog.clear()
+        self.backlog_bytes = self.backlog_spans = 0
+        self.exporter.close()
+        if self.requests is not None:
+            self.start_thread()
+
+    def _run(self, requests: "queue.SimpleQueue[threading.Event | bool | None]") -> None:
+        while (request := requests.get()) is not None:
+            if isinstance(request, threading.Event):
+                request.set()
+            else:
+                self._send(request)
+
+    def _send(self, ignore_pause: bool) -> None:
+        """Send oldest first, until nothing is left or the backend fails."""
         if time.monotonic() < self.retry_at_s and not ignore_pause:
             return
-        while self.backlog:
-            count, payload = self.backlog[0]
+        while (entry := self._take()) is not None:
             try:
-                self.exporter.send(payload)
+                rejected = self.exporter.send(entry[1])
             except Rejected as error:
-                logger.warning("Trace backend %s refused %d spans: %s", self.exporter.name, count, error)
-                self._drop_oldest("rejected")
+                logger.warning("Trace backend %s refused %d spans: %s", self.exporter.name, entry[0], error)
+                with self.lock:
+                    self._done(entry, "rejected")
                 continue
             except (OSError, http.client.HTTPException) as error:
+                with self.lock:
+                    self.backlog.appendleft(entry)
                 self._pause(error)
                 return
-            self._pop()
-            self.exported += count
+            with self.lock:
+                self._done(entry)
+                self.exported += entry[0] - rejected
+                self.dropped["rejected"] += rejected
             if self.pause_s:
                 logger.info("Trace backend %s is back.", self.exporter.name)
                 self.pause_s = 0.0
 
-    def give_up(self) -> None:
-        """Count what could not be sent before the end, and close."""
-        while self.backlog:
-            self._drop_oldest("shutdown")
-        self.exporter.close()
+    def _take(self) -> tuple[int, bytes] | None:
+        with self.lock:
+            return self.backlog.popleft() if self.backlog else None
+
+    def _done(self, entry: tuple[int, bytes], dropped: str | None = None) -> None:
+        """A payload no longer waits; call with the lock."""
+        count, payload = entry
+        self.backlog_bytes -= len(payload)
+        self.backlog_spans -= count
+        if dropped is not None:
+            self.dropped[dropped] += count
 
     def _pause(self, error: Exception) -> None:
         if not self.pause_s:
             logger.warning("Trace backend %s cannot be reached (%s); spans wait in memory.", self.exporter.name, error)
         self.pause_s = min(PAUSE_MAX_S, self.pause_s * 2 or PAUSE_FIRST_S)
-        # Jitter, so that nine services do not knock at a returning backend in step.
-        self.retry_at_s = time.monotonic() + self.pause_s * random.uniform(0.7, 1.0)  # noqa: S311
+        asked_s = error.after_s if isinstance(error, Later) else None
+        # Jitter, so that nine services do not knock at a returning backend in step; never before it asked to be.
+        pause_s = self.pause_s * random.uniform(0.7, 1.0) if asked_s is None else asked_s * random.uniform(1.0, 1.2)  # noqa: S311
+        self.retry_at_s = time.monotonic() + pause_s
         self.exporter.close()
-
-    def _drop_oldest(self, reason: str) -> None:
-        self.dropped[reason] += self._pop()
-
-    def _pop(self) -> int:
-        """Take the oldest payload out; answers its number of spans."""
-        count, payload = self.backlog.popleft()
-        self.backlog_bytes -= len(payload)
-        self.backlog_spans -= count
-        return count

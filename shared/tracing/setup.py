@@ -147,6 +147,9 @@ def _install(settings: TracingSettings, channel: TriggerChannel | None) -> None:
         wake_at=settings.max_batch_size,
     )
     outlets = [Outlet(exporter) for exporter in exporters(settings.destinations)]
+    if len(outlets) > 1:
+        for outlet in outlets:
+            outlet.start_thread()
     retention = None
     if settings.retention is not None:
         if settings.retention.listen_at:

@@ -7,6 +7,10 @@ from typing import Any
 
 import grpc  # type: ignore[import-untyped]
 import pytest
+from google.protobuf.any_pb2 import Any as AnyMessage  # type: ignore[import-untyped]
+from google.protobuf.duration_pb2 import Duration  # type: ignore[import-untyped]
+from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]
+from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
@@ -20,7 +24,7 @@ from thrift.transport.TTransport import TMemoryBuffer  # type: ignore[import-unt
 from shared.tracing.destinations import OTLP_GRPC, THRIFT_HTTP, THRIFT_UDP, Destination
 from shared.tracing.jaeger_thrift import JaegerHttpExporter, JaegerUdpExporter
 from shared.tracing.otlp_grpc import METHOD, OtlpGrpcExporter
-from shared.tracing.outlet import Outlet, Rejected
+from shared.tracing.outlet import Later, Outlet, Rejected
 from shared.tracing.span import Span
 from tests.tracing_kit import make_provider
 
@@ -158,6 +162,7 @@ class TraceService(grpc.GenericRpcHandler):  # type: ignore[misc]
         self.requests: list[ExportTraceServiceRequest] = []
         self.metadata: dict[str, str] = {}
         self.codes: list[grpc.StatusCode] = []
+        self.details = b""
 
     def service(self, details: Any) -> Any:
         """The one method there is."""
@@ -166,6 +171,8 @@ class TraceService(grpc.GenericRpcHandler):  # type: ignore[misc]
     def export(self, body: bytes, context: Any) -> bytes:
         """Keep a request."""
         if self.codes:
+            if self.details:
+                context.set_trailing_metadata((("grpc-status-details-bin", self.details),))
             context.abort(self.codes.pop(0), "as told")
         self.metadata = dict(context.invocation_metadata())
         self.requests.append(ExportTraceServiceRequest.FromString(body))
@@ -205,4 +212,22 @@ def test_grpc_codes_say_whether_to_retry(grpc_service: tuple[TraceService, str])
         exporter.send(payload)
     with pytest.raises(Rejected):
         exporter.send(payload)
+    exporter.close()
+
+
+def test_an_exhausted_backend_is_tried_again_only_when_it_says_when(grpc_service: tuple[TraceService, str]) -> None:
+    """RESOURCE_EXHAUSTED with RetryInfo means later, without it never."""
+    service, url = grpc_service
+    service.codes = [grpc.StatusCode.RESOURCE_EXHAUSTED] * 2
+    exporter = OtlpGrpcExporter(Destination(OTLP_GRPC, url))
+    ((_, payload),) = exporter.encode([full_span()])
+    with pytest.raises(Rejected):
+        exporter.send(payload)
+    status, detail = Status(code=8), AnyMessage()
+    detail.Pack(RetryInfo(retry_delay=Duration(seconds=3)))
+    status.details.append(detail)
+    service.details = status.SerializeToString()
+    with pytest.raises(Later) as raised:
+        exporter.send(payload)
+    assert raised.value.after_s == 3.0
     exporter.close()
