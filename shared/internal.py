@@ -1,7 +1,7 @@
 """Internal calls, as they are served: who calls, what they say, one span per item, the answers.
 
-They are most of what a service does, so they meet it before FastAPI's routing does: as an ASGI middleware that knows
-its paths. ``/docs`` describes them all the same.
+They are most of what a service does, so they are answered straight from the socket (``server``). ``/docs`` describes
+them all the same.
 """
 
 import time
@@ -12,12 +12,12 @@ import msgspec
 import structlog
 from opentelemetry.trace import Span
 from prometheus_client import Counter, Histogram
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.auth import ServiceCredentials
 from shared.consumer import Consumer
 from shared.contracts.operations import A, I, Operation, Refused
 from shared.errors import Problem, Unavailable
+from shared.server import Answer, Request, Route
 from shared.tracing import item_spans
 from shared.web import bug_problem, problem_body, unavailable_problem
 
@@ -111,69 +111,44 @@ class Endpoint:
         return answers
 
 
-class InternalCalls:
-    """ASGI middleware: answers the paths of ``endpoints`` itself and passes everything else on."""
+class InternalCall:
+    """An operation as its peers call it over HTTP: who asks is checked, then the items are served."""
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        endpoints: Mapping[str, Endpoint],
-        credentials: ServiceCredentials,
-        leads: Callable[[], bool],
-    ) -> None:
-        self._app = app
-        self._endpoints = endpoints
+    def __init__(self, endpoint: Endpoint, credentials: ServiceCredentials, leads: Callable[[], bool]) -> None:
+        self._endpoint = endpoint
         self._credentials = credentials
         self._leads = leads
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        endpoint = self._endpoints.get(scope["path"]) if scope["type"] == "http" else None
-        if endpoint is None:
-            await self._app(scope, receive, send)
-            return
+    async def __call__(self, request: Request) -> Answer:
         try:
-            self._admit(scope, endpoint.operation)
-            await _send(send, 200, await endpoint.serve(await _body(receive)))
+            self._admit(request)
+            return Answer(await self._endpoint.serve(request.body))
         except Problem as problem:
-            await _send_problem(send, problem)
+            return _problem_answer(problem)
         except Unavailable as error:
-            await _send_problem(send, unavailable_problem(error))
+            return _problem_answer(unavailable_problem(error))
         except Exception as error:
-            await _send_problem(send, bug_problem(error))
+            return _problem_answer(bug_problem(error))
 
-    def _admit(self, scope: Scope, operation: Operation[Any, Any]) -> None:
+    def _admit(self, request: Request) -> None:
         """Raises Problem unless one of the operation's callers sent this."""
-        if scope["method"] != "POST":
-            raise Problem(405, "method_not_allowed", "Operations are called with POST.")
-        authorization = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
-        caller = self._credentials.caller(authorization.decode("latin-1"))
+        operation = self._endpoint.operation
+        caller = self._credentials.caller(request.headers.get("authorization", ""))
         if caller is None:
             raise Problem(401, "service_credential_required", "Only the exchange's own services are served here.")
         if caller not in operation.callers:
             raise Problem(403, "caller_not_allowed", f"{caller} may not call {operation.name}.")
+        if request.too_large:
+            raise Problem(413, "body_too_large", f"Send at most {BODY_BYTES_MAX} bytes.")
         if not self._leads():
             raise Problem(503, "not_leader", "Another process of this service leads, or will in a moment.")
 
 
-async def _body(receive: Receive) -> bytes:
-    message: Message = await receive()
-    body: bytes = message.get("body", b"")
-    if not message.get("more_body", False):
-        return body
-    parts = bytearray(body)
-    while message.get("more_body", False):
-        message = await receive()
-        parts += message.get("body", b"")
-        if len(parts) > BODY_BYTES_MAX:
-            raise Problem(413, "body_too_large", f"Send at most {BODY_BYTES_MAX} bytes.")
-    return bytes(parts)
+def _problem_answer(problem: Problem) -> Answer:
+    return Answer(_encode(problem_body(problem)), problem.status, content_type=b"application/problem+json")
 
 
-async def _send(send: Send, status: int, body: bytes, kind: bytes = b"application/json") -> None:
-    headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
-async def _send_problem(send: Send, problem: Problem) -> None:
-    await _send(send, problem.status, _encode(problem_body(problem)), b"application/problem+json")
+def internal_route(endpoint: Endpoint, credentials: ServiceCredentials, leads: Callable[[], bool]) -> Route:
+    """The route of an operation. ``leads``: whether this process serves, or waits to take over."""
+    call = InternalCall(endpoint, credentials, leads)
+    return Route("POST", endpoint.operation.path, call, traced=False, body_bytes_max=BODY_BYTES_MAX)

@@ -24,11 +24,12 @@ from shared.consumer import GATHER_S, Consumer, Handler
 from shared.contracts.events import Stream
 from shared.contracts.operations import A, I, Operation
 from shared.errors import Unavailable
-from shared.internal import Attributes, Endpoint, InternalCalls, Serve
+from shared.internal import Attributes, Endpoint, Serve, internal_route
 from shared.logs import setup_logs
 from shared.openapi import describe_operation
 from shared.outbox import Outbox
 from shared.postgres import Database, migrate
+from shared.server import direct_table, http_protocol
 from shared.settings import DEFAULT_PORTS, ServiceSettings
 from shared.trace_triggers import ValkeyTriggers
 from shared.tracing import instrument_fastapi, setup_tracing, shutdown_tracing
@@ -66,7 +67,6 @@ class Service:
         self.consumers: list[Consumer] = []
         self.leads = True
         """Whether this process serves operations, or waits to take over from another one that does."""
-        self._endpoints: dict[str, Endpoint] = {}
         self._migrations = migrations
         self._outboxes: list[Outbox] = []
         self._starts: list[Callable[[], Awaitable[None]]] = []
@@ -75,10 +75,7 @@ class Service:
         self.app = FastAPI(title=f"Outcry {name}", lifespan=self._lifespan)
         install_problems(self.app)
         instrument_fastapi(self.app, (*EXCLUDED, *untraced))
-        credentials = ServiceCredentials(settings.service_keys)
-        self.app.add_middleware(
-            InternalCalls, endpoints=self._endpoints, credentials=credentials, leads=lambda: self.leads
-        )
+        self._credentials = ServiceCredentials(settings.service_keys)
         self._add_health()
 
     # What a service says of itself, in its app.py
@@ -95,7 +92,8 @@ class Service:
         ``fresh``: items name an event in ``position``; the answer waits until this consumer has it.
         """
         assert operation.service == self.name, f"{operation.name} belongs to {operation.service}"
-        self._endpoints[operation.path] = Endpoint(operation, handle, attributes, fresh)
+        endpoint = Endpoint(operation, handle, attributes, fresh)
+        direct_table(self.app).add(internal_route(endpoint, self._credentials, lambda: self.leads))
         describe_operation(self.app, operation)
 
     def follow(self, stream: Stream, handle: Handler, gather_s: float = GATHER_S) -> Consumer:
@@ -228,12 +226,13 @@ def run(
     """
     import uvicorn
 
+    app = create_app()
     uvicorn.run(
-        create_app(),
+        app,
         host=settings.host,
         port=settings.port or DEFAULT_PORTS[name],
         loop="uvloop",
-        http="httptools",
+        http=http_protocol(app),
         ws=sockets,
         ws_max_size=SOCKET_MESSAGE_BYTES_MAX,
         ws_per_message_deflate=False,

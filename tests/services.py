@@ -28,6 +28,7 @@ from shared.batching import Clients
 from shared.contracts.events import Stream
 from shared.contracts.operations import GATEWAY, SERVICES, A, I, Operation, Refused
 from shared.outbox import FIELD
+from shared.server import http_protocol
 from shared.settings import ServiceSettings
 
 WAIT_S = 10.0
@@ -151,7 +152,9 @@ async def running(create_app: Callable[[C], FastAPI], settings: C) -> AsyncItera
     with recorded_spans() as spans, socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        config = uvicorn.Config(create_app(settings), log_config=None, access_log=False, timeout_graceful_shutdown=3)
+        app = create_app(settings)
+        protocol = http_protocol(app)
+        config = uvicorn.Config(app, http=protocol, log_config=None, access_log=False, timeout_graceful_shutdown=3)
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve([listener]))
         redis: Redis = Redis.from_url(settings.redis_url.get_secret_value())

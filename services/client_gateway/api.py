@@ -6,23 +6,25 @@ it runs is answered here, as a problem.
 
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Response
+from fastapi.responses import StreamingResponse
 from opentelemetry import trace
 
-from services.client_gateway.dispatch import Dispatch, Table
 from services.client_gateway.limits import RateLimit, Verdict
 from services.client_gateway.settings import GatewaySettings
 from shared.batching import Clients
 from shared.contracts.operations import A, I, Operation, Refused
 from shared.contracts.users import VERIFY_TOKEN, Identity, Token
-from shared.errors import Problem
+from shared.errors import Problem, Unavailable
 from shared.openapi import describe
+from shared.server import Answer, Request, Route, direct_table
 from shared.tracing import current_traceparent
+from shared.web import bug_response, problem_response, unavailable_response
 
 TOLD_MAX = 200_000
 
@@ -108,10 +110,9 @@ class Api:
     def __init__(self, app: FastAPI, clients: Clients, settings: GatewaySettings) -> None:
         self._app = app
         self._clients = clients
-        self._settings = settings
+        self._body_bytes_max = settings.body_bytes_max
         self.told = Told()
-        self._table: Table = {}
-        app.add_middleware(Dispatch, table=self._table)
+        self._table = direct_table(app)
         self._by_user = RateLimit(settings.user_requests_per_s, settings.user_requests_burst)
         self._by_address = RateLimit(settings.address_requests_per_s, settings.address_requests_burst)
 
@@ -126,38 +127,44 @@ class Api:
         public: bool = False,
         tag: str,
     ) -> None:
-        """A route. ``body`` or ``query`` is what the handler gets, ``public`` ones need no token."""
+        """A route. ``body`` or ``query`` is what the handler gets, ``public`` ones need no token.
+
+        It is answered before FastAPI's routing, which knows it for ``/docs`` and refuses other methods on its path.
+        """
         decode = msgspec.json.Decoder(body).decode if body is not None else None
 
-        async def endpoint(request: Request) -> Response:
-            headers: dict[str, str] = {}
+        async def serve(request: Request) -> Answer:
+            verdict = self._by_address.take(request.address, time.monotonic())
             try:
-                self._limit(self._by_address, request.client.host if request.client else "", headers)
-                identity = NOBODY if public else await self.identify(request.headers.get("authorization", ""))
+                _pass(verdict)
+                identity = NOBODY
                 if not public:
-                    self._limit(self._by_user, identity.user_id, headers)
-                if decode is None:
-                    said: Any = read_query(request, query)
-                else:
-                    said = read_body(decode, await self._body(request))
+                    identity = await self.identify(request.headers.get("authorization", ""))
+                    verdict = self._by_user.take(identity.user_id, time.monotonic())
+                    _pass(verdict)
+                said = read_query(request, query) if decode is None else read_body(decode, self._body(request))
                 position = self.told.position(identity.user_id)
-                call = Call(request, self._clients, current_traceparent(), identity, position)
-                response = await handler(call, said)
+                response = await handler(Call(request, self._clients, current_traceparent(), identity, position), said)
             except Problem as problem:
-                problem.headers = headers | problem.headers
-                raise
-            response.headers.update(headers)
-            return response
+                response = problem_response(problem)
+            except Unavailable as error:
+                response = unavailable_response(error)
+            except Exception as error:
+                response = bug_response(error)
+            return _answer(response, verdict)
 
-        endpoint.__doc__ = handler.__doc__
-        self._app.add_api_route(path, endpoint, methods=[method], tags=[tag], name=f"{method} {path}")
+        self._table.add(Route(method, path, serve, traced=True, body_bytes_max=self._body_bytes_max))
+
+        async def described() -> None:
+            raise AssertionError("the table answers before FastAPI's routing")
+
+        described.__doc__ = handler.__doc__
+        self._app.add_api_route(path, described, methods=[method], tags=[tag], name=f"{method} {path}")
         describe(self._app, path, body, None, method, query=query)
-        if "{" not in path:
-            self._table[method, path] = (endpoint, self._app.routes[-1])
 
     def admit(self, address: str) -> None:
         """One more message from there. Raises Problem 429 where there are too many."""
-        self._limit(self._by_address, address, {})
+        _pass(self._by_address.take(address, time.monotonic()))
 
     async def identify(self, authorization: str) -> Identity:
         """Who sent this ``Authorization`` header. Raises Problem 401."""
@@ -175,23 +182,33 @@ class Api:
         trace.get_current_span().set_attribute("user.id", str(answer.user_id))
         return answer
 
-    def _limit(self, rate: RateLimit, key: object, headers: dict[str, str]) -> None:
-        verdict: Verdict = rate.take(key, time.monotonic())
-        headers.update(verdict.headers())
-        if verdict.retry_after_s:
-            raise Problem(429, "rate_limited", f"Too many requests. Try again in {verdict.retry_after_s} s.")
+    def _body(self, request: Request) -> bytes:
+        if request.too_large:
+            raise Problem(413, "body_too_large", f"Send at most {self._body_bytes_max} bytes.")
+        return request.body
 
-    async def _body(self, request: Request) -> bytes:
-        limit = self._settings.body_bytes_max
-        too_large = Problem(413, "body_too_large", f"Send at most {limit} bytes.")
-        if int(request.headers.get("content-length") or 0) > limit:
-            raise too_large
-        parts = bytearray()
-        async for part in request.stream():
-            parts += part
-            if len(parts) > limit:
-                raise too_large
-        return bytes(parts)
+
+def _pass(verdict: Verdict) -> None:
+    """Raises Problem 429 where a limit is reached."""
+    if verdict.retry_after_s:
+        raise Problem(429, "rate_limited", f"Too many requests. Try again in {verdict.retry_after_s} s.")
+
+
+def _answer(response: Response, verdict: Verdict) -> Answer:
+    """A handler's response as it goes out, with what is left of the caller's limit."""
+    named = {name: value for name, value in response.raw_headers if name != b"content-length"}
+    kind = named.pop(b"content-type", b"application/octet-stream")
+    stream = None
+    if isinstance(response, StreamingResponse):
+        stream = _bytes(response.body_iterator)
+    for name, value in verdict.headers().items():
+        named.setdefault(name.lower().encode(), value.encode())
+    return Answer(bytes(getattr(response, "body", b"")), response.status_code, list(named.items()), kind, stream)
+
+
+async def _bytes(parts: AsyncIterable[Any]) -> AsyncIterator[bytes]:
+    async for part in parts:
+        yield part.encode() if isinstance(part, str) else bytes(part)
 
 
 def read_body(decode: Callable[[bytes], Any], body: bytes) -> Any:
@@ -207,6 +224,6 @@ def read_body(decode: Callable[[bytes], Any], body: bytes) -> Any:
 def read_query(request: Request, kind: type[msgspec.Struct]) -> Any:
     """A query string as its struct. Raises Problem 422 naming the field."""
     try:
-        return msgspec.convert(dict(request.query_params), kind, strict=False)
+        return msgspec.convert(request.query_params, kind, strict=False)
     except msgspec.ValidationError as error:
         raise Problem(422, "invalid_query", f"{error}.") from error

@@ -6,6 +6,7 @@ before it becomes a 500. https://opentelemetry.io/docs/specs/semconv/http/http-s
 
 import os
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from functools import cache
 from typing import Any
 
 from opentelemetry import context as context_api
@@ -62,8 +63,6 @@ class TracingMiddleware:
     def __init__(self, app: AsgiApp, tracer: trace.Tracer, exclude: Sequence[str] = EXCLUDED) -> None:
         self.app = app
         self.tracer = tracer
-        names = propagator_names()
-        self.plain_propagation = names <= {"tracecontext", "baggage"} and "tracecontext" in names
         self.excluded = frozenset(exclude)
         self.excluded_below = tuple(path if path.endswith("/") else path + "/" for path in exclude)
 
@@ -137,24 +136,34 @@ class TracingMiddleware:
             finish(span, scope, "WS", 0)
 
     def _start(self, scope: Scope, name: str) -> tuple[trace.Span, Context]:
-        """The server span, and the context that has it as its current one."""
-        attributes = request_attributes(scope)
-        traceparent, plain = "", self.plain_propagation
-        for header, value in scope["headers"]:
-            if header == b"user-agent":
-                attributes["user_agent.original"] = value.decode("latin-1")
-            elif header == b"traceparent":
-                plain = plain and not traceparent
-                traceparent = value.decode("latin-1")
-            elif header == b"tracestate" or header == b"baggage":
-                plain = False
-        if plain and isinstance(self.tracer, Tracer):
-            tracer = self.tracer
-            span = start_remote_child(traceparent, tracer.buffer, tracer.scope, name, SpanKind.SERVER, attributes, None)
-            return span, context_with(EMPTY, span)
-        parent = propagate.extract(scope["headers"], EMPTY, HEADERS)
-        started = self.tracer.start_span(name, parent, SpanKind.SERVER, attributes)
-        return started, trace.set_span_in_context(started, parent)
+        return start_request(self.tracer, scope, name)
+
+
+def start_request(tracer: trace.Tracer, scope: Scope, name: str) -> tuple[trace.Span, Context]:
+    """The server span of an HTTP or WebSocket scope, and the context that has it as its current one."""
+    attributes = request_attributes(scope)
+    traceparent, plain = "", plain_propagation()
+    for header, value in scope["headers"]:
+        if header == b"user-agent":
+            attributes["user_agent.original"] = value.decode("latin-1")
+        elif header == b"traceparent":
+            plain = plain and not traceparent
+            traceparent = value.decode("latin-1")
+        elif header == b"tracestate" or header == b"baggage":
+            plain = False
+    if plain and isinstance(tracer, Tracer):
+        span = start_remote_child(traceparent, tracer.buffer, tracer.scope, name, SpanKind.SERVER, attributes, None)
+        return span, context_with(EMPTY, span)
+    parent = propagate.extract(scope["headers"], EMPTY, HEADERS)
+    started = tracer.start_span(name, parent, SpanKind.SERVER, attributes)
+    return started, trace.set_span_in_context(started, parent)
+
+
+@cache
+def plain_propagation() -> bool:
+    """Whether W3C headers, and at most baggage beside them, are all that carries a trace here."""
+    names = propagator_names()
+    return names <= {"tracecontext", "baggage"} and "tracecontext" in names
 
 
 def propagator_names() -> set[str]:
@@ -209,9 +218,9 @@ def route_of(scope: Scope) -> str:
     if route is None:
         # Only a mount sets `app_root_path`; what it serves has no routes that could be named.
         return f"{scope.get('root_path', '')}/{{path}}" if "app_root_path" in scope else ""
-    regex = getattr(route, "path_regex", None)
-    if regex is not None and regex.match(path):
-        return str(getattr(route, "path_format", ""))
+    regex, template = getattr(route, "path_regex", None), getattr(route, "path_format", None)
+    if template is not None and (regex is None or regex.match(path)):
+        return str(template)
     segments = path.split("/")
     for name, value in reversed(scope.get("path_params", {}).items()):
         for index in range(len(segments) - 1, 0, -1):
