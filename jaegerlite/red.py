@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from jaegerlite.columns import I64Array
+from jaegerlite.dependencies import PARENT_UNKNOWN
 from jaegerlite.histogram import Histograms
 from jaegerlite.partitions import Snapshot
 from jaegerlite.rollup import FINE_SLOTS, SLOT_MS
@@ -86,11 +87,32 @@ def read_red(store: Store, snapshot: Snapshot, window: Window, key_of: dict[int,
 
 def read_edges(store: Store, snapshot: Snapshot, window: Window) -> Counted:
     """What was counted of calls between services; the keys are pairs of their names."""
-    rows = _read(snapshot, "edge_table", "parent, child", window, "")
+    rows = _read(snapshot, "edge_table", "parent, child", window, f"AND parent != {PARENT_UNKNOWN}")
     services = store.registry.services
     pairs, group = np.unique(rows["parent"] << 32 | rows["child"], return_inverse=True)
     keys = [(services[pair >> 32], services[pair & 0xFFFFFFFF]) for pair in pairs.tolist()]
     return Counted(keys, window, rows | {"group": group})
+
+
+def read_orphans(store: Store, snapshot: Snapshot, window: Window) -> dict[str, int]:
+    """How many spans of each service lack a parent that was in the same process, and so must have been sent as well."""
+    rows = _read(snapshot, "edge_table", "parent, child", window, f"AND parent = {PARENT_UNKNOWN}")
+    counted = np.bincount(rows["child"], rows["calls"], len(store.registry.services))
+    return {store.registry.services[place]: int(counted[place]) for place in np.flatnonzero(counted)}
+
+
+def last_seen_ms(store: Store, snapshot: Snapshot, window: Window) -> dict[str, int]:
+    """When the last span of each service began, in milliseconds since 1970 and to ten seconds; none before the window."""
+    seen: dict[str, int] = {}
+    for partition in snapshot.overlapping(window.start_ms * NS_PER_MS, window.end_ms * NS_PER_MS):
+        rows = snapshot.cursor.execute(
+            f"SELECT series, max(slot) FROM {partition.red_table}"  # noqa: S608
+            f" WHERE slot >= {window.start_ms // SLOT_MS:d} GROUP BY series"
+        ).fetchall()
+        for number, slot in rows:
+            service = store.registry.all[number].service
+            seen[service] = max(seen.get(service, 0), (slot + 1) * SLOT_MS)
+    return seen
 
 
 def _read(snapshot: Snapshot, table: str, who: str, window: Window, where: str) -> dict[str, I64Array]:

@@ -90,7 +90,7 @@ class Writer:
         """
         if not columns.count:
             return
-        edges = self._edges.count(columns, self._registry.service_numbers)
+        edges = self._edges.count(columns, self._registry)
         red = red_rows(columns)
         batch = self.pack(columns, time.time_ns() // 1_000_000)
         while True:

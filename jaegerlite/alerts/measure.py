@@ -1,0 +1,61 @@
+"""The values that rules are judged by, read from what was counted."""
+
+from typing import Any, Final
+
+from jaegerlite.alerts.rules import Rule
+from jaegerlite.alerts.state import Target
+from jaegerlite.partitions import Snapshot
+from jaegerlite.red import Window, figures, last_seen_ms, read_orphans, read_red, series_of, window_of
+from jaegerlite.store import Store
+
+# Silence means something only while others speak: within this time some service has to.
+SPEAKING_MS: Final = 60_000
+SECOND_MS: Final = 1000
+
+
+def measure(store: Store, snapshot: Snapshot, rules: list[Rule], now_ms: int) -> dict[str, dict[Target, float]]:
+    """The value of each rule at each place it concerns, where there were calls enough to tell."""
+    readings: dict[str, dict[Target, float]] = {}
+    for rule in rules:
+        window = window_of(now_ms - round(rule.window * SECOND_MS), now_ms)
+        if rule.measure == "silent_s":
+            values = _silence(snapshot, store, window, now_ms)
+        elif rule.measure == "lost_share":
+            values = _lost(store, snapshot, window, rule)
+        else:
+            values = _figure(store, snapshot, window, rule)
+        readings[rule.name] = {
+            target: value for target, value in values.items() if rule.concerns(target[0], target[1] or rule.operation)
+        }
+    return readings
+
+
+def _figure(store: Store, snapshot: Snapshot, window: Window, rule: Rule) -> dict[Target, float]:
+    key_of = {
+        series.number: (series.service, series.name if rule.by_operation else "")
+        for series in series_of(store, kinds=rule.kind_numbers)
+        if rule.concerns(series.service, series.name)
+    }
+    counted = read_red(store, snapshot, window, key_of)
+    found: list[tuple[Target, dict[str, Any]]] = list(zip(counted.keys, figures(counted), strict=True))
+    return {
+        target: float(figure[rule.measure])
+        for target, figure in found
+        if figure["calls"] >= rule.calls_min or (rule.measure == "rate_per_s" and figure["calls"])
+    }
+
+
+def _silence(snapshot: Snapshot, store: Store, window: Window, now_ms: int) -> dict[Target, float]:
+    seen = last_seen_ms(store, snapshot, window)
+    if not any(now_ms - at_ms < SPEAKING_MS for at_ms in seen.values()):
+        return {}
+    return {(service, ""): (now_ms - at_ms) / SECOND_MS for service, at_ms in seen.items()}
+
+
+def _lost(store: Store, snapshot: Snapshot, window: Window, rule: Rule) -> dict[Target, float]:
+    counted = read_red(store, snapshot, window, {series.number: series.service for series in series_of(store)})
+    calls = dict(zip(counted.keys, counted.histograms().calls.tolist(), strict=True))
+    orphans = read_orphans(store, snapshot, window)
+    return {
+        (service, ""): orphans.get(service, 0) / count for service, count in calls.items() if count >= rule.calls_min
+    }
