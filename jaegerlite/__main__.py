@@ -8,6 +8,8 @@ import duckdb
 import uvloop
 from pydantic import ValidationError
 
+from jaegerlite.alerts.command import rules_command
+from jaegerlite.alerts.rules import RulesError
 from jaegerlite.listeners import PortInUseError
 from jaegerlite.server import serve
 from jaegerlite.settings import Settings
@@ -30,6 +32,8 @@ def _options() -> dict[str, str]:
 
 def main() -> int:
     """Run until stopped; 0 after a clean stop, 1 or 2 with one line on stderr when it cannot start."""
+    if sys.argv[1:2] == ["rules"]:
+        return rules_command(sys.argv[2:])
     logging.basicConfig(level=logging.INFO, format="%(asctime)s jaegerlite %(levelname)s %(message)s")
     try:
         settings = Settings(**_options())  # type: ignore[arg-type]
@@ -39,7 +43,7 @@ def main() -> int:
         return 2
     try:
         uvloop.run(serve(settings))
-    except (PortInUseError, duckdb.IOException) as error:
+    except (PortInUseError, RulesError, duckdb.IOException) as error:
         print(f"jaegerlite: {error}", file=sys.stderr)
         return 1
     return 0

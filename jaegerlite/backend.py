@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
+from jaegerlite.alerts.keeper import AlertKeeper
 from jaegerlite.flusher import Flusher
 from jaegerlite.partitions import Snapshot
 from jaegerlite.readers import Readers
@@ -18,6 +19,10 @@ from jaegerlite.store import Store
 EVERYBODY: Final = ""
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+def _explorer_url(settings: Settings) -> str:
+    return f"http://{settings.host}:{settings.query_port}"
 
 
 class Tenant:
@@ -33,11 +38,21 @@ class Tenant:
             disk_bytes_max=settings.disk_bytes_max,
         )
         self.flusher = Flusher(self.store, settings.flush_interval_ms / 1000)
+        self.alerts = AlertKeeper(folder, settings.alert_rules, settings.public_url or _explorer_url(settings))
         self._readers = Readers(self.store)
 
     async def read(self, job: Callable[Concatenate[Store, Snapshot, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a job that reads, on a thread, with the store and a snapshot of it; give its result."""
         return await self._readers.run(job, *args, **kwargs)
+
+    async def run(self) -> None:
+        """Store what comes and judge the alert rules, until `stop`."""
+        await asyncio.gather(self.flusher.run(), self.alerts.run(self.read))
+
+    def stop(self) -> None:
+        """Let `run` end once what waits is stored."""
+        self.alerts.stop()
+        self.flusher.stop()
 
     def close(self) -> None:
         """Wait for running queries and close the store, after the flusher's end."""
@@ -53,6 +68,7 @@ class Backend:
 
         Raises:
             duckdb.IOException: another process has the data open.
+            RulesError: the file of alert rules cannot be used.
         """
         self.settings = settings
         self.tenants = {EVERYBODY: Tenant(EVERYBODY, settings.data_dir, settings)}
@@ -68,7 +84,7 @@ class Backend:
 
     async def run(self) -> None:
         """Store what comes until `stop`."""
-        await asyncio.gather(*(tenant.flusher.run() for tenant in self.tenants.values()))
+        await asyncio.gather(*(tenant.run() for tenant in self.tenants.values()))
 
     def stop_retrying(self) -> None:
         """Let flushes that cannot succeed give up, since the process is to end."""
@@ -78,7 +94,7 @@ class Backend:
     def stop(self) -> None:
         """Let `run` end once what waits is stored."""
         for tenant in self.tenants.values():
-            tenant.flusher.stop()
+            tenant.stop()
 
     def close(self) -> None:
         """Close the stores, after the end of `run`."""

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -10,12 +11,13 @@ from jaegerlite.columns import I64Array
 from jaegerlite.dependencies import PARENT_UNKNOWN
 from jaegerlite.histogram import Histograms
 from jaegerlite.partitions import Snapshot
-from jaegerlite.rollup import FINE_SLOTS, SLOT_MS
+from jaegerlite.rollup import FINE_SLOTS, SLOT_MS, SLOTS_PER_MINUTE
 from jaegerlite.series import Series
 from jaegerlite.sql import number_list
 from jaegerlite.store import Store
 
 NS_PER_MS: Final = 1_000_000
+MINUTE_MS: Final = 60_000
 QUANTILES: Final = (("p50_ms", 0.5), ("p95_ms", 0.95), ("p99_ms", 0.99))
 ROWS: Final = ("group", "step", "bucket", "calls", "errors")
 Json = dict[str, Any]
@@ -49,7 +51,7 @@ def window_of(start_ms: int, end_ms: int, step_ms: int = 0) -> Window:
 
     `step_ms` 0 makes one step of it.
     """
-    start_ms -= start_ms % (60_000 if end_ms - start_ms > FINE_SLOTS * SLOT_MS else SLOT_MS)
+    start_ms -= start_ms % (MINUTE_MS if end_ms - start_ms > FINE_SLOTS * SLOT_MS else SLOT_MS)
     slots = max(1, -(-(end_ms - start_ms) // SLOT_MS))
     step_slots = max(1, step_ms // SLOT_MS) if step_ms else slots
     return Window(start_ms, step_slots * SLOT_MS, -(-slots // step_slots))
@@ -102,7 +104,7 @@ def read_orphans(store: Store, snapshot: Snapshot, window: Window) -> dict[str, 
 
 
 def last_seen_ms(store: Store, snapshot: Snapshot, window: Window) -> dict[str, int]:
-    """When the last span of each service began, in milliseconds since 1970 and to ten seconds; none before the window."""
+    """When the last span of each service began, in ms since 1970 and to ten seconds; none before the window."""
     seen: dict[str, int] = {}
     for partition in snapshot.overlapping(window.start_ms * NS_PER_MS, window.end_ms * NS_PER_MS):
         rows = snapshot.cursor.execute(
@@ -113,6 +115,19 @@ def last_seen_ms(store: Store, snapshot: Snapshot, window: Window) -> dict[str, 
             service = store.registry.all[number].service
             seen[service] = max(seen.get(service, 0), (slot + 1) * SLOT_MS)
     return seen
+
+
+def longest_gap_ms(store: Store, snapshot: Snapshot, window: Window, service: str) -> int:
+    """The longest time between two spans of a service within a window, in milliseconds and to a minute."""
+    numbers = number_list(series.number for series in series_of(store, service))
+    minutes: set[int] = set()
+    for partition in snapshot.overlapping(window.start_ms * NS_PER_MS, window.end_ms * NS_PER_MS):
+        rows = snapshot.cursor.execute(
+            f"SELECT DISTINCT slot // {SLOTS_PER_MINUTE} FROM {partition.red_table}"  # noqa: S608
+            f" WHERE series IN ({numbers}) AND slot >= {window.start_ms // SLOT_MS:d}"
+        ).fetchall()
+        minutes.update(row[0] for row in rows)
+    return max((later - earlier - 1 for earlier, later in pairwise(sorted(minutes))), default=0) * MINUTE_MS
 
 
 def _read(snapshot: Snapshot, table: str, who: str, window: Window, where: str) -> dict[str, I64Array]:

@@ -19,6 +19,7 @@ from jaegerlite.directory import TraceDirectory
 from jaegerlite.housekeeping import Housekeeping
 from jaegerlite.partitions import Partitions, Snapshot
 from jaegerlite.series import SeriesRegistry
+from jaegerlite.span_metrics import SpanMetrics
 from jaegerlite.writer import Writer
 
 SCHEMA: Final = Path(__file__).with_name("schema.sql")
@@ -58,6 +59,7 @@ class Store:
         self._flushing_bytes = 0
         self.registry = SeriesRegistry()
         self.directory = TraceDirectory()
+        self.span_metrics = SpanMetrics(self.registry)
         self._partitions = Partitions(self._connection)
         series_stored = self._load_series()
         self._writer = Writer(
@@ -65,6 +67,7 @@ class Store:
             self.registry,
             self.directory,
             self._partitions,
+            self.span_metrics,
             next_chunk=self._load_chunks(),
             series_stored=series_stored,
         )

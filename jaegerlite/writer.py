@@ -19,6 +19,7 @@ from jaegerlite.directory import TraceDirectory
 from jaegerlite.partitions import Partition, Partitions
 from jaegerlite.rollup import red_rows
 from jaegerlite.series import SeriesRegistry
+from jaegerlite.span_metrics import SpanMetrics
 
 RETRY_S: Final = 1.0
 log = logging.getLogger("jaegerlite")
@@ -59,6 +60,7 @@ class Writer:
         registry: SeriesRegistry,
         directory: TraceDirectory,
         partitions: Partitions,
+        span_metrics: SpanMetrics,
         *,
         next_chunk: int,
         series_stored: int,
@@ -70,6 +72,7 @@ class Writer:
         self._partitions = partitions
         self._series_stored = series_stored
         self._edges = EdgeCounter()
+        self._span_metrics = span_metrics
         self.current = list(partitions)[-1] if len(partitions) else self.open_partition()
         self.is_failing = False
         self.stopping = threading.Event()
@@ -108,6 +111,7 @@ class Writer:
                 if self.stopping.is_set():
                     raise NotStoredError(f"{columns.count} spans are lost: {error}") from error
                 self.stopping.wait(RETRY_S)
+        self._span_metrics.add(red, edges)
         self.current.rollup_rows += len(red["slot"]) + len(edges["slot"])
         self._series_stored = max(self._series_stored, batch.series_count)
         self.is_failing = False

@@ -1,4 +1,4 @@
-"""Keeps the alerts of one store: judges the rules now and then, finds example traces, remembers, and has people told."""
+"""Keeps the alerts of one store: judges the rules, finds example traces, remembers, and has people told."""
 
 import asyncio
 import logging
@@ -33,7 +33,7 @@ def now_ms() -> int:
 
 
 class AlertKeeper:
-    """The rules and the state of alerts; changed on the event loop only."""
+    """The rules and the state of alerts, changed on the event loop; the thread that tells notes whom it told."""
 
     def __init__(self, folder: Path, rules_path: Path | None, public_url: str) -> None:
         """`folder` is where the state is kept, `public_url` where people find the explorer.

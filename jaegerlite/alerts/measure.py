@@ -5,11 +5,22 @@ from typing import Any, Final
 from jaegerlite.alerts.rules import Rule
 from jaegerlite.alerts.state import Target
 from jaegerlite.partitions import Snapshot
-from jaegerlite.red import Window, figures, last_seen_ms, read_orphans, read_red, series_of, window_of
+from jaegerlite.red import (
+    Window,
+    figures,
+    last_seen_ms,
+    longest_gap_ms,
+    read_edges,
+    read_orphans,
+    read_red,
+    series_of,
+    window_of,
+)
 from jaegerlite.store import Store
 
 # Silence means something only while others speak: within this time some service has to.
 SPEAKING_MS: Final = 60_000
+HABIT_FACTOR: Final = 3
 SECOND_MS: Final = 1000
 
 
@@ -19,7 +30,7 @@ def measure(store: Store, snapshot: Snapshot, rules: list[Rule], now_ms: int) ->
     for rule in rules:
         window = window_of(now_ms - round(rule.window * SECOND_MS), now_ms)
         if rule.measure == "silent_s":
-            values = _silence(snapshot, store, window, now_ms)
+            values = _silence(store, snapshot, window, rule, now_ms)
         elif rule.measure == "lost_share":
             values = _lost(store, snapshot, window, rule)
         else:
@@ -45,11 +56,27 @@ def _figure(store: Store, snapshot: Snapshot, window: Window, rule: Rule) -> dic
     }
 
 
-def _silence(snapshot: Snapshot, store: Store, window: Window, now_ms: int) -> dict[Target, float]:
+def _silence(store: Store, snapshot: Snapshot, window: Window, rule: Rule, now_ms: int) -> dict[Target, float]:
+    """Seconds since the last span of each service that nobody but itself keeps silent.
+
+    A service that is called by others says nothing when these do not call; and one that is silent now and then is not
+    in trouble before it has been so three times as long as ever within the window.
+    """
     seen = last_seen_ms(store, snapshot, window)
-    if not any(now_ms - at_ms < SPEAKING_MS for at_ms in seen.values()):
-        return {}
-    return {(service, ""): (now_ms - at_ms) / SECOND_MS for service, at_ms in seen.items()}
+    speaking = {service for service, at_ms in seen.items() if now_ms - at_ms < SPEAKING_MS}
+    callers: dict[str, set[str]] = {}
+    for parent, child in read_edges(store, snapshot, window.whole()).keys:
+        callers.setdefault(child, set()).add(parent)
+    found: dict[Target, float] = {}
+    for service, at_ms in seen.items():
+        silent_s = (now_ms - at_ms) / SECOND_MS
+        if rule.is_beyond(silent_s, rule.clear_threshold):
+            others = callers.get(service, seen.keys() - {service})
+            habit_s = longest_gap_ms(store, snapshot, window, service) / SECOND_MS
+            if not others & speaking or silent_s < HABIT_FACTOR * habit_s:
+                continue
+        found[service, ""] = silent_s
+    return found
 
 
 def _lost(store: Store, snapshot: Snapshot, window: Window, rule: Rule) -> dict[Target, float]:

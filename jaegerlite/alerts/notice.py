@@ -29,17 +29,20 @@ def labels(alert: Alert) -> dict[str, str]:
 def summary(alert: Alert) -> str:
     """An alert in one sentence."""
     where = f"{alert.service} {alert.operation}".strip()
-    value = _value(alert.measure, alert.value)
+    name, number = _named(alert.measure, alert.value)
     if alert.state == "resolved":
-        return f"{alert.rule} is over: {where}, {value}"
-    return f"{alert.rule}: {where}, {value} against {_value(alert.measure, alert.threshold)}"
+        return f"{alert.rule} is over: {where}, {name} {number}"
+    return f"{alert.rule}: {where}, {name} {number} against {_named(alert.measure, alert.threshold)[1]}"
 
 
-def _value(measure: str, value: float) -> str:
+def _named(measure: str, value: float) -> tuple[str, str]:
+    """A measure's name and its value with unit, for reading."""
     name, _, unit = measure.rpartition("_")
     if unit in ("rate", "share"):
-        return f"{measure.replace('_', ' ')} {value:.2%}"
-    return f"{name.replace('_', ' ')} {value:.4g} {'/s' if measure == 'rate_per_s' else unit}"
+        return measure.replace("_", " "), f"{value:.2%}"
+    if measure == "rate_per_s":
+        return "rate", f"{value:.4g}/s"
+    return name, f"{value:.4g} {unit}"
 
 
 def trace_urls(alert: Alert, public_url: str) -> list[str]:
@@ -65,7 +68,9 @@ def alert_json(alert: Alert, public_url: str) -> Json:
 def webhook_body(rule: str, alerts: list[Alert], public_url: str) -> Json:
     """The body of a webhook for alerts of one rule."""
     told = [alert_json(alert, public_url) for alert in alerts]
-    common = {name: value for name, value in told[0]["labels"].items() if all(a["labels"].get(name) == value for a in told)}
+    common = {
+        name: value for name, value in told[0]["labels"].items() if all(a["labels"].get(name) == value for a in told)
+    }
     return {
         "version": WEBHOOK_VERSION,
         "groupKey": f'{{}}:{{alertname="{rule}"}}',

@@ -7,6 +7,7 @@ import smtplib
 import urllib.request
 from collections.abc import Callable
 from email.message import EmailMessage
+from functools import partial
 from itertools import groupby
 from typing import Final
 
@@ -14,7 +15,7 @@ from jaegerlite.alerts.notice import mail_text, summary, trace_urls, webhook_bod
 from jaegerlite.alerts.rules import Email, Notify, Webhook
 from jaegerlite.alerts.state import Alert, State
 
-TIMEOUT_S: Final = 10.0
+TIMEOUT_S: Final = 3.0
 LOG: Final = "log"
 log = logging.getLogger("jaegerlite")
 
@@ -37,12 +38,11 @@ def due(state: State, receiver: str, repeat_s: float, now_ms: int) -> list[Alert
 
 def tell(state: State, notify: Notify, public_url: str, now_ms: int) -> bool:
     """Tell every receiver what is due; what fails is due again the next time. Say whether anybody was told anything."""
-    receivers: dict[str, Callable[[list[Alert]], None]] = {LOG: lambda alerts: _to_log(alerts, public_url)}
+    receivers: dict[str, Callable[[list[Alert], str], None]] = {LOG: _to_log}
     for webhook in notify.webhooks:
-        receivers[f"webhook {webhook.url}"] = lambda alerts, hook=webhook: _to_webhook(hook, alerts, public_url)
+        receivers[f"webhook {webhook.url}"] = partial(_to_webhook, webhook)
     if notify.email is not None:
-        mail = notify.email
-        receivers[f"mail {', '.join(mail.to)}"] = lambda alerts: _to_mail(mail, alerts, public_url)
+        receivers[f"mail {', '.join(notify.email.to)}"] = partial(_to_mail, notify.email)
     any_told = False
     for name, send in receivers.items():
         alerts = due(state, name, notify.repeat, now_ms)
@@ -50,7 +50,7 @@ def tell(state: State, notify: Notify, public_url: str, now_ms: int) -> bool:
             continue
         states = [alert.state for alert in alerts]
         try:
-            send(alerts)
+            send(alerts, public_url)
         except (OSError, smtplib.SMTPException, ValueError) as error:
             log.error("%s could not be told of %d alerts, trying again: %s", name, len(alerts), error)
             continue
