@@ -104,6 +104,48 @@ CHECKS = (
         across_services=False,
     ),
     Check(
+        "Assets come in by deposits, go out by withdrawals, and by corrections of these",
+        """SELECT format('transfer %s: a %s from user %s to user %s', transfer_id, kind, debit_user, credit_user)
+                  AS finding
+           FROM wallet_service.transfers
+           WHERE CASE kind WHEN 'deposit' THEN debit_user <> 0 OR credit_user = 0
+                           WHEN 'withdrawal' THEN credit_user <> 0 OR debit_user = 0
+                           WHEN 'correction' THEN debit_user = credit_user
+                           WHEN 'transfer' THEN debit_user = credit_user OR 0 IN (debit_user, credit_user)
+                           WHEN 'fee' THEN debit_user = credit_user OR 0 IN (debit_user, credit_user)
+                           WHEN 'trade' THEN 0 IN (debit_user, credit_user)
+                           ELSE true END""",
+        across_services=False,
+    ),
+    Check(
+        "Every deposit, withdrawal and transfer was asked for, and every request was carried out once",
+        """WITH asked AS (SELECT user_id, request_id, asset, amount, other_user FROM wallet_service.requests),
+           moved AS (
+               SELECT CASE kind WHEN 'deposit' THEN credit_user ELSE debit_user END AS user_id, request_id, asset,
+                      CASE kind WHEN 'deposit' THEN amount ELSE -amount END AS amount,
+                      CASE kind WHEN 'transfer' THEN credit_user ELSE 0 END AS other_user
+               FROM wallet_service.transfers WHERE kind IN ('deposit', 'withdrawal', 'transfer'))
+           SELECT format('asked, not moved: user %s, request %s, %s of %s', user_id, request_id, amount, asset)
+                  AS finding
+           FROM (TABLE asked EXCEPT ALL TABLE moved) AS missing
+           UNION ALL
+           SELECT format('moved, not asked: user %s, request %s, %s of %s', user_id, request_id, amount, asset)
+           FROM (TABLE moved EXCEPT ALL TABLE asked) AS surplus""",
+        across_services=False,
+    ),
+    Check(
+        "Every correction takes one earlier entry back, whole and once, and names it",
+        """SELECT format('transfer %s corrects transfer %s: %s of %s from %s to %s', entry.transfer_id,
+                         correction.corrects, entry.amount, entry.asset, entry.debit_user, entry.credit_user) AS finding
+           FROM (SELECT * FROM wallet_service.transfers WHERE kind = 'correction') AS entry
+           FULL JOIN wallet_service.corrections AS correction USING (transfer_id)
+           LEFT JOIN wallet_service.transfers AS earlier ON earlier.transfer_id = correction.corrects
+           WHERE entry.transfer_id IS NULL OR earlier.transfer_id IS NULL OR earlier.transfer_id >= entry.transfer_id
+              OR earlier.kind = 'trade' OR earlier.asset <> entry.asset OR earlier.amount <> entry.amount
+              OR earlier.debit_user <> entry.credit_user OR earlier.credit_user <> entry.debit_user""",
+        across_services=False,
+    ),
+    Check(
         "Every open order has exactly its hold, and every open hold its open order",
         """SELECT CASE WHEN open.symbol IS NULL
                        THEN format('hold of order %s of user %s, %s open, but no such open order',
@@ -191,6 +233,14 @@ CHECKS = (
            UNION ALL
            SELECT format('reported, not executed: trade %s, order %s, user %s', trade_id, order_id, user_id)
            FROM (TABLE reported EXCEPT ALL TABLE executed) AS surplus""",  # noqa: S608
+    ),
+    Check(
+        "Reporting's positions are the shares that the wallet has",
+        """SELECT format('user %s, %s: the wallet has %s, reporting %s', user_id, asset, balance, quantity) AS finding
+           FROM (SELECT user_id, asset, balance FROM wallet_service.accounts
+                 WHERE user_id <> 0 AND asset <> 'USD') AS owned
+           FULL JOIN (SELECT user_id, symbol AS asset, quantity - owed AS quantity FROM reporting.holdings) AS reported
+           USING (user_id, asset) WHERE coalesce(balance, 0) <> coalesce(quantity, 0)""",
     ),
     Check(
         "Risk counts exactly the orders that are open",

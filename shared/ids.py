@@ -28,6 +28,11 @@ class OrderIds:
         return (ms << (NODE_BITS + COUNTER_BITS)) | self._node | counter
 
 
+def first_at(time_us: int) -> int:
+    """The smallest id that can be made at this time, in microseconds of Unix time."""
+    return (time_us // 1000 - EPOCH_MS) << (NODE_BITS + COUNTER_BITS)
+
+
 def created_us(order_id: int) -> int:
     """When an id was made, in microseconds of Unix time (exact to the millisecond)."""
     return ((order_id >> (NODE_BITS + COUNTER_BITS)) + EPOCH_MS) * 1000

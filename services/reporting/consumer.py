@@ -84,11 +84,14 @@ class Recorder:
         return None
 
     async def apply_funds(self, connection: Connection, events: Sequence[FundsEvent]) -> AfterCommit | None:
-        """Shares that come in from outside are a position at their unit cost. Cash is the wallet's business."""
+        """Shares from outside are a position at their unit cost, those from another user at what they had cost there.
+
+        Cash is the wallet's business.
+        """
         shares = [event for event in events if event.asset != CASH and event.amount]
         if not shares:
             return None
-        keys = {(event.user_id, event.asset) for event in shares}
+        keys = {(user, event.asset) for event in shares for user in (event.user_id, event.to_user_id) if user}
         with item_spans(
             "record_funds",
             [event.traceparent for event in shares],
@@ -100,6 +103,9 @@ class Recorder:
                 holding = holdings[event.user_id, event.asset]
                 if event.amount > 0:
                     holding.take_in(event.amount, event.unit_cost)
+                elif event.to_user_id:
+                    receiver = holdings[event.to_user_id, event.asset]
+                    holding.give(receiver, -event.amount, event.unit_cost)
                 else:
                     holding.withdraw(-event.amount)
             await self._store.write_holdings(connection, spans, holdings)

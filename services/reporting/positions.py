@@ -29,18 +29,25 @@ class Holding:
 
     def take_in(self, quantity: Shares, unit_cost: Money) -> Money:
         """Shares come in, bought or deposited. Answers the profit that this brings to light, mostly 0."""
+        return self.receive(quantity, quantity * unit_cost)
+
+    def receive(self, quantity: Shares, cost: Money) -> Money:
+        """Shares come in that cost so much together. Answers the profit that this brings to light, mostly 0."""
         passed_on = min(quantity, self.owed)
+        cost -= cost * passed_on // quantity
         self.owed -= passed_on
         quantity -= passed_on
         covered = min(quantity, max(-self.quantity, 0))
         profit = 0
         if covered:
-            profit = self._part_of_cost(covered) - covered * unit_cost
-            self.cost += profit + covered * unit_cost
+            paid = cost * covered // quantity
+            profit = self._part_of_cost(covered) - paid
+            self.cost += profit + paid
             self.quantity += covered
             self.realised += profit
+            cost -= paid
         self.quantity += quantity - covered
-        self.cost += (quantity - covered) * unit_cost
+        self.cost += cost
         return profit
 
     def sell(self, quantity: Shares, price: Money) -> Money:
@@ -65,6 +72,15 @@ class Holding:
         self.quantity -= covered
         self.owed += quantity - covered
         return cost_out
+
+    def give(self, other: "Holding", quantity: Shares, unit_cost: Money) -> None:
+        """Shares go to another user with what they had cost, without profit for either.
+
+        ``unit_cost`` is the cost of those that are seen to leave before they are seen to come in.
+        """
+        owed_before = self.owed
+        cost = self.withdraw(quantity) + (self.owed - owed_before) * unit_cost
+        other.receive(quantity, cost)
 
     def _part_of_cost(self, quantity: Shares) -> Money:
         """The share that ``quantity`` of all the shares has in the cost (of a short: in its proceeds), rounded down."""

@@ -14,7 +14,7 @@ from shared.contracts.codes import Side
 from shared.contracts.events import Trade
 from shared.contracts.money import CASH, Money, Shares, amount_text
 from shared.contracts.operations import Refused
-from shared.contracts.wallet import Funding, HoldPlaced, HoldRequest
+from shared.contracts.wallet import Entry, Funding, HoldPlaced, HoldRequest, TransferRequest
 
 WORLD = 0
 """The user outside: deposits come from it, withdrawals go to it, and it alone may owe."""
@@ -27,6 +27,8 @@ WORLD_DEBT_MAX = 4 * 10**18
 
 LACKING = ("insufficient_funds", "insufficient_shares")
 """The codes of refusals for want of cash and for want of shares."""
+
+LEDGER_FULL = Refused(code="ledger_full", detail="The exchange can't take in that much. Deposit less.")
 
 AccountKey = tuple[int, str]
 """User and asset. Rows are always locked in the order of these."""
@@ -188,8 +190,8 @@ class Ledger:
         if amount == 0:
             return Refused(code="invalid_amount", detail="Name an amount other than zero.")
         if amount > 0:
-            if amount - self.accounts[WORLD, funding.asset].balance > WORLD_DEBT_MAX:
-                return Refused(code="ledger_full", detail="The exchange can't take in that much. Deposit less.")
+            if self._is_full(funding.asset, amount):
+                return LEDGER_FULL
             self._move("deposit", funding.asset, amount, WORLD, funding.user_id, time_us, request_id=funding.request_id)
             return None
         available = self.accounts[funding.user_id, funding.asset].available
@@ -197,6 +199,48 @@ class Ledger:
             return _insufficient(funding.asset, -amount, available)
         self._move("withdrawal", funding.asset, -amount, funding.user_id, WORLD, time_us, request_id=funding.request_id)
         return None
+
+    def transfer(self, wanted: TransferRequest, time_us: int) -> Refused | None:
+        """Moves an asset from what one user has available to another user."""
+        if wanted.amount <= 0:
+            return Refused(code="invalid_amount", detail="Name an amount above zero.")
+        if wanted.to_user_id == wanted.user_id:
+            return Refused(code="same_user", detail="A transfer goes to another user.")
+        giver = self.accounts[wanted.user_id, wanted.asset]
+        if wanted.amount > giver.available:
+            return _insufficient(wanted.asset, wanted.amount, giver.available)
+        self._move(
+            "transfer",
+            wanted.asset,
+            wanted.amount,
+            wanted.user_id,
+            wanted.to_user_id,
+            time_us,
+            request_id=wanted.request_id,
+        )
+        return None
+
+    def take_back(self, entry: Entry, time_us: int) -> Refused | None:
+        """Books the counter-entry of an earlier one, out of what who received it still has available."""
+        if entry.kind == "trade":
+            detail = "A trade is delivery against payment and stands. Make up for it with transfers."
+            return Refused(code="not_correctable", detail=detail)
+        if entry.corrected_by:
+            detail = f"Transaction {entry.corrected_by} has corrected this one already."
+            return Refused(code="already_corrected", detail=detail)
+        receiver = self.accounts[entry.credit_user, entry.asset]
+        if entry.credit_user == WORLD:
+            if self._is_full(entry.asset, entry.amount):
+                return LEDGER_FULL
+        elif entry.amount > receiver.available:
+            figures = _figures(entry.asset, entry.amount, receiver.available)
+            detail = f"User {entry.credit_user} does not have that much available. Correct it once they have."
+            return Refused(code="not_available", detail=detail, figures=figures)
+        self._move("correction", entry.asset, entry.amount, entry.credit_user, entry.debit_user, time_us)
+        return None
+
+    def _is_full(self, asset: str, amount: int) -> bool:
+        return amount - self.accounts[WORLD, asset].balance > WORLD_DEBT_MAX
 
     def _shrink(self, hold: Hold, quantity: Shares) -> int:
         amount = hold.unit_amount * quantity
@@ -245,9 +289,13 @@ def no_wallet() -> Refused:
 
 
 def _insufficient(asset: str, required: int, available: int) -> Refused:
-    figures = {"asset": asset, "required": amount_text(asset, required), "available": amount_text(asset, available)}
+    figures = _figures(asset, required, available)
     if asset == CASH:
         detail = "You have not enough cash available. Deposit more, cancel an open order, or ask for less."
         return Refused(code=LACKING[0], detail=detail, figures=figures)
     detail = f"You have not enough {asset} available. Cancel an open sell order, or ask for less."
     return Refused(code=LACKING[1], detail=detail, figures=figures)
+
+
+def _figures(asset: str, required: int, available: int) -> dict[str, str]:
+    return {"asset": asset, "required": amount_text(asset, required), "available": amount_text(asset, available)}

@@ -13,6 +13,7 @@ class WalletSettings(ServiceSettings):
     crash of the server takes away belongs to an order that nobody was told of.
     """
 
+    holds_kept_s: int = Field(86_400, ge=3600, description="how long the hold of an order that is over is remembered")
     holds_durable: bool = Field(
         False,
         description="wait for the disk before a hold is answered: needed where services have servers of their own",

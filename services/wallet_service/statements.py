@@ -64,6 +64,13 @@ INSERT_ACCOUNTS = Statement(
        RETURNING user_id, asset""",
 )
 
+DELETE_ACCOUNTS = Statement(
+    "DELETE account",
+    """DELETE FROM accounts USING unnest($1::bigint[], $2::text[]) AS unused (user_id, asset)
+       WHERE accounts.user_id = unused.user_id AND accounts.asset = unused.asset
+         AND balance = 0 AND held = 0""",
+)
+
 SELECT_HOLDS = Statement(
     "SELECT hold",
     "SELECT order_id, user_id, asset, unit_amount, open_quantity, state FROM holds WHERE order_id = ANY($1::bigint[])",
@@ -101,17 +108,46 @@ WRITE = Statement(
        ORDER BY number""",
 )
 
-SELECT_FUNDINGS = Statement(
-    "SELECT funding",
-    """SELECT user_id, request_id, asset, amount
-       FROM fundings
+SELECT_REQUESTS = Statement(
+    "SELECT request",
+    """SELECT user_id, request_id, asset, amount, other_user
+       FROM requests
        JOIN unnest($1::bigint[], $2::text[]) AS wanted (user_id, request_id) USING (user_id, request_id)""",
 )
 
-INSERT_FUNDINGS = Statement(
-    "INSERT funding",
-    """INSERT INTO fundings (user_id, request_id, asset, amount)
-       SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[])""",
+INSERT_REQUESTS = Statement(
+    "INSERT request",
+    """INSERT INTO requests (user_id, request_id, asset, amount, other_user)
+       SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::bigint[])""",
+)
+
+SELECT_ENTRIES = Statement(
+    "SELECT transfer",
+    """SELECT transfers.transfer_id, kind, asset, amount, debit_user, credit_user, transfers.time_us,
+              coalesce(taken.corrects, 0) AS corrects, coalesce(taking.transfer_id, 0) AS corrected_by
+       FROM transfers
+       LEFT JOIN corrections AS taken ON taken.transfer_id = transfers.transfer_id
+       LEFT JOIN corrections AS taking ON taking.corrects = transfers.transfer_id
+       WHERE transfers.transfer_id = ANY($1::bigint[])""",
+)
+
+SELECT_CORRECTION = Statement(
+    "SELECT correction",
+    "SELECT corrects, transfer_id FROM corrections WHERE booked_by = $1 AND request_id = $2",
+)
+
+# The counter-entry is the last transfer that this connection has written.
+INSERT_CORRECTION = Statement(
+    "INSERT correction",
+    """INSERT INTO corrections (corrects, transfer_id, booked_by, request_id, reason, time_us, trace_id)
+       VALUES ($1, currval(pg_get_serial_sequence('transfers', 'transfer_id')), $2, $3, $4, $5, $6)
+       RETURNING transfer_id""",
+)
+
+SELECT_CORRECTIONS = Statement(
+    "SELECT correction",
+    """SELECT transfer_id, corrects, booked_by AS user_id, reason, time_us, trace_id
+       FROM corrections WHERE transfer_id < $1 ORDER BY transfer_id DESC LIMIT $2""",
 )
 
 SELECT_WALLETS = Statement(
@@ -122,19 +158,33 @@ SELECT_WALLETS = Statement(
 
 SELECT_TRANSFERS = Statement(
     "SELECT transfer",
-    """SELECT wanted.number, page.*
+    """SELECT wanted.number, page.*, coalesce(taken.reason, '') AS reason, coalesce(taken.corrects, 0) AS corrects,
+              coalesce(taking.transfer_id, 0) AS corrected_by
        FROM unnest($1::bigint[], $2::bigint[], $3::int[]) WITH ORDINALITY AS wanted (user_id, before, row_limit, number)
        CROSS JOIN LATERAL (
            (SELECT transfer_id, kind, asset, -amount AS amount, debit_balance_after AS balance_after,
-                   debit_order_id AS order_id, trade_id, time_us
+                   debit_order_id AS order_id, trade_id, time_us,
+                   CASE kind WHEN 'transfer' THEN credit_user ELSE 0 END AS other_user_id, request_id
             FROM transfers WHERE debit_user = wanted.user_id AND transfer_id < wanted.before
             ORDER BY transfer_id DESC LIMIT wanted.row_limit)
            UNION ALL
-           (SELECT transfer_id, kind, asset, amount, credit_balance_after, credit_order_id, trade_id, time_us
+           (SELECT transfer_id, kind, asset, amount, credit_balance_after, credit_order_id, trade_id, time_us,
+                   CASE kind WHEN 'transfer' THEN debit_user ELSE 0 END,
+                   CASE kind WHEN 'deposit' THEN request_id END
             FROM transfers WHERE credit_user = wanted.user_id AND transfer_id < wanted.before
             ORDER BY transfer_id DESC LIMIT wanted.row_limit)
            ORDER BY transfer_id DESC LIMIT wanted.row_limit) AS page
+       LEFT JOIN corrections AS taken ON taken.transfer_id = page.transfer_id
+       LEFT JOIN corrections AS taking ON taking.corrects = page.transfer_id
        ORDER BY wanted.number, page.transfer_id DESC""",
+)
+
+# Ids sort by time: the old ones are together, and those before $1 were looked at already.
+DELETE_HOLDS = Statement(
+    "DELETE hold",
+    """DELETE FROM holds WHERE order_id = ANY (ARRAY(
+           SELECT order_id FROM holds WHERE order_id > $1 AND order_id < $2 AND state <> 1 ORDER BY order_id LIMIT $3))
+       RETURNING order_id""",
 )
 
 SELECT_OPEN_HOLDS = Statement(

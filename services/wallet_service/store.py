@@ -26,6 +26,12 @@ async def make_accounts(connection: Connection, spans: Sequence[Span], keys: Ite
     return {(row["user_id"], row["asset"]) for row in rows}
 
 
+async def remove_accounts(connection: Connection, keys: Iterable[AccountKey]) -> None:
+    """Takes accounts back that this transaction has made and not used: a refusal leaves nothing behind."""
+    if keys := sorted(keys):
+        await sql.DELETE_ACCOUNTS.fetch(connection, (), *_columns(keys, 2))
+
+
 async def lock_accounts(connection: Connection, spans: Sequence[Span], keys: Iterable[AccountKey]) -> list[Account]:
     """The accounts that exist of these, locked until the transaction ends."""
     users, assets = _columns(sorted(keys), 2)

@@ -190,7 +190,7 @@ class OrderEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FundsEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """Cash or shares came into a wallet from outside, or (negative) went out."""
+    """Cash or shares came into a wallet from outside, or (negative) went out: to ``to_user_id`` unless that is 0."""
 
     time_us: int
     traceparent: str
@@ -198,6 +198,7 @@ class FundsEvent(msgspec.Struct, frozen=True, kw_only=True):
     asset: str
     amount: int
     unit_cost: Money
+    to_user_id: int = 0
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from shared.contracts.codes import Side
 from shared.contracts.events import Trade
 from shared.contracts.money import CASH
 from shared.contracts.operations import Refused
-from shared.contracts.wallet import Funding, HoldPlaced, HoldRequest
+from shared.contracts.wallet import Entry, Funding, HoldPlaced, HoldRequest, TransferRequest
 
 USERS = (1001, 1002, 1003)
 SHARE = "AAPL"
@@ -95,12 +95,13 @@ def test_trade_that_nobody_can_pay_is_an_error() -> None:
 
 
 class AnyOrder(RuleBasedStateMachine):
-    """Orders, trades, releases and fundings in any order."""
+    """Orders, trades, releases, fundings, transfers and corrections in any order."""
 
     def __init__(self) -> None:
         super().__init__()
         self.ledger = Ledger(Account(user, asset) for user in (WORLD, *USERS) for asset in (CASH, SHARE))
         self.came_in: dict[str, int] = defaultdict(int)
+        self.corrected: dict[int, int] = {}
         self.ids = count(1)
 
     @rule(user=st.sampled_from(USERS), asset=st.sampled_from((CASH, SHARE)), amount=st.integers(-2000, 5000))
@@ -108,6 +109,49 @@ class AnyOrder(RuleBasedStateMachine):
         funding = Funding(user_id=user, asset=asset, amount=amount, request_id=str(next(self.ids)))
         if self.ledger.fund(funding, 0) is None:
             self.came_in[asset] += amount
+
+    @rule(
+        giver=st.sampled_from(USERS),
+        receiver=st.sampled_from(USERS),
+        asset=st.sampled_from((CASH, SHARE)),
+        amount=st.integers(-5, 3000),
+    )
+    def transfer(self, giver: int, receiver: int, asset: str, amount: int) -> None:
+        """Moves exactly what is available at most, and only between two users."""
+        available = self.ledger.accounts[giver, asset].available
+        wanted = TransferRequest(
+            user_id=giver, to_user_id=receiver, asset=asset, amount=amount, request_id=str(next(self.ids))
+        )
+        moved = self.ledger.transfer(wanted, 0) is None
+        assert moved == (giver != receiver and 0 < amount <= available)
+
+    @rule(data=st.data())
+    def correct(self, data: st.DataObject) -> None:
+        """Takes any entry back but a trade and what was taken back before, unless its receiver has spent it."""
+        if not self.ledger.transfers:
+            return
+        number = data.draw(st.integers(0, len(self.ledger.transfers) - 1))
+        transfer = self.ledger.transfers[number]
+        receiver = self.ledger.accounts[transfer.credit_user, transfer.asset]
+        able = transfer.credit_user == WORLD or receiver.available >= transfer.amount
+        entry = Entry(
+            transfer_id=number,
+            kind=transfer.kind,
+            asset=transfer.asset,
+            amount=transfer.amount,
+            debit_user=transfer.debit_user,
+            credit_user=transfer.credit_user,
+            time_us=0,
+            corrected_by=self.corrected.get(number, 0),
+        )
+        taken = self.ledger.take_back(entry, 0) is None
+        assert taken == (able and transfer.kind != "trade" and number not in self.corrected)
+        if taken:
+            self.corrected[number] = len(self.ledger.transfers) - 1
+            counter = self.ledger.transfers[-1]
+            assert (counter.debit_user, counter.credit_user) == (transfer.credit_user, transfer.debit_user)
+            sign = {transfer.debit_user: -1, transfer.credit_user: 1}.get(WORLD, 0)
+            self.came_in[transfer.asset] += sign * transfer.amount
 
     @rule(user=st.sampled_from(USERS), price=st.integers(1, 100), quantity=st.integers(1, 50))
     def buy(self, user: int, price: int, quantity: int) -> None:

@@ -107,3 +107,21 @@ def test_order_does_not_matter_once_all_is_sold(
             holding.sell(quantity, sold_at[number])
     profit = sum(quantity * (price - cost) for (quantity, cost), price in zip(lots, sold_at, strict=True))
     assert holding == Holding(realised=profit)
+
+
+def test_a_gift_takes_its_cost_along() -> None:
+    """Shares go over with what they had cost: no profit for either, and no cost made or lost."""
+    giver, receiver = Holding(quantity=3, cost=100), Holding(quantity=2, cost=50)
+    giver.give(receiver, 2, 999)
+    assert (giver.quantity, giver.cost, giver.realised) == (1, 34, 0)
+    assert (receiver.quantity, receiver.cost, receiver.realised) == (4, 116, 0)
+
+
+def test_a_gift_that_is_seen_too_early_costs_what_the_event_says() -> None:
+    """Shares that the giver is not seen to have yet reach the receiver at the event's unit cost, once."""
+    giver, receiver = Holding(quantity=1, cost=10), Holding()
+    giver.give(receiver, 3, 20)
+    assert (giver.quantity, giver.cost, giver.owed) == (0, 0, 2)
+    assert (receiver.quantity, receiver.cost) == (3, 50)
+    giver.take_in(5, 12)
+    assert (giver.quantity, giver.cost, giver.owed) == (3, 36, 0)
