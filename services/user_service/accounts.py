@@ -5,7 +5,9 @@ No span ever holds a password, a token, an e-mail address or a name that somebod
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import structlog
 from opentelemetry import trace
@@ -18,13 +20,28 @@ from services.user_service.users import (
     ADMIN,
     USER,
     invalid_credentials,
+    invalid_reset_code,
     key_of,
+    password_fault,
+    password_reset_required,
     registration_fault,
+    reset_hash,
+    unknown_user,
     username_fault,
     username_taken,
 )
 from shared.contracts.operations import Done, Refused
-from shared.contracts.users import Credentials, Identity, Registration, Session, Token
+from shared.contracts.users import (
+    Credentials,
+    Identity,
+    KnownUser,
+    PasswordChange,
+    PasswordReset,
+    Registration,
+    Session,
+    Token,
+    UserNamed,
+)
 
 log = structlog.get_logger()
 
@@ -78,6 +95,9 @@ class Accounts:
             if user is None or not match:
                 answers.append(invalid_credentials())
                 continue
+            if user.must_reset:
+                answers.append(password_reset_required())
+                continue
             answers.append(self._session(user, span))
             if self._passwords.is_outdated(user.password_hash):
                 outdated.append((user, item, span))
@@ -111,6 +131,53 @@ class Accounts:
             self._tokens.revoke(revoked)
         return answers
 
+    async def find_user(self, items: Sequence[UserNamed], spans: Sequence[Span]) -> list[KnownUser | Refused]:
+        """Users by name, as other users may know them."""
+        wanted = [item.username if username_fault(item.username) is None else "" for item in items]
+        users = await self._store.find(wanted, spans)
+        return [
+            KnownUser(user_id=user.user_id, username=user.username) if user is not None else unknown_user()
+            for user in (users.get(key_of(username)) for username in wanted)
+        ]
+
+    async def change_password(self, items: Sequence[PasswordChange], spans: Sequence[Span]) -> list[Session | Refused]:
+        """A new password for those who know theirs. All tokens so far open nothing any more."""
+        return list(await asyncio.gather(*map(self._change_password, items, spans)))
+
+    async def reset_password(self, items: Sequence[PasswordReset], spans: Sequence[Span]) -> list[Session | Refused]:
+        """A new password for those who have the code that an administrator gave them."""
+        return list(await asyncio.gather(*map(self._reset_password, items, spans)))
+
+    async def _change_password(self, item: PasswordChange, span: Span) -> Session | Refused:
+        user = await self._find_one(item.username, span)
+        if not await self._passwords.matches(user.password_hash if user else None, item.password) or user is None:
+            return invalid_credentials()
+        if user.must_reset:
+            return password_reset_required()
+        fault = password_fault(item.new_password)
+        return fault or await self._set_password(user, item.new_password, None, span) or invalid_credentials()
+
+    async def _reset_password(self, item: PasswordReset, span: Span) -> Session | Refused:
+        user = await self._find_one(item.username, span)
+        fault = password_fault(item.new_password)
+        if user is None or fault is not None:
+            return fault or invalid_reset_code()
+        return await self._set_password(user, item.new_password, reset_hash(item.code), span) or invalid_reset_code()
+
+    async def _set_password(self, user: User, password: str, code_hash: bytes | None, span: Span) -> Session | None:
+        """None where what it rests on, the old password or the code, is not in force."""
+        fresh = await self._passwords.hash(password)
+        generation = await self._store.set_password(user.user_id, fresh, user.password_hash, code_hash, span)
+        if generation is None:
+            return None
+        self._tokens.outdate({user.user_id: generation})
+        return self._session(replace(user, generation=generation), span)
+
+    async def _find_one(self, username: str, span: Span) -> User | None:
+        if username_fault(username) is not None:
+            return None
+        return (await self._store.find([username], (span,))).get(key_of(username))
+
     async def ensure_admin(self, username: str, password: str) -> None:
         """The administrator whom the settings name exists. An existing user is never changed, nor made one."""
         existing = (await self._store.find([username], ())).get(key_of(username))
@@ -123,12 +190,13 @@ class Accounts:
     async def refresh_revoked(self) -> None:
         """Learns which tokens are revoked, from the database."""
         self._tokens.revoke(await self._store.revoked())
+        self._tokens.outdate(await self._store.generations(int(time.time()) - self._tokens.lifetime_s))
 
     def _session(self, user: User, span: Span) -> Session:
         span.set_attribute("user.id", str(user.user_id))
         context = trace.set_span_in_context(span)
         with self._tracer.start_as_current_span("generate_token", context, attributes=GENERATE_ATTRIBUTES):
-            return self._tokens.issue(user.user_id, user.username, user.roles)
+            return self._tokens.issue(user.user_id, user.username, user.roles, user.generation)
 
 
 def _searched(item: Credentials) -> str:

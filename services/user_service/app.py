@@ -7,6 +7,7 @@ import structlog
 from fastapi import FastAPI
 
 from services.user_service.accounts import REFRESH_S, Accounts
+from services.user_service.administration import Administration
 from services.user_service.passwords import Passwords
 from services.user_service.settings import Settings, load_signing_key
 from services.user_service.store import UserStore
@@ -46,4 +47,18 @@ def create_app(settings: Settings) -> FastAPI:
     service.serve(users.AUTHENTICATE, accounts.authenticate)
     service.serve(users.VERIFY_TOKEN, accounts.verify_token)
     service.serve(users.REVOKE_TOKEN, accounts.revoke_token)
+    service.serve(users.FIND_USER, accounts.find_user)
+    service.serve(users.CHANGE_PASSWORD, accounts.change_password)
+    service.serve(users.RESET_PASSWORD, accounts.reset_password)
+    administration = Administration(service.database, tokens)
+    service.serve(users.LIST_USERS, administration.list_users)
+    service.serve(users.GET_USER, administration.get_user)
+    service.serve(users.CHANGE_ROLE, administration.change_role, account_attributes)
+    service.serve(users.REVOKE_TOKENS, administration.revoke_tokens, account_attributes)
+    service.serve(users.FORCE_RESET, administration.force_reset, account_attributes)
+    service.serve(users.LIST_USER_ACTIONS, administration.actions)
     return service.app
+
+
+def account_attributes(item: users.RoleChange | users.AccountAction) -> dict[str, str]:
+    return {"user.id": str(item.user_id), "account.id": str(item.account_id)}

@@ -12,7 +12,7 @@ from shared.postgres import Database, Statement
 
 SELECT_USER = Statement(
     "SELECT user",
-    """SELECT user_id, username_key, username, password_hash, roles
+    """SELECT user_id, username_key, username, password_hash, roles, generation, reset_hash IS NOT NULL AS must_reset
        FROM users WHERE username_key = ANY($1::text[])""",
 )
 
@@ -24,7 +24,7 @@ INSERT_USER = Statement(
             AS new (username_key, username, password_hash, email, roles)
        ORDER BY username_key
        ON CONFLICT (username_key) DO NOTHING
-       RETURNING user_id, username_key, username, password_hash, roles""",
+       RETURNING user_id, username_key, username, password_hash, roles, generation, false AS must_reset""",
 )
 
 UPDATE_PASSWORD = Statement(
@@ -32,6 +32,20 @@ UPDATE_PASSWORD = Statement(
     """UPDATE users SET password_hash = new.password_hash
        FROM unnest($1::bigint[], $2::text[], $3::text[]) AS new (user_id, old_hash, password_hash)
        WHERE users.user_id = new.user_id AND users.password_hash = new.old_hash""",
+)
+
+# With a code: only while it is the one in force. Without one: only while nobody has to use one.
+SET_PASSWORD = Statement(
+    "UPDATE user",
+    """UPDATE users SET password_hash = $2, reset_hash = NULL, reset_until = NULL,
+                        generation = generation + 1, generation_since = now()
+       WHERE user_id = $1 AND password_hash = $3 AND reset_hash IS NOT DISTINCT FROM $4
+         AND (reset_hash IS NULL OR reset_until > now())
+       RETURNING generation""",
+)
+
+SELECT_GENERATIONS = Statement(
+    "SELECT user", "SELECT user_id, generation FROM users WHERE generation_since > to_timestamp($1)"
 )
 
 INSERT_REVOKED = Statement(
@@ -68,6 +82,8 @@ class User:
     username: str
     password_hash: str = field(repr=False)
     roles: tuple[str, ...]
+    generation: int
+    must_reset: bool
 
 
 class UserStore:
@@ -109,6 +125,23 @@ class UserStore:
                 connection, spans, [jti for jti, _ in revoked], [expires_at_s for _, expires_at_s in revoked]
             )
 
+    async def set_password(
+        self, user_id: int, password_hash: str, old_hash: str, reset_hash: bytes | None, span: Span
+    ) -> int | None:
+        """Sets a new password, which ends all tokens. Answers the generation of the tokens to come.
+
+        None where the old hash, or the code, is no longer the one in force.
+        """
+        async with self._database.connection() as connection:
+            rows = await SET_PASSWORD.fetch(connection, (span,), user_id, password_hash, old_hash, reset_hash)
+        return int(rows[0]["generation"]) if rows else None
+
+    async def generations(self, since_s: int) -> dict[int, int]:
+        """User id -> generation of tokens, of those whose generation changed after ``since_s`` (Unix time)."""
+        async with self._database.connection() as connection:
+            rows = await SELECT_GENERATIONS.fetch(connection, (), since_s)
+        return {row["user_id"]: row["generation"] for row in rows}
+
     async def revoked(self) -> list[tuple[uuid.UUID, int]]:
         """All revoked tokens that have not expired; forgets those that have."""
         async with self._database.connection() as connection:
@@ -119,4 +152,11 @@ class UserStore:
 
 
 def _user(row: Record) -> User:
-    return User(row["user_id"], row["username"], row["password_hash"], tuple(row["roles"]))
+    return User(
+        row["user_id"],
+        row["username"],
+        row["password_hash"],
+        tuple(row["roles"]),
+        row["generation"],
+        row["must_reset"],
+    )

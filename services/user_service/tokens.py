@@ -8,7 +8,7 @@ import hashlib
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import jwt
@@ -31,6 +31,7 @@ class Verified:
 
     jti: uuid.UUID
     identity: Identity
+    generation: int
 
 
 class Tokens:
@@ -39,19 +40,21 @@ class Tokens:
     def __init__(self, key: Ed25519PrivateKey, lifetime_s: int, clock: Callable[[], float] = time.time) -> None:
         self._key = key
         self._public_key = key.public_key()
-        self._lifetime_s = lifetime_s
+        self.lifetime_s = lifetime_s
         self._clock = clock
         self._remembered: OrderedDict[bytes, Verified] = OrderedDict()
         self._revoked: dict[uuid.UUID, int] = {}
+        self._generations: dict[int, int] = {}
 
-    def issue(self, user_id: int, username: str, roles: tuple[str, ...]) -> Session:
+    def issue(self, user_id: int, username: str, roles: tuple[str, ...], generation: int = 0) -> Session:
         """A fresh token for a user, good from now on for the lifetime."""
         issued_at_s = int(self._clock())
-        expires_at_s = issued_at_s + self._lifetime_s
+        expires_at_s = issued_at_s + self.lifetime_s
         claims = {
             "sub": str(user_id),
             "username": username,
             "roles": list(roles),
+            "gen": generation,
             "iat": issued_at_s,
             "exp": expires_at_s,
             "jti": str(uuid.uuid4()),
@@ -66,7 +69,7 @@ class Tokens:
         found = self.inspect(token)
         if isinstance(found, Refused):
             return found
-        if found.jti in self._revoked:
+        if found.jti in self._revoked or found.generation < self._generations.get(found.identity.user_id, 0):
             return Refused(code="token_revoked", detail="This token was revoked. Log in again to get a new one.")
         return found.identity
 
@@ -93,6 +96,11 @@ class Tokens:
         for jti in [jti for jti, expires_at_s in self._revoked.items() if expires_at_s <= now]:
             del self._revoked[jti]
 
+    def outdate(self, generations: Mapping[int, int]) -> None:
+        """Tokens of these users (user id -> generation) that are of an earlier generation open nothing from now on."""
+        for user_id, generation in generations.items():
+            self._generations[user_id] = max(generation, self._generations.get(user_id, 0))
+
     def _check(self, token: str) -> Verified | Refused:
         try:
             claims = jwt.decode(
@@ -109,7 +117,7 @@ class Tokens:
                 roles=tuple(claims["roles"]),
                 expires_at_s=claims["exp"],
             )
-            return Verified(uuid.UUID(claims["jti"]), identity)
+            return Verified(uuid.UUID(claims["jti"]), identity, int(claims.get("gen", 0)))
         except jwt.ExpiredSignatureError:
             return _expired()
         except (jwt.InvalidTokenError, ValueError):

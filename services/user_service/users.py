@@ -1,5 +1,6 @@
 """The rules of who may be a user: names, passwords, e-mail addresses, roles. No I/O."""
 
+import hashlib
 import re
 
 from shared.contracts.operations import Refused
@@ -66,3 +67,25 @@ def username_taken() -> Refused:
 def invalid_credentials() -> Refused:
     """User name and password don't belong together. Does not tell whether there is such a user."""
     return Refused(code="invalid_credentials", detail="User name and password don't match. Check both and try again.")
+
+
+def unknown_user() -> Refused:
+    """There is no user of that name or number."""
+    return Refused(code="unknown_user", detail="There is no such user. Check the name.")
+
+
+def password_reset_required() -> Refused:
+    """The password is right, and opens nothing since an administrator had it reset."""
+    detail = "An administrator has reset your password. Set a new one with the code that they give you."
+    return Refused(code="password_reset_required", detail=detail)
+
+
+def invalid_reset_code() -> Refused:
+    """User name and code don't belong together, or the code has expired. Does not tell which."""
+    detail = "User name and code don't match, or the code has expired. Ask an administrator for a new one."
+    return Refused(code="invalid_reset_code", detail=detail)
+
+
+def reset_hash(code: str) -> bytes:
+    """What is kept of a reset code. Codes have 128 bits, so that a fast hash will do."""
+    return hashlib.sha256(code.encode()).digest()
