@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from outcry import admin_commands, firm_commands
+from outcry import admin_commands, firm_commands, user_commands
 from outcry import settings as configuration
 
 app = typer.Typer(
@@ -17,6 +17,7 @@ app = typer.Typer(
 )
 
 admin_commands.app.add_typer(firm_commands.app)
+admin_commands.app.add_typer(user_commands.app)
 app.add_typer(admin_commands.app)
 
 

@@ -48,6 +48,13 @@ REFUSAL_STATUS = {
     "order_rate_limit": 429,
     "firm_order_rate_limit": 429,
     "internal_error": 500,
+    "unknown_user": 404,
+    "transaction_not_found": 404,
+    "already_corrected": 409,
+    "not_available": 409,
+    "own_role": 409,
+    "password_reset_required": 403,
+    "invalid_reset_code": 401,
 }
 """Refusals that are not 422."""
 

@@ -7,6 +7,7 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from services.client_gateway.account_routes import AccountRoutes
 from services.client_gateway.admin_routes import AdminRoutes
+from services.client_gateway.admin_user_routes import AdminUserRoutes
 from services.client_gateway.amendment import Amendment
 from services.client_gateway.api import Api
 from services.client_gateway.instruments import Listing
@@ -23,6 +24,7 @@ from services.client_gateway.settings import GatewaySettings
 from services.client_gateway.socket import Sockets
 from services.client_gateway.sweeper import Sweeper
 from services.client_gateway.trace_routes import TraceRoutes
+from services.client_gateway.wallet_routes import WalletRoutes
 from shared.contracts.operations import GATEWAY, SERVICES
 from shared.errors import Unavailable
 from shared.service import Service
@@ -38,11 +40,13 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     sweeper = Sweeper(service.clients, placement, settings.sweep_every_s, settings.sweep_after_s)
     api = Api(app, service.clients, settings)
     OrderRoutes(placement, Amendment(service.clients, placement), listing, api.told, settings).install(api)
-    AccountRoutes(listing, settings).install(api)
+    AccountRoutes(settings).install(api)
+    WalletRoutes(listing).install(api)
     MarketRoutes(listing).install(api)
     ReportRoutes().install(api)
     AdminRoutes(listing).install(api)
     RiskAdminRoutes().install(api)
+    AdminUserRoutes(listing).install(api)
     TraceRoutes(settings).install(api)
     live = Live(settings.redis_url.get_secret_value())
     sockets = Sockets(api, settings.body_bytes_max)

@@ -1,5 +1,6 @@
 """What clients may say: bodies and queries."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
@@ -120,6 +121,48 @@ class FundingRequest(Body, frozen=True, kw_only=True):
     request_id: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
 
 
+class TransferRequest(FundingRequest, frozen=True, kw_only=True):
+    """``POST /wallet/transfer``: the same, ``to`` another user by name."""
+
+    to: Annotated[str, Meta(max_length=128)]
+
+
+class CorrectionRequest(Body, frozen=True, kw_only=True):
+    """``POST /admin/transactions/{transaction_id}/correct``. The user concerned reads the reason."""
+
+    reason: Annotated[str, Meta(min_length=3, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
+    request_id: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f]+$")]
+
+
+class RoleRequest(Body, frozen=True, kw_only=True):
+    """``POST /admin/users/{user_id}/role``: "admin" or "user"."""
+
+    role: Annotated[str, Meta(max_length=16)]
+
+
+class UsersQuery(Body, frozen=True, kw_only=True):
+    """``GET /admin/users``: those with ``search`` in their name, by id above ``cursor``."""
+
+    search: Annotated[str, Meta(max_length=32)] = ""
+    cursor: Cursor = 0
+    limit: Limit = 50
+
+
+class PasswordRequest(Body, frozen=True, kw_only=True):
+    """``POST /auth/change-password``."""
+
+    password: Annotated[str, Meta(max_length=1024)]
+    new_password: Annotated[str, Meta(max_length=1024)]
+
+
+class ResetRequest(Body, frozen=True, kw_only=True):
+    """``POST /auth/reset-password``: ``code`` is what an administrator gave you."""
+
+    username: Annotated[str, Meta(max_length=128)]
+    code: Annotated[str, Meta(max_length=128)]
+    new_password: Annotated[str, Meta(max_length=1024)]
+
+
 class BookQuery(Body, frozen=True, kw_only=True):
     symbol: str
     depth: Annotated[int, Meta(ge=1, le=1000)] = 20
@@ -154,6 +197,14 @@ class ReportTradesQuery(Body, frozen=True, kw_only=True):
     cursor: Cursor = 0
     limit: Limit = 100
     format: str = "json"
+
+
+def path_id(params: Mapping[str, str], name: str, code: str) -> int:
+    """The id in a path. Raises Problem 404 with ``code`` for what can't be one."""
+    try:
+        return msgspec.convert(params[name], PathId, strict=False)
+    except msgspec.ValidationError as error:
+        raise Problem(404, code, f"{name} must be a number.") from error
 
 
 def funding_amount(request: FundingRequest, symbols: dict[str, Instrument]) -> int:

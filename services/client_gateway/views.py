@@ -8,7 +8,8 @@ from shared.contracts.engine import Matched
 from shared.contracts.money import Money, Shares, amount_text, money_text
 from shared.contracts.orders import Fill, NewOrder, Order
 from shared.contracts.reports import Position, UserTrade
-from shared.contracts.wallet import Transaction, Wallet
+from shared.contracts.users import UserRecord
+from shared.contracts.wallet import Entry, Transaction, Wallet
 
 _SIDES = {int(side): side.name for side in Side}
 _TYPES = {int(kind): kind.name for kind in OrderType}
@@ -118,7 +119,38 @@ def transaction_view(transaction: Transaction) -> dict[str, Any]:
         "balance_after": amount_text(transaction.asset, transaction.balance_after),
         "order_id": str(transaction.order_id) if transaction.order_id else None,
         "trade_id": str(transaction.trade_id) if transaction.trade_id else None,
+        "other_user_id": str(transaction.other_user_id) if transaction.other_user_id else None,
+        "request_id": transaction.request_id,
+        "corrects": str(transaction.corrects) if transaction.corrects else None,
+        "corrected_by": str(transaction.corrected_by) if transaction.corrected_by else None,
+        "reason": transaction.reason or None,
         "time": time_text(transaction.time_us),
+    }
+
+
+def entry_view(entry: Entry) -> dict[str, Any]:
+    """A transfer as administrators see it; no user is the world outside."""
+    return {
+        "transaction_id": str(entry.transfer_id),
+        "kind": entry.kind,
+        "asset": entry.asset,
+        "amount": amount_text(entry.asset, entry.amount),
+        "from_user_id": str(entry.debit_user) if entry.debit_user else None,
+        "to_user_id": str(entry.credit_user) if entry.credit_user else None,
+        "corrects": str(entry.corrects) if entry.corrects else None,
+        "corrected_by": str(entry.corrected_by) if entry.corrected_by else None,
+        "time": time_text(entry.time_us),
+    }
+
+
+def user_view(user: UserRecord) -> dict[str, Any]:
+    """A user as administrators see them."""
+    return {
+        "user_id": str(user.user_id),
+        "username": user.username,
+        "roles": user.roles,
+        "created_at": time_text(user.created_us),
+        "must_reset_password": user.must_reset,
     }
 
 
