@@ -17,6 +17,11 @@ from jaegerlite.settings import Settings
 from jaegerlite.store import Store
 
 EVERYBODY: Final = ""
+TENANTS_FOLDER: Final = "tenants"
+WAITING_BYTES_MIN: Final = 1_000_000
+# DuckDB refuses to do anything sensible with less.
+MEMORY_BYTES_MIN: Final = 32_000_000
+_UNITS: Final = {"KB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000}
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -25,17 +30,22 @@ def _explorer_url(settings: Settings) -> str:
     return f"http://{settings.host}:{settings.query_port}"
 
 
+def _part_of(memory_limit: str, share: int) -> str:
+    total = int(memory_limit[:-2]) * _UNITS[memory_limit[-2:]]
+    return memory_limit if share == 1 else f"{max(total // share, MEMORY_BYTES_MIN) // 1000}KB"
+
+
 class Tenant:
     """One store with its threads; `name` is empty where there are no tenants."""
 
-    def __init__(self, name: str, folder: Path, settings: Settings) -> None:
+    def __init__(self, name: str, folder: Path, settings: Settings, share: int) -> None:
         self.name = name
         self.store = Store(
             folder,
-            memory_limit=settings.memory_limit,
-            waiting_bytes_max=settings.waiting_bytes_max,
+            memory_limit=_part_of(settings.memory_limit, share),
+            waiting_bytes_max=max(settings.waiting_bytes_max // share, WAITING_BYTES_MIN),
             retention_hours=settings.retention_hours,
-            disk_bytes_max=settings.disk_bytes_max,
+            disk_bytes_max=settings.disk_bytes_max // share,
         )
         self.flusher = Flusher(self.store, settings.flush_interval_ms / 1000)
         self.alerts = AlertKeeper(folder, settings.alert_rules, settings.public_url or _explorer_url(settings))
@@ -71,7 +81,12 @@ class Backend:
             RulesError: the file of alert rules cannot be used.
         """
         self.settings = settings
-        self.tenants = {EVERYBODY: Tenant(EVERYBODY, settings.data_dir, settings)}
+        names = settings.tenant_names
+        # What is set aside for all is shared out evenly.
+        share = max(len(names), 1)
+        self.tenants = {
+            name: Tenant(name, settings.data_dir / TENANTS_FOLDER / name, settings, share) for name in names
+        } or {EVERYBODY: Tenant(EVERYBODY, settings.data_dir, settings, share)}
 
     @property
     def is_ready(self) -> bool:

@@ -4,7 +4,8 @@ import contextlib
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, Protocol
 
 import uvicorn
 
@@ -25,12 +26,38 @@ class Address:
     port: int
     setting: str
 
-    def taken(self, error: OSError) -> PortInUseError:
-        """What to say when somebody else listens here."""
+    def taken(self, why: str | None) -> PortInUseError:
+        """What to say when listening here fails."""
         variable = f"JAEGERLITE_{self.setting.upper()}"
-        return PortInUseError(
-            f"cannot listen on {self.host}:{self.port} ({error.strerror}); set {variable} to another port"
-        )
+        return PortInUseError(f"cannot listen on {self.host}:{self.port} ({why}); set {variable} to another port")
+
+
+@dataclass(frozen=True, slots=True)
+class ServerTls:
+    """What a server shows: files, PEM."""
+
+    certificate_file: Path
+    key_file: Path
+
+    @property
+    def certificate(self) -> bytes:
+        """The certificate, and those that lead to its root."""
+        return self.certificate_file.read_bytes()
+
+    @property
+    def key(self) -> bytes:
+        """The private key."""
+        return self.key_file.read_bytes()
+
+
+class Listener(Protocol):
+    """Something that listens; its port is taken when it is made."""
+
+    async def run(self) -> None:
+        """Serve until `stop`."""
+
+    async def stop(self) -> None:
+        """Let `run` end within a second or so."""
 
 
 class _Server(uvicorn.Server):
@@ -44,13 +71,13 @@ class _Server(uvicorn.Server):
 class HttpListener:
     """An ASGI application on a port of its own."""
 
-    def __init__(self, address: Address, app: AsgiApp) -> None:
+    def __init__(self, address: Address, app: AsgiApp, tls: ServerTls | None) -> None:
         """Take the port. Raises PortInUseError."""
         try:
             family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
             self._socket = socket.create_server((address.host, address.port), family=family, backlog=1024)
         except OSError as error:
-            raise address.taken(error) from error
+            raise address.taken(error.strerror) from error
         self._server = _Server(
             uvicorn.Config(
                 app,
@@ -59,6 +86,11 @@ class HttpListener:
                 lifespan="off",
                 timeout_graceful_shutdown=STOP_SECONDS_MAX,
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                # Who a request comes from is decided in access.py; uvicorn would believe a header of any local process.
+                proxy_headers=False,
+                server_header=False,
+                ssl_certfile=tls.certificate_file if tls else None,
+                ssl_keyfile=tls.key_file if tls else None,
             )
         )
 
@@ -66,6 +98,6 @@ class HttpListener:
         """Serve until `stop`."""
         await self._server.serve(sockets=[self._socket])
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """Let `run` end within a second or so."""
         self._server.should_exit = True

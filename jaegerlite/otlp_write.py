@@ -1,9 +1,10 @@
 """Writing OTLP protobuf.
 
-What comes in otherwise (OTLP's JSON, Jaeger's thrift) is turned into it, so that all spans go one way.
+What comes in otherwise (OTLP's JSON, Jaeger's Thrift, Zipkin) is turned into it, so that all spans go one way.
 """
 
 import struct
+from dataclasses import dataclass, field
 
 from jaegerlite.otlp import Value
 
@@ -63,3 +64,94 @@ def value_message(value: Value) -> bytes:
 def attribute_message(key: str, value: Value) -> bytes:
     """A `KeyValue`."""
     return text_field(1, key) + bytes_field(2, value_message(value))
+
+
+@dataclass(slots=True)
+class EventParts:
+    """An event; the time in nanoseconds since 1970."""
+
+    time_ns: int
+    name: str
+    attributes: dict[str, Value]
+
+
+@dataclass(slots=True)
+class LinkParts:
+    """A link to a span."""
+
+    trace_id: bytes
+    span_id: bytes
+    attributes: dict[str, Value]
+
+
+@dataclass(slots=True)
+class SpanParts:
+    """A span as other protocols describe it; times in nanoseconds since 1970, kind and status code as OTLP has them."""
+
+    trace_id: bytes
+    span_id: bytes
+    parent_id: bytes
+    name: str
+    kind: int
+    start_ns: int
+    end_ns: int
+    attributes: dict[str, Value]
+    events: list[EventParts] = field(default_factory=list)
+    links: list[LinkParts] = field(default_factory=list)
+    trace_state: str = ""
+    status_code: int = 0
+    status_message: str = ""
+
+
+def _attribute_fields(number: int, attributes: dict[str, Value]) -> bytes:
+    return b"".join([bytes_field(number, attribute_message(key, value)) for key, value in attributes.items()])
+
+
+def span_message(span: SpanParts) -> bytes:
+    """A `Span`."""
+    status = text_field(2, span.status_message) + number_field(3, span.status_code)
+    return b"".join(
+        (
+            bytes_field(1, span.trace_id),
+            bytes_field(2, span.span_id),
+            bytes_field(4, span.parent_id) if span.parent_id else b"",
+            text_field(5, span.name),
+            number_field(6, span.kind),
+            fixed64_field(7, span.start_ns),
+            fixed64_field(8, span.end_ns),
+            text_field(3, span.trace_state),
+            _attribute_fields(9, span.attributes),
+            *(
+                bytes_field(
+                    11,
+                    fixed64_field(1, event.time_ns)
+                    + text_field(2, event.name)
+                    + _attribute_fields(3, event.attributes),
+                )
+                for event in span.events
+            ),
+            *(
+                bytes_field(
+                    13,
+                    bytes_field(1, link.trace_id)
+                    + bytes_field(2, link.span_id)
+                    + _attribute_fields(4, link.attributes),
+                )
+                for link in span.links
+            ),
+            bytes_field(15, status) if status else b"",
+        )
+    )
+
+
+def scope_message(name: str, version: str) -> bytes:
+    """An `InstrumentationScope` without attributes."""
+    return text_field(1, name) + text_field(2, version)
+
+
+def resource_spans(resource: bytes, scopes: list[tuple[bytes, list[bytes]]]) -> bytes:
+    """The one `ResourceSpans` of an `ExportTraceServiceRequest`: spans by scope, all as messages."""
+    inside = [bytes_field(1, resource)]
+    for scope, spans in scopes:
+        inside.append(bytes_field(2, bytes_field(1, scope) + b"".join([bytes_field(2, span) for span in spans])))
+    return bytes_field(1, b"".join(inside))

@@ -3,25 +3,65 @@
 import asyncio
 import logging
 import signal
+from collections.abc import Callable
+from typing import Final
 
+from jaegerlite.access import Access
 from jaegerlite.api.app import query_app
-from jaegerlite.backend import Backend
-from jaegerlite.listeners import Address, HttpListener
+from jaegerlite.backend import Backend, Tenant
+from jaegerlite.listeners import Address, HttpListener, Listener, ServerTls
+from jaegerlite.receive.http import HttpReceiver, SpanProtocol
+from jaegerlite.receive.intake import Intake
+from jaegerlite.receive.jaeger_http import JaegerHttp
+from jaegerlite.receive.jaeger_udp import UdpListener
 from jaegerlite.receive.otlp_http import OtlpHttp
+from jaegerlite.receive.thrift import BinaryReader, CompactReader
+from jaegerlite.receive.zipkin_http import ZipkinHttp
 from jaegerlite.settings import Settings
 
+HTTP_PROTOCOLS: Final[dict[str, Callable[[], SpanProtocol]]] = {
+    "otlp_http_port": OtlpHttp,
+    "jaeger_http_port": JaegerHttp,
+    "zipkin_port": ZipkinHttp,
+}
+UDP_READERS: Final[dict[str, tuple[str, type[BinaryReader] | type[CompactReader]]]] = {
+    "jaeger_compact_port": ("jaeger_udp_compact", CompactReader),
+    "jaeger_binary_port": ("jaeger_udp_binary", BinaryReader),
+}
+LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 log = logging.getLogger("jaegerlite")
 
 
-def _listeners(backend: Backend) -> list[HttpListener]:
-    """A listener for each port that is not off."""
+def _listeners(backend: Backend, access: Access) -> list[Listener]:
+    """A listener for each port that is not off. Raises PortInUseError."""
     settings = backend.settings
-    tenant = backend.tenant()
-    otlp_http = OtlpHttp(tenant.store, body_bytes_max=settings.body_bytes_max, on_spans=tenant.flusher.on_spans)
-    found = [HttpListener(Address(settings.host, settings.query_port, "query_port"), query_app(backend))]
-    if settings.otlp_http_port:
-        found.append(HttpListener(Address(settings.host, settings.otlp_http_port, "otlp_http_port"), otlp_http))
+    tls = None
+    if settings.tls_cert_file is not None and settings.tls_key_file is not None:
+        tls = ServerTls(settings.tls_cert_file, settings.tls_key_file)
+    intake = Intake(settings)
+
+    def address(setting: str) -> Address:
+        host = settings.udp_host if setting in UDP_READERS else settings.host
+        return Address(host, getattr(settings, setting), setting)
+
+    found: list[Listener] = [HttpListener(address("query_port"), query_app(backend, access), tls)]
+    for setting, protocol in HTTP_PROTOCOLS.items():
+        if getattr(settings, setting):
+            found.append(HttpListener(address(setting), HttpReceiver(protocol(), intake, access), tls))
+    if settings.otlp_grpc_port:
+        # Imported only here: it is the largest library of all, and not everybody wants it.
+        from jaegerlite.receive.otlp_grpc import GrpcListener
+
+        found.append(GrpcListener(address("otlp_grpc_port"), intake, access, tls))
+    for setting, (transport, reader) in UDP_READERS.items():
+        if getattr(settings, setting) and (tenant := _tenant_of_udp(backend)):
+            found.append(UdpListener(address(setting), transport, reader, intake, tenant))
     return found
+
+
+def _tenant_of_udp(backend: Backend) -> Tenant | None:
+    """Whose spans come by UDP: a datagram names no tenant, so with tenants there are no UDP ports."""
+    return None if backend.settings.tenant_names else backend.tenant()
 
 
 async def serve(settings: Settings) -> None:
@@ -29,15 +69,16 @@ async def serve(settings: Settings) -> None:
 
     Raises:
         PortInUseError: a port is taken.
+        AccessFileError: the access file cannot be used.
         duckdb.IOException: another process has the data open.
     """
     backend = Backend(settings)
-    listeners = _listeners(backend)
+    listeners = _listeners(backend, Access(backend))
+    stopping = asyncio.Event()
 
     def stop() -> None:
         backend.stop_retrying()
-        for listener in listeners:
-            listener.stop()
+        stopping.set()
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -45,8 +86,19 @@ async def serve(settings: Settings) -> None:
     storing = asyncio.create_task(backend.run())
     # Without its flusher the process would only fill up; end it, and let the reason come out of the wait below.
     storing.add_done_callback(lambda _: stop())
-    log.info("query API on http://%s:%d", settings.host, settings.query_port)
-    await asyncio.gather(*(listener.run() for listener in listeners))
+    _tell(settings)
+    serving = asyncio.gather(*(listener.run() for listener in listeners))
+    serving.add_done_callback(lambda _: stop())
+    await stopping.wait()
+    await asyncio.gather(*(listener.stop() for listener in listeners))
+    await serving
     backend.stop()
     await storing
     backend.close()
+
+
+def _tell(settings: Settings) -> None:
+    ports = {name: getattr(settings, name) for name in Settings.model_fields if name.endswith("_port")}
+    log.info("listening on %s: %s", settings.host, ", ".join(f"{name} {port}" for name, port in ports.items() if port))
+    if settings.host not in LOOPBACK and settings.access_file is None:
+        log.warning("everybody who reaches %s may read and write all spans: there is no access file", settings.host)

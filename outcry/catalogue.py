@@ -67,8 +67,7 @@ def jaegerlite(settings: Settings, home: Home) -> ProcessSpec:
     query_url = f"http://127.0.0.1:{settings.jaegerlite_query_port}"
     environment = {
         "JAEGERLITE_HOST": "127.0.0.1",
-        "JAEGERLITE_QUERY_PORT": str(settings.jaegerlite_query_port),
-        "JAEGERLITE_OTLP_HTTP_PORT": str(settings.jaegerlite_otlp_http_port),
+        **{variable: str(port) for variable, port in settings.jaegerlite_ports.items()},
         "JAEGERLITE_DATA_DIR": str(home.folder / "jaegerlite"),
         "JAEGERLITE_UI_DIR": str(PROJECT / "web" / "dist"),
     }

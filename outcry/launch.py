@@ -20,6 +20,7 @@ from outcry.postgres import DATABASE
 from outcry.settings import Settings
 from outcry.supervisor import Child, StartError, Supervisor
 
+UDP_VARIABLES = ("JAEGERLITE_JAEGER_COMPACT_PORT", "JAEGERLITE_JAEGER_BINARY_PORT")
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -151,8 +152,9 @@ def listeners(settings: Settings) -> list[ports.Listener]:
     if settings.redis_url is None:
         wanted.append(ports.Listener("valkey", "OUTCRY_REDIS_PORT", settings.outcry_redis_port))
     if settings.embedded_tracing:
-        wanted.append(ports.Listener("jaegerlite", "JAEGERLITE_QUERY_PORT", settings.jaegerlite_query_port))
-        wanted.append(ports.Listener("jaegerlite", "JAEGERLITE_OTLP_HTTP_PORT", settings.jaegerlite_otlp_http_port))
+        for variable, port in settings.jaegerlite_ports.items():
+            if port:
+                wanted.append(ports.Listener("jaegerlite", variable, port, is_udp=variable in UDP_VARIABLES))
     return wanted
 
 

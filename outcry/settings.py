@@ -8,6 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PostgresUrl = Annotated[AnyUrl, UrlConstraints(allowed_schemes=["postgres", "postgresql"])]
 Port = Annotated[int, Field(ge=1, le=65535)]
+PortOrNone = Annotated[int, Field(ge=0, le=65535)]
 BOTS_MAX = 50
 
 
@@ -42,6 +43,11 @@ class Settings(BaseSettings):
     outcry_redis_port: Port = 8637
     jaegerlite_query_port: Port = 16686
     jaegerlite_otlp_http_port: Port = 4318
+    jaegerlite_otlp_grpc_port: PortOrNone = 4317
+    jaegerlite_jaeger_compact_port: PortOrNone = Field(6831, description="UDP")
+    jaegerlite_jaeger_binary_port: PortOrNone = Field(6832, description="UDP")
+    jaegerlite_jaeger_http_port: PortOrNone = 14268
+    jaegerlite_zipkin_port: PortOrNone = 9411
 
     database_url: PostgresUrl | None = Field(None, description="an administrator's address of an existing PostgreSQL")
     redis_url: RedisDsn | None = Field(None, description="an existing Valkey or Redis")
@@ -62,6 +68,12 @@ class Settings(BaseSettings):
         """Whether jaegerlite is to run: nothing else was named to send the spans to."""
         elsewhere = (self.jaeger_host, self.otel_exporter_otlp_endpoint, self.otel_exporter_otlp_traces_endpoint)
         return not any(elsewhere) and not self.otel_sdk_disabled and self.otel_traces_exporter in (None, "otlp")
+
+    @property
+    def jaegerlite_ports(self) -> dict[str, int]:
+        """The ports that jaegerlite listens on, by their variables; 0 for one that is switched off."""
+        names = (name for name in type(self).model_fields if name.startswith("jaegerlite_") and name.endswith("_port"))
+        return {name.upper(): getattr(self, name) for name in names}
 
     def port_of(self, service: str) -> int:
         """The port of a service by its name ("wallet-service")."""
@@ -92,7 +104,7 @@ def _ports_given_twice(settings: Settings) -> list[str]:
     problems = []
     for name in Settings.model_fields:
         port = getattr(settings, name)
-        if not name.endswith("_port") or name == "jaeger_port" or port is None:
+        if not name.endswith("_port") or name == "jaeger_port" or not port:  # none, or switched off
             continue
         if port in first:
             problems.append(f"{name.upper()}: {port} is also {first[port].upper()}; give one of them another port")

@@ -21,7 +21,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 PROTOBUF: Final = "application/x-protobuf"
 START_SECONDS_MAX: Final = 15.0
-PORTS: Final = ("QUERY", "OTLP_HTTP")
+PORTS: Final = ("QUERY", "OTLP_GRPC", "OTLP_HTTP", "JAEGER_COMPACT", "JAEGER_BINARY", "JAEGER_HTTP", "ZIPKIN")
 
 
 @dataclass(slots=True)

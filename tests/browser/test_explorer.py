@@ -52,6 +52,9 @@ def _wait_until(what: str, is_so: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
+OTHER_PORTS = ("OTLP_GRPC", "JAEGER_COMPACT", "JAEGER_BINARY", "JAEGER_HTTP", "ZIPKIN")
+
+
 def _answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=5) as response:
@@ -65,6 +68,7 @@ def backend(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """A jaegerlite with orders of the last ten minutes, two orders made for the tests, and a trace of many spans."""
     query_port, otlp_port = _free_port(), _free_port()
     environment = os.environ | {
+        **{f"JAEGERLITE_{name}_PORT": "0" for name in OTHER_PORTS},
         "JAEGERLITE_QUERY_PORT": str(query_port),
         "JAEGERLITE_OTLP_HTTP_PORT": str(otlp_port),
         "JAEGERLITE_DATA_DIR": str(tmp_path_factory.mktemp("jaegerlite")),

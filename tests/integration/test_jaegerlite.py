@@ -285,11 +285,7 @@ def test_too_much_at_once_is_pushed_back(tmp_path: Path) -> None:
 
 def test_a_port_in_use_is_one_clear_line(shared: Jaegerlite, tmp_path: Path) -> None:
     """Started on a taken port, jaegerlite names the port and the variable that moves it, and ends."""
-    environment = os.environ | {
-        "JAEGERLITE_QUERY_PORT": str(shared.query_port),
-        "JAEGERLITE_OTLP_HTTP_PORT": "0",
-        "JAEGERLITE_DATA_DIR": str(tmp_path),
-    }
+    environment = shared.environment | {"JAEGERLITE_DATA_DIR": str(tmp_path)}
     ended = subprocess.run(
         [sys.executable, "-m", "jaegerlite"], env=environment, capture_output=True, text=True, timeout=20, check=False
     )
