@@ -21,9 +21,11 @@ from typing import Final
 
 import msgspec
 
-from jaegerlite.backend import EVERYBODY, Backend, Tenant
 from jaegerlite.passwords import is_password
+from jaegerlite.settings import Settings
+from jaegerlite.tenant import Tenant
 
+EVERYBODY: Final = ""
 VERIFIED_SECONDS: Final = 300.0
 VERIFIED_MAX: Final = 1000
 
@@ -106,10 +108,11 @@ def read_access_file(path: Path) -> AccessFile:
 class Access:
     """Decides about each request."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, settings: Settings, tenants: Mapping[str, Tenant]) -> None:
         """Read the access file, if the settings name one. Raises AccessFileError."""
-        self._backend = backend
-        file = backend.settings.access_file
+        self._settings = settings
+        self._tenants = tenants
+        file = settings.access_file
         self._file = read_access_file(file) if file is not None else None
         given = self._file or AccessFile()
         self._tokens = {bytes.fromhex(token.sha256): token for token in given.tokens}
@@ -129,14 +132,14 @@ class Access:
         identity = await self._identity(headers, client)
         if not identity.may(role):
             raise DeniedError(403, "forbidden", f"{identity.name} lacks the role '{role}'")
-        if not self._backend.settings.tenant_names:
-            return self._backend.tenant(EVERYBODY)
-        name = headers.get(self._backend.settings.tenant_header.lower(), "")
+        if not self._settings.tenant_names:
+            return self._tenants[EVERYBODY]
+        name = headers.get(self._settings.tenant_header.lower(), "")
         if not name:
             raise DeniedError(401, "no_tenant", "missing tenant header")
-        if name not in self._backend.tenants or (identity.tenants and name not in identity.tenants):
+        if name not in self._tenants or (identity.tenants and name not in identity.tenants):
             raise DeniedError(401, "no_tenant", "unknown tenant")
-        return self._backend.tenant(name)
+        return self._tenants[name]
 
     async def _identity(self, headers: Mapping[str, str], client: tuple[str, int] | None) -> Identity:
         if self._file is None:

@@ -6,9 +6,8 @@ import signal
 from collections.abc import Callable
 from typing import Final
 
-from jaegerlite.access import Access
 from jaegerlite.api.app import query_app
-from jaegerlite.backend import Backend, Tenant
+from jaegerlite.backend import Backend
 from jaegerlite.listeners import Address, HttpListener, Listener, ServerTls
 from jaegerlite.receive.http import HttpReceiver, SpanProtocol
 from jaegerlite.receive.intake import Intake
@@ -18,6 +17,7 @@ from jaegerlite.receive.otlp_http import OtlpHttp
 from jaegerlite.receive.thrift import BinaryReader, CompactReader
 from jaegerlite.receive.zipkin_http import ZipkinHttp
 from jaegerlite.settings import Settings
+from jaegerlite.tenant import Tenant
 
 HTTP_PROTOCOLS: Final[dict[str, Callable[[], SpanProtocol]]] = {
     "otlp_http_port": OtlpHttp,
@@ -32,9 +32,9 @@ LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 log = logging.getLogger("jaegerlite")
 
 
-def _listeners(backend: Backend, access: Access) -> list[Listener]:
+def _listeners(backend: Backend) -> list[Listener]:
     """A listener for each port that is not off. Raises PortInUseError."""
-    settings = backend.settings
+    settings, access = backend.settings, backend.access
     tls = None
     if settings.tls_cert_file is not None and settings.tls_key_file is not None:
         tls = ServerTls(settings.tls_cert_file, settings.tls_key_file)
@@ -44,7 +44,7 @@ def _listeners(backend: Backend, access: Access) -> list[Listener]:
         host = settings.udp_host if setting in UDP_READERS else settings.host
         return Address(host, getattr(settings, setting), setting)
 
-    found: list[Listener] = [HttpListener(address("query_port"), query_app(backend, access), tls)]
+    found: list[Listener] = [HttpListener(address("query_port"), query_app(backend), tls)]
     for setting, protocol in HTTP_PROTOCOLS.items():
         if getattr(settings, setting):
             found.append(HttpListener(address(setting), HttpReceiver(protocol(), intake, access), tls))
@@ -73,7 +73,7 @@ async def serve(settings: Settings) -> None:
         duckdb.IOException: another process has the data open.
     """
     backend = Backend(settings)
-    listeners = _listeners(backend, Access(backend))
+    listeners = _listeners(backend)
     stopping = asyncio.Event()
 
     def stop() -> None:

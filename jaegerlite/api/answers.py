@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from jaegerlite.backend import Tenant
 from jaegerlite.jaeger_json import Json
 from jaegerlite.jaeger_params import ParameterError
+from jaegerlite.tenant import Tenant
 
 JSON: Final = "application/json"
 Handler = Callable[[Request], Awaitable[Response]]

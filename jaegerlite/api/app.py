@@ -50,6 +50,6 @@ def _role(method: str, path: str) -> Role:
     return next((role for start, role in ROLE_BY_PATH.items() if path.startswith(start)), Role.ADMIN)
 
 
-def query_app(backend: Backend, access: Access) -> ASGIApp:
+def query_app(backend: Backend) -> ASGIApp:
     """All routes, each request with its tenant."""
-    return _Guarded(Starlette(routes=all_routes(backend)), access)
+    return _Guarded(Starlette(routes=all_routes(backend)), backend.access)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from jaegerlite import metrics
-from jaegerlite.backend import Tenant
 from jaegerlite.settings import Settings
 from jaegerlite.store import StoreFullError
+from jaegerlite.tenant import Tenant
 from jaegerlite.wire import MalformedError
 
 # JSON and Thrift become Python objects on their way, several times the size of their bytes.

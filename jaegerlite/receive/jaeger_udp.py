@@ -8,11 +8,11 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
-from jaegerlite.backend import Tenant
 from jaegerlite.listeners import Address
 from jaegerlite.receive.intake import Intake, RefusedError, count_request, malformed
 from jaegerlite.receive.jaeger_thrift import otlp_from_batch
 from jaegerlite.receive.thrift import BinaryReader, CompactReader, Struct
+from jaegerlite.tenant import Tenant
 from jaegerlite.wire import MalformedError
 
 # A burst waits in the kernel while spans are being decoded; what does not fit in there is lost.
