@@ -5,9 +5,10 @@ Each item keeps its own whole trace: `item_spans` opens one span per item under 
 `statement_spans` records one shared operation inside each of them, with the same times.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from time import time_ns
+from types import TracebackType
+from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.trace import INVALID_SPAN, NoOpTracer, SpanKind
@@ -15,133 +16,202 @@ from opentelemetry.util.types import AttributeValue
 
 from shared.tracing.attributes import clean_attributes
 from shared.tracing.context import context_from, record_error, span_context_from
-from shared.tracing.recorder import Tracer, start_child, start_remote_child
-from shared.tracing.span import Span
+from shared.tracing.described import NOTHING, FixedAttributes, ItemAttributes
+from shared.tracing.recorder import Tracer, start_child, start_items
+from shared.tracing.sources import monotonic_ns
+from shared.tracing.span import BATCH_SIZE, Span, SpanGroup
 
 SCOPE = "shared.tracing"
+SAMPLED = 0x01
 
 AttributeMap = Mapping[str, AttributeValue]
+Attributes = AttributeMap | FixedAttributes
 
 
-@contextmanager
 def item_spans(
     name: str,
     traceparents: Sequence[str],
     *,
     kind: SpanKind = SpanKind.SERVER,
-    attributes: Sequence[AttributeMap] | None = None,
+    attributes: Sequence[AttributeMap] | ItemAttributes | None = None,
+    items: Sequence[Any] | None = None,
     links: Sequence[str | None] | None = None,
     start_ns: int | None = None,
-) -> Iterator[list[trace.Span]]:
+) -> "ItemSpans":
     """One span per item of a batch, each a child of its own `traceparent`; all end with the block.
 
-    `attributes` and `links` (a `traceparent` to point at, or None) go item by item and must be as long as
-    `traceparents`. With more than one item each span gets `batch.size`. An exception is recorded on every span that
-    is still open and raised again. Spans ended inside the block keep their end.
+    `attributes` are one mapping per item, or how they are read from `items`. They and `links` (a `traceparent` to point
+    at, or None) must be as many as `traceparents`. With more than one item each span gets `batch.size`. An exception
+    is recorded on every span that is still open and raised again. Spans ended inside the block keep their end.
     """
-    if attributes is not None and len(attributes) != len(traceparents):
+    described = attributes if isinstance(attributes, ItemAttributes) else None
+    mappings: Any = None if described is not None else attributes
+    count = len(traceparents)
+    if described is not None and (items is None or len(items) != count):
+        raise ValueError("item_spans needs as many items as traceparents.")
+    if mappings is not None and len(mappings) != count:
         raise ValueError("item_spans needs as many attribute mappings as traceparents.")
-    if links is not None and len(links) != len(traceparents):
+    if links is not None and len(links) != count:
         raise ValueError("item_spans needs as many links as traceparents.")
     tracer = trace.get_tracer(SCOPE)
+    made = ItemSpans()
     if isinstance(tracer, NoOpTracer):
-        yield [INVALID_SPAN] * len(traceparents)
-        return
-    count = len(traceparents)
-    spans: list[trace.Span] = []
-    for index, traceparent in enumerate(traceparents):
-        span = _start_item(tracer, name, traceparent, kind, attributes[index] if attributes else None, start_ns)
-        link = links[index] if links else None
-        if link:
-            span.add_link(span_context_from(link))
-        if count > 1:
-            span.set_attribute("batch.size", count)
-        spans.append(span)
-    try:
-        yield spans
-    except BaseException as error:
-        for span in spans:
-            record_error(span, error)
-        raise
-    finally:
-        for span in spans:
-            if span.is_recording():
+        made.spans = [INVALID_SPAN] * count
+        return made
+    if isinstance(tracer, Tracer):
+        made.spans = start_items(
+            tracer.buffer, tracer.scope, name, kind, traceparents, described, items, start_ns, mappings
+        )
+    else:
+        if described is not None:
+            mappings = [described.attributes(item) for item in items]  # type: ignore[union-attr]
+        for index in range(count):
+            given = dict(mappings[index]) if mappings is not None else {}
+            if count > 1:
+                given[BATCH_SIZE] = count
+            context = context_from(traceparents[index])
+            made.spans.append(tracer.start_span(name, context, kind, given, None, start_ns))
+    if links is not None:
+        for index in range(count):
+            if links[index]:
+                made.spans[index].add_link(span_context_from(links[index]))  # type: ignore[arg-type]
+    return made
+
+
+class ItemSpans:
+    """The open spans of a batch, as a context manager that gives them and ends them."""
+
+    def __init__(self) -> None:
+        self.spans: list[Any] = []
+
+    def __enter__(self) -> list[trace.Span]:
+        return self.spans
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace_back: TracebackType | None
+    ) -> None:
+        if error is not None:
+            for span in self.spans:
+                record_error(span, error)
+        self.end()
+
+    def end(self) -> None:
+        """End those that are open, all at the same time."""
+        end_ns = monotonic_ns()
+        for span in self.spans:
+            if type(span) is Span:
+                own = span
+                if own.recording:
+                    own.end_at(end_ns + own.clock_offset_ns)
+            elif span.is_recording():
                 span.end()
 
 
-@contextmanager
-def statement_spans(
-    spans: Sequence[trace.Span],
-    name: str,
-    attributes: AttributeMap | None = None,
-    *,
-    kind: SpanKind = SpanKind.CLIENT,
-) -> Iterator[None]:
-    """Time the block once and record it as one child of each of `spans`, with the same times and attributes.
+class StatementSpans:
+    """Times the block once and records it as one child of each of `spans`, with the same times and attributes.
 
     With several spans the size of the batch is noted: `messaging.batch.message_count` if the attributes name a
     messaging system, `db.operation.batch.size` otherwise. An exception marks every child and is raised again.
+    Attributes that stay the same should be `FixedAttributes`.
     """
-    recording = [span for span in spans if span.is_recording()]
-    if not recording:
-        yield
-        return
-    shared = dict(attributes or {})
-    if len(spans) > 1:
-        messaging = "messaging.system" in shared
-        shared["messaging.batch.message_count" if messaging else "db.operation.batch.size"] = len(spans)
-    start_ns = _now_ns(recording[0])
-    error: BaseException | None = None
-    try:
-        yield
-    except BaseException as raised:
-        error = raised
-        raise
-    finally:
-        end_ns = _now_ns(recording[0])
-        _record_children(recording, name, kind, shared, start_ns, end_ns, error)
 
+    def __init__(
+        self,
+        spans: Sequence[trace.Span],
+        name: str,
+        attributes: Attributes | None = None,
+        *,
+        kind: SpanKind = SpanKind.CLIENT,
+    ) -> None:
+        self.given = spans
+        self.name = name
+        self.attributes: Any = attributes
+        self.kind = kind
+        self.start_ns = 0
+        self.parents: list[Any] = []
+        self.alike = True
 
-def _record_children(
-    parents: Sequence[trace.Span],
-    name: str,
-    kind: SpanKind,
-    attributes: AttributeMap,
-    start_ns: int,
-    end_ns: int,
-    error: BaseException | None,
-) -> None:
-    """One finished child in each parent. Ours share one mapping of attributes: nobody changes it any more."""
-    first = parents[0]
-    limits = first.buffer.limits if isinstance(first, Span) else None
-    cleaned, dropped = (
-        clean_attributes(attributes, limits.span_attributes, limits.span_value_length) if limits else (None, 0)
-    )
-    for parent in parents:
-        if isinstance(parent, Span):
-            child = start_child(parent, parent.scope, name, kind, None, start_ns)
-            child.attribute_map = cleaned if error is None else dict(cleaned or {})
-            child.dropped_attributes = dropped
+    def __enter__(self) -> None:
+        self.begin()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace_back: TracebackType | None
+    ) -> None:
+        self.end(error)
+
+    def begin(self) -> None:
+        """Find out in which spans to record, and note the time."""
+        parents = self.parents
+        for span in self.given:
+            if type(span) is Span:
+                own = span
+                if own.recording:
+                    parents.append(own)
+                    if not own.flags & SAMPLED:
+                        self.alike = False
+            elif span.is_recording():
+                parents.append(span)
+                self.alike = False
+        if parents:
+            self.start_ns = clock_of(parents[0])
+
+    def end(self, error: BaseException | None) -> None:
+        """Record what was done."""
+        parents = self.parents
+        if not parents:
+            return
+        end_ns = clock_of(parents[0])
+        if error is not None or not self.alike or not self.record_group(end_ns):
+            self.record_each(end_ns, error)
+
+    def sized(self, attributes: Attributes) -> dict[str, Any] | None:
+        """The attribute that says how many items were served, None for one alone."""
+        if len(self.given) < 2:
+            return None
+        messages = "messaging.system" in attributes
+        return {"messaging.batch.message_count" if messages else "db.operation.batch.size": len(self.given)}
+
+    def record_group(self, end_ns: int) -> bool:
+        """One group of finished children for parents that are all ours; False where limits need a closer look."""
+        first = self.parents[0]
+        buffer = first.buffer
+        fixed, attributes = None, None
+        if self.attributes is None:
+            attributes = self.sized(NOTHING)
+        elif type(self.attributes) is FixedAttributes:
+            fixed = self.attributes
+            attributes = self.sized(fixed)
         else:
-            context = trace.set_span_in_context(parent)
-            child = trace.get_tracer(SCOPE).start_span(name, context, kind, attributes, None, start_ns)
-        if error is not None:
-            record_error(child, error)
-        child.end(end_ns)
+            attributes, _ = clean_attributes(self.attributes, buffer.span_attributes_max, None)
+            attributes = {**(attributes or {}), **(self.sized(self.attributes) or {})}
+        count = (len(fixed.known) if fixed is not None else 0) + (len(attributes) if attributes is not None else 0)
+        if buffer.span_value_length is not None or count > buffer.span_attributes_max:
+            return False
+        group = SpanGroup(self.parents, self.name, self.kind, fixed, attributes)
+        group.start_ns = self.start_ns
+        group.end_ns = end_ns
+        buffer.take(group)
+        return True
+
+    def record_each(self, end_ns: int, error: BaseException | None) -> None:
+        """One finished child in each parent, made as any span is."""
+        attributes = dict(self.attributes or {})
+        attributes.update(self.sized(attributes) or {})
+        for parent in self.parents:
+            if type(parent) is Span:
+                child: Any = start_child(parent, parent.scope, self.name, self.kind, attributes, self.start_ns)
+            else:
+                context = trace.set_span_in_context(parent)
+                tracer = trace.get_tracer(SCOPE)
+                child = tracer.start_span(self.name, context, self.kind, attributes, None, self.start_ns)
+            if error is not None:
+                record_error(child, error)
+            child.end(end_ns)
 
 
-def _now_ns(span: trace.Span) -> int:
-    return span.now_ns() if isinstance(span, Span) else time_ns()
+statement_spans = StatementSpans
 
 
-def _start_item(
-    tracer: trace.Tracer,
-    name: str,
-    traceparent: str,
-    kind: SpanKind,
-    attributes: AttributeMap | None,
-    start_ns: int | None,
-) -> trace.Span:
-    if isinstance(tracer, Tracer):
-        return start_remote_child(traceparent, tracer.buffer, tracer.scope, name, kind, attributes, start_ns)
-    return tracer.start_span(name, context_from(traceparent), kind, attributes, None, start_ns)
+def clock_of(span: trace.Span) -> int:
+    """Now on a span's clock."""
+    return span.now_ns() if type(span) is Span else time_ns()

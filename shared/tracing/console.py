@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from shared.tracing.span import Span
+from shared.tracing.span import Ended, Span, each_span
 
 
 def described(span: Span) -> dict[str, Any]:
@@ -34,9 +34,10 @@ class ConsoleExporter:
 
     name = "console"
 
-    def encode(self, spans: Sequence[Span]) -> list[tuple[int, bytes]]:
+    def encode(self, ended: Sequence[Ended]) -> list[tuple[int, bytes]]:
         """The lines of these spans."""
-        return [(len(spans), b"".join(json.dumps(described(span), default=str).encode() + b"\n" for span in spans))]
+        lines = [json.dumps(described(span), default=str).encode() + b"\n" for span in each_span(ended)]
+        return [(len(lines), b"".join(lines))]
 
     def send(self, payload: bytes) -> int:
         """Print them."""

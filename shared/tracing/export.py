@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from shared.tracing.outlet import Outlet
 from shared.tracing.redact import redact_spans
 from shared.tracing.retention import Retention
-from shared.tracing.span import Span, SpanBuffer
+from shared.tracing.span import Ended, SpanBuffer, span_count
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ class ExportWorker:
 
     def _export(self, ignore_pause: bool) -> None:
         retention = self.retention
-        while batch := self._take_batch():
+        while batch := self.buffer.take_out(self.batch_size):
             self._put(batch if retention is None else retention.sort(batch))
         if retention is not None:
             self._put(retention.due())
@@ -105,11 +105,11 @@ class ExportWorker:
             if outlet.backlog_spans:
                 outlet.send(ignore_pause)
 
-    def _put(self, batch: Sequence[Span]) -> None:
+    def _put(self, batch: Sequence[Ended]) -> None:
         for start in range(0, len(batch), self.batch_size):
             self._put_some(batch[start : start + self.batch_size])
 
-    def _put_some(self, batch: Sequence[Span]) -> None:
+    def _put_some(self, batch: Sequence[Ended]) -> None:
         redact_spans(batch)
         for outlet in self.outlets:
             try:
@@ -117,15 +117,5 @@ class ExportWorker:
             except Exception:
                 # A span that cannot be encoded is a bug here; it must not end the export of all others.
                 logger.exception("Spans could not be encoded for %s.", outlet.exporter.name)
-                outlet.dropped["encoding"] += len(batch)
+                outlet.dropped["encoding"] += span_count(batch)
             outlet.send()
-
-    def _take_batch(self) -> list[Span]:
-        ended = self.buffer.ended
-        batch: list[Span] = []
-        while len(batch) < self.batch_size:
-            try:
-                batch.append(ended.popleft())
-            except IndexError:
-                break
-        return batch

@@ -13,7 +13,7 @@ from opentelemetry.trace import Link, SpanKind
 
 from shared.tracing.destinations import Destination, host_and_port
 from shared.tracing.otlp_http import RETRYABLE, HttpSender
-from shared.tracing.span import Span
+from shared.tracing.span import Ended, Span, each_span
 from shared.tracing.thrift import DOUBLE, I32, I64, LIST, STRING, STRUCT, BinaryWriter, CompactWriter, ThriftWriter
 
 # What a Jaeger agent takes at most in one datagram.
@@ -167,14 +167,14 @@ class JaegerUdpExporter:
         self.address = host_and_port(destination.url)
         self.socket: socket.socket | None = None
 
-    def encode(self, spans: Sequence[Span]) -> list[tuple[int, bytes]]:
+    def encode(self, ended: Sequence[Ended]) -> list[tuple[int, bytes]]:
         """Datagrams and the number of spans in each; a span too large for any datagram is left out."""
-        process = spans[0].resource.attributes
+        process = ended[0].resource.attributes
         room = PACKET_BYTES_MAX - len(self._message(process, ())) - 8
         packets: list[tuple[int, bytes]] = []
         waiting: list[bytes] = []
         size = 0
-        for encoded in (encoded_span(CompactWriter(), span) for span in spans):
+        for encoded in (encoded_span(CompactWriter(), span) for span in each_span(ended)):
             if len(encoded) > room:
                 continue
             if size + len(encoded) > room:
@@ -220,10 +220,11 @@ class JaegerHttpExporter:
         # A collector whose queue is full answers 500.
         self.sender = HttpSender(destination, "application/vnd.apache.thrift.binary", RETRYABLE | {500})
 
-    def encode(self, spans: Sequence[Span]) -> list[tuple[int, bytes]]:
+    def encode(self, ended: Sequence[Ended]) -> list[tuple[int, bytes]]:
         """One Batch struct."""
         writer = BinaryWriter()
-        write_batch(writer, spans[0].resource.attributes, [encoded_span(BinaryWriter(), span) for span in spans])
+        spans = [encoded_span(BinaryWriter(), span) for span in each_span(ended)]
+        write_batch(writer, ended[0].resource.attributes, spans)
         return [(len(spans), bytes(writer.out))]
 
     def send(self, payload: bytes) -> int:

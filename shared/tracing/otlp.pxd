@@ -1,19 +1,38 @@
 # C types for the compiled form of otlp.py.
 
 cimport cython
-from shared.tracing.span cimport Span
+from shared.tracing.described cimport FixedAttributes, ItemAttributes
+from shared.tracing.otlp_values cimport write_attributes
+from shared.tracing.sources cimport mixed_id
+from shared.tracing.span cimport Span, SpanGroup
 from shared.tracing.wire cimport Writer
 
-@cython.locals(writer=Writer, start=cython.Py_ssize_t, groups=dict)
-cpdef bytes encode_request(object resource, object spans)
+@cython.locals(writer=Writer, start=cython.Py_ssize_t, by_scope=dict)
+cpdef bytes encode_request(object resource, object ended)
 
 @cython.locals(writer=Writer)
 cpdef bytes encode_span(Span span)
 
-@cython.locals(whole=cython.Py_ssize_t, start=cython.Py_ssize_t, span=Span)
-cdef write_scope_spans(Writer writer, object scope, list spans)
+@cython.locals(whole=cython.Py_ssize_t, start=cython.Py_ssize_t)
+cdef write_scope_spans(Writer writer, object scope, list entries)
 
+@cython.locals(described=ItemAttributes)
 cdef write_span(Writer writer, Span span)
+
+@cython.locals(
+    common=Writer, fixed=FixedAttributes, shared=bytes, parent=Span, parents=list, index=cython.Py_ssize_t,
+    start=cython.Py_ssize_t
+)
+cdef write_group(Writer writer, SpanGroup group)
+
+cdef write_what_and_when(Writer writer, object name, object kind, long long start_ns, long long end_ns)
+
+cdef write_ids(Writer writer, Span span, unsigned long long span_id, unsigned long long parent_id)
+
+@cython.locals(start=cython.Py_ssize_t)
+cdef write_batch_size(Writer writer, unsigned long long size)
+
+cdef write_no_details(Writer writer)
 
 @cython.locals(start=cython.Py_ssize_t)
 cdef write_span_details(Writer writer, Span span)
@@ -23,14 +42,3 @@ cdef write_event(Writer writer, object event)
 cdef write_link(Writer writer, object link)
 
 cdef write_count(Writer writer, unsigned char tag, unsigned int count)
-
-@cython.locals(items=list)
-cdef write_attributes(Writer writer, unsigned char tag, object attributes)
-
-@cython.locals(start=cython.Py_ssize_t)
-cdef write_key_value(Writer writer, unsigned char tag, str key, object value)
-
-cdef write_value(Writer writer, object value)
-
-@cython.locals(start=cython.Py_ssize_t, inner=cython.Py_ssize_t)
-cdef write_nested_value(Writer writer, object value)

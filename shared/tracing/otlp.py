@@ -6,23 +6,27 @@ opentelemetry-proto 1.x (`trace/v1/trace.proto`, `common/v1/common.proto`). The 
 official classes and compare them with what the reference exporter makes of the same spans.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
-from shared.tracing.span import Resource, Scope, Span
+from opentelemetry.trace import SpanKind
+
+from shared.tracing.otlp_values import write_attributes
+from shared.tracing.sources import mixed_id
+from shared.tracing.span import BATCH_SIZE, Ended, Resource, Scope, Span, SpanGroup
 from shared.tracing.wire import Writer
 
 HAS_REMOTE_FLAG, REMOTE_FLAG = 0x100, 0x200
 
 
-def encode_request(resource: Resource, spans: Iterable[Span]) -> bytes:
+def encode_request(resource: Resource, ended: Iterable[Ended]) -> bytes:
     """The whole ExportTraceServiceRequest: one resource, its spans grouped by instrumentation scope."""
-    groups: dict[Scope, list[Span]] = {}
-    for span in spans:
-        groups.setdefault(span.scope, []).append(span)
+    by_scope: dict[Scope, list[Ended]] = {}
+    for entry in ended:
+        by_scope.setdefault(entry.scope, []).append(entry)
     writer = Writer()
-    for scope in reversed(groups):
-        write_scope_spans(writer, scope, groups[scope])
+    for scope in reversed(by_scope):
+        write_scope_spans(writer, scope, by_scope[scope])
     start = writer.size
     write_attributes(writer, 0x0A, resource.attributes)
     writer.close(0x0A, start)
@@ -37,15 +41,18 @@ def encode_span(span: Span) -> bytes:
     return writer.finish()
 
 
-def write_scope_spans(writer: Writer, scope: Scope, spans: list[Span]) -> None:
+def write_scope_spans(writer: Writer, scope: Scope, entries: list[Ended]) -> None:
     """A ScopeSpans field."""
     whole = writer.size
     if scope.schema_url:
         writer.text_field(0x1A, scope.schema_url)
-    for span in reversed(spans):
-        start = writer.size
-        write_span(writer, span)
-        writer.close(0x12, start)
+    for entry in reversed(entries):
+        if type(entry) is SpanGroup:
+            write_group(writer, entry)
+        else:
+            start = writer.size
+            write_span(writer, entry)  # type: ignore[arg-type]
+            writer.close(0x12, start)
     start = writer.size
     write_attributes(writer, 0x1A, scope.attributes)
     if scope.version:
@@ -60,27 +67,79 @@ def write_span(writer: Writer, span: Span) -> None:
     """The fields of a Span message, 16 (flags) down to 1 (trace_id)."""
     write_span_details(writer, span)
     write_attributes(writer, 0x4A, span.attribute_map)
-    writer.fixed64(span.end_ns)
+    if span.batch_size > 1:
+        write_batch_size(writer, span.batch_size)
+    described = span.described
+    if described is not None:
+        described.write(writer, span.item)
+    write_what_and_when(writer, span.span_name, span.span_kind, span.start_ns, span.end_ns)
+    write_ids(writer, span, span.span_id, span.parent_id)
+
+
+def write_group(writer: Writer, group: SpanGroup) -> None:
+    """Several Span fields of a ScopeSpans message: what they share is written once and copied."""
+    common = Writer()
+    write_no_details(common)
+    write_attributes(common, 0x4A, group.attribute_map)
+    fixed = group.fixed
+    if fixed is not None:
+        common.raw(fixed.encoded)
+    write_what_and_when(common, group.span_name, group.span_kind, group.start_ns, group.end_ns)
+    shared = common.finish()
+    parents = group.parents
+    for index in range(len(parents) - 1, -1, -1):
+        parent = parents[index]
+        start = writer.size
+        writer.raw(shared)
+        write_ids(writer, parent, mixed_id(group.seed, index), parent.span_id)
+        writer.close(0x12, start)
+
+
+def write_what_and_when(writer: Writer, name: str, kind: SpanKind, start_ns: int, end_ns: int) -> None:
+    """Times, kind and name."""
+    writer.fixed64(end_ns)
     writer.byte(0x41)
-    writer.fixed64(span.start_ns)
+    writer.fixed64(start_ns)
     writer.byte(0x39)
-    writer.byte(span.span_kind._value_ + 1)
+    writer.byte(kind._value_ + 1)
     writer.byte(0x30)
-    if span.span_name:
-        writer.text_field(0x2A, span.span_name)
-    if span.parent_id:
-        writer.big64(span.parent_id)
+    if name:
+        writer.text_field(0x2A, name)
+
+
+def write_ids(writer: Writer, span: Span, span_id: int, parent_id: int) -> None:
+    """Parent, tracestate and the ids, of a span or of one in the same trace."""
+    if parent_id:
+        writer.big64(parent_id)
         writer.byte(8)
         writer.byte(0x22)
     if span.state:
         writer.text_field(0x1A, span.state.to_header())
-    writer.big64(span.span_id)
+    writer.big64(span_id)
     writer.byte(8)
     writer.byte(0x12)
     writer.big64(span.trace_low)
     writer.big64(span.trace_high)
     writer.byte(16)
     writer.byte(0x0A)
+
+
+def write_batch_size(writer: Writer, size: int) -> None:
+    """The attribute that says how many items were served together."""
+    start = writer.size
+    writer.varint(size)
+    writer.byte(0x18)
+    writer.close(0x12, start)
+    writer.text_field(0x0A, BATCH_SIZE)
+    writer.close(0x4A, start)
+
+
+def write_no_details(writer: Writer) -> None:
+    """Flags and status of a span of which nothing special is to be said."""
+    writer.fixed32(HAS_REMOTE_FLAG)
+    writer.byte(0x01)
+    writer.byte(0x85)
+    writer.close(0x7A, writer.size)
 
 
 def write_span_details(writer: Writer, span: Span) -> None:
@@ -142,59 +201,3 @@ def write_count(writer: Writer, tag: int, count: int) -> None:
     if count:
         writer.varint(count)
         writer.byte(tag)
-
-
-def write_attributes(writer: Writer, tag: int, attributes: Mapping[str, Any] | None) -> None:
-    """All attributes of a message, each as one KeyValue field."""
-    if not attributes:
-        return
-    items = list(attributes.items())
-    for key, value in reversed(items):
-        write_key_value(writer, tag, key, value)
-
-
-def write_key_value(writer: Writer, tag: int, key: str, value: Any) -> None:
-    """One KeyValue field."""
-    start = writer.size
-    write_value(writer, value)
-    writer.close(0x12, start)
-    writer.text_field(0x0A, key)
-    writer.close(tag, start)
-
-
-def write_value(writer: Writer, value: Any) -> None:
-    """The AnyValue message of a cleaned value. Integers beyond 64 bits go as text, as the specification says."""
-    kind = type(value)
-    if kind is str:
-        writer.text_field(0x0A, value)
-    elif kind is bool:
-        writer.byte(1 if value else 0)
-        writer.byte(0x10)
-    elif kind is int:
-        if writer.signed(value):
-            writer.byte(0x18)
-        else:
-            writer.text_field(0x0A, str(value))
-    elif kind is float:
-        writer.float64(value)
-        writer.byte(0x21)
-    elif value is not None:
-        write_nested_value(writer, value)
-
-
-def write_nested_value(writer: Writer, value: Any) -> None:
-    """Bytes, mappings and sequences."""
-    start = writer.size
-    if isinstance(value, bytes):
-        writer.raw(value)
-        writer.close(0x3A, start)
-    elif isinstance(value, Mapping):
-        for key, item in reversed(list(value.items())):
-            write_key_value(writer, 0x0A, key, item)
-        writer.close(0x32, start)
-    else:
-        for item in reversed(value):
-            inner = writer.size
-            write_value(writer, item)
-            writer.close(0x0A, inner)
-        writer.close(0x2A, start)

@@ -11,7 +11,7 @@ from shared.tracing.otlp import encode_request
 from shared.tracing.otlp_http import note_partial_success
 from shared.tracing.otlp_response import retry_info_s
 from shared.tracing.outlet import Later, Rejected
-from shared.tracing.span import Span
+from shared.tracing.span import Ended, span_count
 
 METHOD = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 # https://opentelemetry.io/docs/specs/otlp/#failures
@@ -33,9 +33,9 @@ class OtlpGrpcExporter:
         self.destination = destination
         self.channel: grpc.Channel | None = None
 
-    def encode(self, spans: Sequence[Span]) -> list[tuple[int, bytes]]:
+    def encode(self, ended: Sequence[Ended]) -> list[tuple[int, bytes]]:
         """One ExportTraceServiceRequest."""
-        return [(len(spans), encode_request(spans[0].resource, spans))]
+        return [(span_count(ended), encode_request(ended[0].resource, ended))]
 
     def send(self, payload: bytes) -> int:
         """Call Export; the number of spans that the backend rejected.

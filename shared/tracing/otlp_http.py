@@ -12,7 +12,7 @@ from shared.tracing.destinations import Destination, host_and_port
 from shared.tracing.otlp import encode_request
 from shared.tracing.otlp_response import partial_success, retry_after_s
 from shared.tracing.outlet import Later, Rejected
-from shared.tracing.span import Span
+from shared.tracing.span import Ended, span_count
 
 logger = logging.getLogger(__name__)
 
@@ -96,9 +96,9 @@ class OtlpHttpExporter:
         self.name = destination.url
         self.sender = HttpSender(destination, "application/x-protobuf")
 
-    def encode(self, spans: Sequence[Span]) -> list[tuple[int, bytes]]:
+    def encode(self, ended: Sequence[Ended]) -> list[tuple[int, bytes]]:
         """One ExportTraceServiceRequest."""
-        return [(len(spans), encode_request(spans[0].resource, spans))]
+        return [(span_count(ended), encode_request(ended[0].resource, ended))]
 
     def send(self, payload: bytes) -> int:
         """Post it; the number of spans that the backend rejected."""

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Protocol
 
-from shared.tracing.span import Span
+from shared.tracing.span import Ended, span_count
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class Exporter(Protocol):
 
     name: str
 
-    def encode(self, spans: Sequence[Span]) -> list[tuple[int, bytes]]:
+    def encode(self, ended: Sequence[Ended]) -> list[tuple[int, bytes]]:
         """Payloads with the number of spans in each; spans too large for the protocol are left out."""
 
     def send(self, payload: bytes) -> int:
@@ -74,15 +74,15 @@ class Outlet:
         self.requests = queue.SimpleQueue()
         threading.Thread(target=self._run, args=(self.requests,), name="span-outlet", daemon=True).start()
 
-    def put(self, spans: Sequence[Span]) -> None:
+    def put(self, ended: Sequence[Ended]) -> None:
         """Encode spans into the backlog; drops the oldest payloads beyond the byte limit."""
-        payloads = self.exporter.encode(spans)
+        payloads = self.exporter.encode(ended)
         fitting = sum(count for count, _ in payloads)
         with self.lock:
             self.backlog.extend(payloads)
             self.backlog_bytes += sum(len(payload) for _, payload in payloads)
             self.backlog_spans += fitting
-            self.dropped["too_large"] += len(spans) - fitting
+            self.dropped["too_large"] += span_count(ended) - fitting
             while self.backlog and self.backlog_bytes > self.backlog_bytes_max:
                 self._done(self.backlog.popleft(), "backlog_full")
 

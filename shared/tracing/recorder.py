@@ -24,8 +24,9 @@ from shared.tracing.attributes import clean_attributes
 from shared.tracing.sampling import Sampler
 from shared.tracing.settings import Limits
 from shared.tracing.sources import monotonic_ns, next_id, wall_ns
-from shared.tracing.span import Resource, Scope, Span, SpanBuffer
-from shared.tracing.w3c import MASK_64, parse_traceparent
+from shared.tracing.described import ItemAttributes
+from shared.tracing.span import BATCH_SIZE, Resource, Scope, Span, SpanBuffer
+from shared.tracing.w3c import MASK_64, ParentIds
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -107,16 +108,70 @@ def start_remote_child(
 ) -> Span:
     """Start a child of the span that a W3C header names; a root span if the header is empty or malformed."""
     span = Span(buffer, scope, name, kind)
-    parsed = parse_traceparent(traceparent)
-    if parsed is not None:
-        span.trace_high, span.trace_low, span.parent_id, span.flags = parsed
-        span.parent_remote = True
+    continue_remote(span, traceparent, ParentIds())
     begin(span, None, attributes, start_ns)
     return span
 
 
-def begin(span: Span, parent: Span | None, attributes: Mapping[str, Any] | None, start_ns: int | None) -> None:
-    """Give the span its ids, ask the sampler, and if it is recorded note the start and the attributes."""
+def start_items(
+    buffer: SpanBuffer,
+    scope: Scope,
+    name: str,
+    kind: SpanKind,
+    traceparents: Sequence[str],
+    described: ItemAttributes | None,
+    items: Sequence[Any] | None,
+    start_ns: int | None,
+    attributes: Sequence[Mapping[str, Any]] | None,
+) -> list[Span]:
+    """Start the spans of a batch, each a child of its own `traceparent`, all at the same time.
+
+    Their attributes are described and read from `items`, or given one by one.
+    """
+    ids = ParentIds()
+    now_ns = monotonic_ns()
+    offset_ns = wall_ns() - now_ns
+    size = len(traceparents)
+    known = 1 if described is None else described.count + 1
+    limited = buffer.span_value_length is not None or known > buffer.span_attributes_max
+    spans: list[Span] = []
+    for index in range(size):
+        span = Span(buffer, scope, name, kind)
+        continue_remote(span, traceparents[index], ids)
+        own = None if attributes is None else attributes[index]
+        item = None if described is None else items[index]  # type: ignore[index]
+        if described is not None and (limited or not buffer.parent_based):
+            own = described.attributes(item)
+        if decide(span, own):
+            span.clock_offset_ns = offset_ns
+            span.start_ns = now_ns + offset_ns if start_ns is None else start_ns
+            if described is not None and not limited:
+                span.described = described
+                span.item = item
+            elif own is not None:
+                span.attribute_map, span.dropped_attributes = clean_attributes(
+                    own, buffer.span_attributes_max, buffer.span_value_length
+                )
+            if not limited:
+                span.batch_size = size
+            elif size > 1:
+                span.set_attribute(BATCH_SIZE, size)
+        spans.append(span)
+    return spans
+
+
+def continue_remote(span: Span, traceparent: str, ids: ParentIds) -> None:
+    """Give a new span the parent that a W3C header names; none if the header is empty or malformed."""
+    if ids.read(traceparent):
+        span.trace_high = ids.trace_high
+        span.trace_low = ids.trace_low
+        span.parent_id = ids.span_id
+        span.flags = ids.flags
+        span.parent_remote = True
+
+
+def decide(span: Span, attributes: Mapping[str, Any] | None) -> bool:
+    """Give the span its ids and ask the sampler; whether it is recorded."""
     buffer = span.buffer
     span.span_id = next_id()
     if not span.parent_id:
@@ -133,8 +188,16 @@ def begin(span: Span, parent: Span | None, attributes: Mapping[str, Any] | None,
         span.flags &= ~SAMPLED
         buffer.sampled_out += 1
         if not buffer.records_unsampled:
-            return
+            return False
     span.recording = True
+    return True
+
+
+def begin(span: Span, parent: Span | None, attributes: Mapping[str, Any] | None, start_ns: int | None) -> None:
+    """Give the span its ids, ask the sampler, and if it is recorded note the start and the attributes."""
+    if not decide(span, attributes):
+        return
+    buffer = span.buffer
     now_ns = monotonic_ns()
     # Local children share their parent's clock, so a step of the wall clock cannot tear a trace apart.
     if parent is not None and parent.start_ns and now_ns + parent.clock_offset_ns < parent.start_ns + CLOCK_REUSE_NS:

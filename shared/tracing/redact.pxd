@@ -1,13 +1,14 @@
 # C types for the compiled form of redact.py.
 
 cimport cython
-from shared.tracing.span cimport Span
+from shared.tracing.span cimport Span, SpanGroup
 
 cdef int CARD_DIGITS_MIN, TEXT_LENGTH_MIN, _PLAIN, _SENSITIVE, _STATEMENT, _URL
 cdef dict _key_kinds
 
-@cython.locals(span=Span, attributes=dict)
-cpdef redact_spans(object spans)
+cpdef redact_spans(object ended)
+
+cdef redact_span(Span span)
 
 @cython.locals(kind=cython.int)
 cpdef redact_attributes(dict attributes)

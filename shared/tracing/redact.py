@@ -12,7 +12,7 @@ from typing import Any
 
 import cython
 
-from shared.tracing.span import Span
+from shared.tracing.span import Ended, Span, SpanGroup
 
 REDACTED = "REDACTED"
 KNOWN_KEYS_MAX = 4096
@@ -50,26 +50,33 @@ _key_kinds: dict[str, int] = {}
 _PLAIN, _SENSITIVE, _STATEMENT, _URL = 0, 1, 2, 3
 
 
-def redact_spans(spans: Iterable[Span]) -> None:
-    """Clean ended spans in place; children of one statement share their attributes, which are cleaned once."""
-    last: Any = None
-    for span in spans:
-        attributes = span.attribute_map
-        if attributes is not None and attributes is not last:
-            redact_attributes(attributes)
-            last = attributes
-        span.span_name = redact_text(span.span_name)
-        if span.status_message:
-            span.status_message = redact_text(span.status_message)
-        if span.event_list:
-            for event in span.event_list:
-                event.name = redact_text(event.name)
-                if event.attributes:
-                    redact_attributes(event.attributes)
-        if span.link_list:
-            for link in span.link_list:
-                if isinstance(link.attributes, dict):
-                    redact_attributes(link.attributes)
+def redact_spans(ended: Iterable[Ended]) -> None:
+    """Clean ended spans in place. What is described beforehand (`described`) is clean already."""
+    for entry in ended:
+        if type(entry) is SpanGroup:
+            if entry.attribute_map is not None:
+                redact_attributes(entry.attribute_map)
+            entry.span_name = redact_text(entry.span_name)
+        else:
+            redact_span(entry)  # type: ignore[arg-type]
+
+
+def redact_span(span: Span) -> None:
+    """Clean one ended span in place."""
+    if span.attribute_map is not None:
+        redact_attributes(span.attribute_map)
+    span.span_name = redact_text(span.span_name)
+    if span.status_message:
+        span.status_message = redact_text(span.status_message)
+    if span.event_list:
+        for event in span.event_list:
+            event.name = redact_text(event.name)
+            if event.attributes:
+                redact_attributes(event.attributes)
+    if span.link_list:
+        for link in span.link_list:
+            if isinstance(link.attributes, dict):
+                redact_attributes(link.attributes)
 
 
 def redact_attributes(attributes: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 # C types for the compiled form of retention.py.
 
 cimport cython
-from shared.tracing.span cimport Span
+from shared.tracing.span cimport Span, SpanGroup
 
 
 @cython.final

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from shared.tracing.slowness import Slowness
-from shared.tracing.span import Span
+from shared.tracing.span import Ended, Span, SpanGroup
 
 SAMPLED = 0x01
 ERROR = 2
@@ -67,12 +67,16 @@ class Retention:
         self.held_spans = 0
         self.counts = {"kept": 0, "expired": 0, "evicted": 0, "triggers": 0, "triggers_limited": 0}
 
-    def sort(self, batch: list[Span]) -> list[Span]:
+    def sort(self, batch: list[Ended]) -> list[Ended]:
         """Those of some ended spans that are to be sent, with what was held of their traces; the others are held."""
         now_s = time.monotonic()
-        sending: list[Span] = []
+        sending: list[Ended] = []
         triggered: list[int] = []
-        for span in batch:
+        for entry in batch:
+            if type(entry) is SpanGroup:
+                sending.append(entry)
+                continue
+            span = entry
             slow = not span.parent_id and self.slowness.note(span.span_name, span.end_ns - span.start_ns)
             if span.flags & SAMPLED:
                 sending.append(span)
@@ -91,10 +95,10 @@ class Retention:
         self.expire(now_s)
         return sending
 
-    def due(self) -> list[Span]:
+    def due(self) -> list[Ended]:
         """What is held of traces that other processes announced; lets go of what has waited long enough."""
         now_s = time.monotonic()
-        sending: list[Span] = []
+        sending: list[Ended] = []
         while not self.announced.empty():
             self.release(self.announced.get_nowait(), now_s, sending)
         self.expire(now_s)
@@ -115,7 +119,7 @@ class Retention:
         self.size += size
         self.held_spans += 1
 
-    def release(self, key: int, now_s: float, sending: list[Span]) -> None:
+    def release(self, key: int, now_s: float, sending: list[Ended]) -> None:
         """Keep a trace from now on: what is held of it is to be sent, and what comes later will be."""
         if key in self.kept:
             return

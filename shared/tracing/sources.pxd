@@ -3,7 +3,7 @@
 cimport cython
 from posix.time cimport CLOCK_MONOTONIC, CLOCK_REALTIME, clock_gettime, clockid_t, timespec
 
-cdef unsigned long long state_0, state_1, state_2, state_3
+cdef unsigned long long state_0, state_1, state_2, state_3, GOLDEN, MIX_1, MIX_2
 
 cdef inline long long read_clock(clockid_t clock) noexcept nogil:
     cdef timespec now
@@ -18,3 +18,6 @@ cpdef unsigned long long next_id() noexcept
 cpdef long long monotonic_ns() noexcept
 
 cpdef long long wall_ns() noexcept
+
+@cython.locals(bits=cython.ulonglong)
+cpdef unsigned long long mixed_id(unsigned long long seed, unsigned long long index) noexcept

@@ -16,6 +16,9 @@ import cython
 
 _random = random.Random()  # noqa: S311
 
+MASK_64 = 0xFFFFFFFFFFFFFFFF
+GOLDEN, MIX_1, MIX_2 = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+
 
 def seed() -> None:
     """Start the generator anew from the operating system's randomness."""
@@ -41,6 +44,19 @@ def next_id() -> int:
         state_3 = (state_3 << 45) | (state_3 >> 19)
         return bits or 1
     return _random.getrandbits(64) or 1
+
+
+def mixed_id(seed: int, index: int) -> int:
+    """The `index`-th of the ids that belong to a seed, never zero (SplitMix64, Steele, Lea and Flood, 2014)."""
+    if cython.compiled:
+        bits = seed + index * GOLDEN
+        bits = (bits ^ (bits >> 30)) * MIX_1
+        bits = (bits ^ (bits >> 27)) * MIX_2
+    else:
+        bits = (seed + index * GOLDEN) & MASK_64
+        bits = ((bits ^ (bits >> 30)) * MIX_1) & MASK_64
+        bits = ((bits ^ (bits >> 27)) * MIX_2) & MASK_64
+    return (bits ^ (bits >> 31)) or 1
 
 
 def monotonic_ns() -> int:

@@ -2,7 +2,8 @@
 
 cimport cython
 from shared.tracing.sampling cimport Sampler
-from shared.tracing.sources cimport monotonic_ns
+from shared.tracing.sources cimport mixed_id, monotonic_ns, next_id
+from shared.tracing.w3c cimport format_traceparent
 
 
 @cython.final
@@ -13,7 +14,10 @@ cdef class SpanBuffer:
     cdef public bint parent_based, records_unsampled
     cdef public long long recorded, sampled_out, dropped
 
-    cpdef take(self, Span span)
+    cpdef take(self, object ended)
+
+    @cython.locals(taken=list)
+    cpdef list take_out(self, Py_ssize_t count)
 
 
 @cython.freelist(256)
@@ -22,14 +26,37 @@ cdef class SpanBuffer:
 cdef class Span:
     cdef object __weakref__
     cdef public SpanBuffer buffer
-    cdef public object scope, span_name, span_kind, state, context_made, status_message
+    cdef public object scope, span_name, span_kind, state, context_made, status_message, described, item
     cdef public dict attribute_map
     cdef public list event_list, link_list
     cdef public unsigned long long trace_high, trace_low, span_id, parent_id
     cdef public long long start_ns, end_ns, clock_offset_ns
-    cdef public int flags, status_code, dropped_attributes, dropped_events, dropped_links
+    cdef public int flags, status_code, dropped_attributes, dropped_events, dropped_links, batch_size
     cpdef set_attribute(self, key, value)
     cpdef end(self, end_time=*)
+    cpdef end_at(self, long long end_ns)
     cpdef long long now_ns(self)
     cpdef note_exception(self, exception)
+    cdef int folded(self) except -1
+    cpdef dict all_attributes(self)
+    cpdef unfold(self)
+    cpdef str traceparent(self)
     cdef public bint parent_remote, recording, record_exceptions, set_status_on_exception
+
+
+@cython.final
+cdef class SpanGroup:
+    cdef readonly SpanBuffer buffer
+    cdef readonly object scope, span_kind, fixed
+    cdef public object span_name
+    cdef readonly list parents
+    cdef public dict attribute_map
+    cdef public long long start_ns, end_ns
+    cdef readonly unsigned long long seed
+
+    @cython.locals(span=Span, parent=Span, index=cython.Py_ssize_t)
+    cpdef list spans(self)
+
+
+@cython.locals(count=cython.Py_ssize_t)
+cpdef Py_ssize_t span_count(object ended) except -1

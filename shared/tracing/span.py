@@ -9,7 +9,7 @@ plain Python.
 import logging
 import traceback
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType, TracebackType
 from typing import Any
 
@@ -19,9 +19,12 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode,
 from shared.tracing.attributes import clean_attributes, clean_value
 from shared.tracing.sampling import Sampler
 from shared.tracing.settings import Limits
-from shared.tracing.sources import monotonic_ns
+from shared.tracing.sources import mixed_id, monotonic_ns, next_id
+from shared.tracing.w3c import format_traceparent
 
 logger = logging.getLogger(__name__)
+
+BATCH_SIZE = "batch.size"
 
 
 class Scope:
@@ -63,21 +66,28 @@ class SpanBuffer:
         self.wake: Callable[[], None] | None = None
         # With retroactive sampling, spans that were sampled out are recorded too: their trace may turn out to matter.
         self.records_unsampled = False
-        self.ended: deque[Span] = deque()
+        self.ended: deque[Ended] = deque()
         self.recorded = 0
         self.sampled_out = 0
         self.dropped = 0
 
-    def take(self, span: "Span") -> None:
-        """Put an ended span into the buffer; when it is full the oldest goes and is counted."""
-        self.recorded += 1
+    def take(self, ended: "Ended") -> None:
+        """Put an ended span, or a group of them, into the buffer; when it is full the oldest goes and is counted."""
         waiting = len(self.ended)
         if waiting >= self.max_queue_size:
-            self.ended.popleft()
-            self.dropped += 1
-        self.ended.append(span)
+            oldest = self.ended.popleft()
+            self.dropped += span_count([oldest])
+        self.ended.append(ended)
+        self.recorded += span_count([ended]) if type(ended) is SpanGroup else 1
         if waiting + 1 == self.wake_at and self.wake is not None:
             self.wake()
+
+    def take_out(self, count: int) -> list["Ended"]:
+        """The oldest that have ended, `count` entries at most."""
+        taken: list[Ended] = []
+        while self.ended and len(taken) < count:
+            taken.append(self.ended.popleft())
+        return taken
 
 
 class Span:
@@ -93,6 +103,10 @@ class Span:
         self.scope = scope
         self.span_name = name
         self.span_kind = kind
+        # Attributes that are not in `attribute_map` yet: those of the item it is about, and the size of its batch.
+        self.described: Any = None
+        self.item: Any = None
+        self.batch_size = 0
         self.trace_high = 0
         self.trace_low = 0
         self.span_id = 0
@@ -130,7 +144,7 @@ class Span:
 
     def traceparent(self) -> str:
         """The W3C `traceparent` header value that makes another span a child of this one."""
-        return f"00-{self.trace_high:016x}{self.trace_low:016x}-{self.span_id:016x}-{self.flags:02x}"
+        return format_traceparent(self.trace_high, self.trace_low, self.span_id, self.flags)
 
     def is_recording(self) -> bool:
         """True from the start to the end of a sampled span."""
@@ -142,13 +156,38 @@ class Span:
             return
         if type(value) is not str or self.buffer.span_value_length is not None:
             value = clean_value(value, self.buffer.span_value_length)
+        if self.batch_size and (key == BATCH_SIZE or (self.described is not None and key in self.described.keys)):
+            self.unfold()
         attributes = self.attribute_map
         if attributes is None:
             attributes = self.attribute_map = {}
-        if not key or (len(attributes) >= self.buffer.span_attributes_max and key not in attributes):
+        if not key or (len(attributes) + self.folded() >= self.buffer.span_attributes_max and key not in attributes):
             self.dropped_attributes += 1
             return
         attributes[key] = value
+
+    def folded(self) -> int:
+        """How many attributes the span has beside those in its mapping."""
+        if not self.batch_size:
+            return 0
+        return (self.batch_size > 1) + (self.described.count if self.described is not None else 0)
+
+    def all_attributes(self) -> dict[str, Any] | None:
+        """Its attributes in one mapping, in the order in which it got them."""
+        if not self.batch_size:
+            return self.attribute_map
+        found: dict[str, Any] = {} if self.described is None else self.described.attributes(self.item)
+        if self.batch_size > 1:
+            found[BATCH_SIZE] = self.batch_size
+        if self.attribute_map is not None:
+            found.update(self.attribute_map)
+        return found
+
+    def unfold(self) -> None:
+        """Bring all attributes into the span's mapping, e.g. because one of them is to be changed."""
+        self.attribute_map = self.all_attributes()
+        self.described = self.item = None
+        self.batch_size = 0
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Set several attributes, as `set_attribute` does each."""
@@ -225,7 +264,11 @@ class Span:
             if self.end_ns:
                 logger.warning("Span %s was ended twice; the first end counts.", self.span_name)
             return
-        self.end_ns = monotonic_ns() + self.clock_offset_ns if end_time is None else end_time
+        self.end_at(monotonic_ns() + self.clock_offset_ns if end_time is None else end_time)
+
+    def end_at(self, end_ns: int) -> None:
+        """End a span that is recording."""
+        self.end_ns = end_ns
         self.recording = False
         self.buffer.take(self)
 
@@ -278,7 +321,7 @@ class Span:
     @property
     def attributes(self) -> Mapping[str, Any]:
         """A read-only view of the attributes."""
-        return MappingProxyType(self.attribute_map or {})
+        return MappingProxyType(self.all_attributes() or {})
 
     @property
     def events(self) -> Sequence["Event"]:
@@ -320,6 +363,70 @@ class Span:
 
 
 trace.Span.register(Span)
+
+
+class SpanGroup:
+    """The finished children that one operation left in many spans: alike in everything but their ids.
+
+    It stands for as many spans as it has `parents`, at the price of about one. The ids of the spans follow from `seed`.
+    """
+
+    def __init__(
+        self, parents: list[Span], name: str, kind: SpanKind, fixed: Any, attributes: dict[str, Any] | None
+    ) -> None:
+        self.buffer = parents[0].buffer
+        self.scope = parents[0].scope
+        self.parents = parents
+        self.span_name = name
+        self.span_kind = kind
+        self.fixed = fixed
+        self.attribute_map = attributes
+        self.start_ns = 0
+        self.end_ns = 0
+        self.seed = next_id()
+
+    def spans(self) -> list[Span]:
+        """Each of them as a span of its own, for those who treat them one by one."""
+        attributes = {**(self.fixed or {}), **(self.attribute_map or {})}
+        spans: list[Span] = []
+        for index, parent in enumerate(self.parents):
+            span = Span(parent.buffer, self.scope, self.span_name, self.span_kind)
+            span.trace_high = parent.trace_high
+            span.trace_low = parent.trace_low
+            span.parent_id = parent.span_id
+            span.span_id = mixed_id(self.seed, index)
+            span.flags = parent.flags
+            span.state = parent.state
+            span.start_ns = self.start_ns
+            span.end_ns = self.end_ns
+            span.attribute_map = attributes
+            spans.append(span)
+        return spans
+
+    @property
+    def resource(self) -> Resource:
+        """Who made these spans."""
+        return self.buffer.resource
+
+
+Ended = Span | SpanGroup
+
+
+def each_span(ended: Iterable[Ended]) -> Iterator[Span]:
+    """All spans of some that have ended, those of groups one by one."""
+    for entry in ended:
+        if type(entry) is SpanGroup:
+            yield from entry.spans()
+        else:
+            yield entry  # type: ignore[misc]
+
+
+def span_count(ended: Iterable[Ended]) -> int:
+    """How many spans these are."""
+    count = 0
+    for entry in ended:
+        count += len(entry.parents) if type(entry) is SpanGroup else 1  # type: ignore[union-attr]
+    return count
 
 
 class Event:

@@ -33,6 +33,9 @@ cdef class Writer:
     @cython.locals(overflow=cython.int, signed_number=cython.longlong)
     cpdef bint signed(self, object number) except -1
 
+    @cython.locals(overflow=cython.int, signed_number=cython.longlong, rest=cython.ulonglong)
+    cpdef digits(self, object number)
+
     cpdef float64(self, double value)
 
     @cython.locals(count=cython.Py_ssize_t)

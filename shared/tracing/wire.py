@@ -131,6 +131,25 @@ class Writer:
             self.varint(number & 0xFFFFFFFFFFFFFFFF)
         return True
 
+    def digits(self, number: int) -> None:
+        """A number as decimal text."""
+        if cython.compiled:
+            overflow = 0
+            signed_number = PyLong_AsLongLongAndOverflow(number, cython.address(overflow))
+            if overflow or signed_number < 0:
+                self.text(str(number))
+                return
+            rest = signed_number
+            self.reserve(20)
+            while True:
+                self.size += 1
+                self.data[self.capacity - self.size] = 48 + rest % 10
+                rest = rest // 10
+                if not rest:
+                    break
+        else:
+            self.text(str(number))
+
     def float64(self, value: float) -> None:
         """Eight bytes, IEEE 754, little-endian."""
         self.raw(_double.pack(value))

@@ -1,0 +1,177 @@
+# cython: language_level=3, annotation_typing=False
+"""Attributes that are known before there is a span: `FixedAttributes`, the same each time, and `ItemAttributes`, read from
+the item that a span is about.
+
+Both are cleaned of what is sensitive by themselves. What is fixed is encoded once; what is read from an item is read
+when its span is encoded, off the hot path, so the span only notes which item it is about.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from operator import attrgetter
+from typing import Any
+
+from shared.tracing.attributes import NO_LIMIT, clean_attributes, clean_value
+from shared.tracing.otlp_values import write_attributes, write_value
+from shared.tracing.redact import is_suspect, kind_of_key, redact_attributes, redact_value
+from shared.tracing.wire import Writer
+
+logger = logging.getLogger(__name__)
+
+Source = str | Callable[[Any], Any]
+Form = Callable[[Any], Any] | Mapping[Any, str]
+
+SPAN_ATTRIBUTE, KEY, VALUE, TEXT = 0x4A, 0x0A, 0x12, 0x0A
+"""Tags of the fields that an attribute is made of: in the span, its key, its value, and a value that is text."""
+
+AS_IS, DIGITS, TABLE, CONVERTED = 0, 1, 2, 3
+
+
+class FixedAttributes:
+    """Attributes that many spans share, as a mapping that never changes."""
+
+    def __init__(self, attributes: Mapping[str, Any]) -> None:
+        cleaned, _ = clean_attributes(attributes, NO_LIMIT, None)
+        self.known: dict[str, Any] = cleaned or {}
+        redact_attributes(self.known)
+        self.counts_messages = "messaging.system" in self.known
+        writer = Writer()
+        write_attributes(writer, SPAN_ATTRIBUTE, self.known)
+        self.encoded = writer.finish()
+
+    def keys(self) -> Any:
+        """Their names."""
+        return self.known.keys()
+
+    def items(self) -> Any:
+        """Names and values."""
+        return self.known.items()
+
+    def __getitem__(self, key: str) -> Any:
+        return self.known[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.known
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.known)
+
+    def __len__(self) -> int:
+        return len(self.known)
+
+
+Mapping.register(FixedAttributes)
+
+NOTHING = FixedAttributes({})
+
+
+class Field:
+    """One attribute of an item: its key, and how its value is read and written."""
+
+    def __init__(self, key: str, source: Source, form: Form | None) -> None:
+        self.key = key
+        self.kind = kind_of_key(key)
+        self.name = source if isinstance(source, str) and "." not in source else None
+        self.read: Callable[[Any], Any] | None = None
+        if self.name is None:
+            self.read = attrgetter(source) if isinstance(source, str) else source
+        self.table: dict[Any, str] | None = None
+        self.convert: Callable[[Any], Any] | None = None
+        self.form = AS_IS
+        if form is str and self.kind == 0:
+            self.form = DIGITS
+        elif isinstance(form, Mapping):
+            self.form = TABLE
+            self.table = dict(form)
+        elif form is not None:
+            self.form = CONVERTED
+            self.convert = form
+        writer = Writer()
+        writer.text_field(KEY, key)
+        self.head = writer.finish()
+
+    def raw(self, item: Any) -> Any:
+        """What the item has, before it is brought into form."""
+        return getattr(item, self.name) if self.read is None else self.read(item)
+
+    def value(self, item: Any) -> Any:
+        """The attribute's value as it may leave the process, None if the item has none."""
+        value = self.raw(item)
+        if value is None:
+            return None
+        if self.form == DIGITS:
+            return str(value)
+        if self.form == TABLE:
+            return self.table.get(value, str(value))  # type: ignore[union-attr]
+        if self.form == CONVERTED:
+            value = self.convert(value)  # type: ignore[misc]
+        if type(value) is not str:
+            value = clean_value(value, None)
+        elif self.kind == 0 and not is_suspect(value):
+            return value
+        return redact_value(self.kind, value)
+
+
+class ItemAttributes:
+    """How the attributes of a span are read from the item it is about, which must not change any more.
+
+    `fields` says for each attribute where it comes from: the name of one of the item's own (dots lead further in) or a
+    function of the item; or a pair of that and the form it takes: `str` for ids and other numbers that are shown as
+    text, a mapping for codes that have names, any other function. What is None is left out. `fixed` go before them.
+    """
+
+    def __init__(
+        self, fields: Mapping[str, Source | tuple[Source, Form]], fixed: Mapping[str, Any] | None = None
+    ) -> None:
+        self.fixed = fixed if isinstance(fixed, FixedAttributes) else FixedAttributes(fixed or {})
+        self.fields: list[Field] = []
+        for key, described in fields.items():
+            source, form = described if isinstance(described, tuple) else (described, None)
+            self.fields.append(Field(key, source, form))
+        self.keys = frozenset(fields) | frozenset(self.fixed)
+        self.count = len(self.keys)
+
+    def attributes(self, item: Any) -> dict[str, Any]:
+        """The attributes of one item, cleaned of what is sensitive."""
+        found = dict(self.fixed.known)
+        for field in self.fields:
+            value = field_value(field, item)
+            if value is not None:
+                found[field.key] = value
+        return found
+
+    def write(self, writer: Writer, item: Any) -> None:
+        """The same as the attribute fields of an OTLP span."""
+        for index in range(len(self.fields) - 1, -1, -1):
+            write_field(writer, self.fields[index], item)
+        writer.raw(self.fixed.encoded)
+
+
+def field_value(field: Field, item: Any) -> Any:
+    """A field's value, None where it can't be read: that must not cost other spans their way out."""
+    try:
+        return field.value(item)
+    except Exception:
+        logger.exception("The attribute %s can't be read from a %s.", field.key, type(item).__name__)
+        return None
+
+
+def write_field(writer: Writer, field: Field, item: Any) -> None:
+    """One attribute field."""
+    start = writer.size
+    if field.form == DIGITS and field.read is None:
+        number = getattr(item, field.name, None)
+        if type(number) is int:
+            writer.digits(number)
+            writer.close(TEXT, start)
+            writer.close(VALUE, start)
+            writer.raw(field.head)
+            writer.close(SPAN_ATTRIBUTE, start)
+            return
+    value = field_value(field, item)
+    if value is None:
+        return
+    write_value(writer, value)
+    writer.close(VALUE, start)
+    writer.raw(field.head)
+    writer.close(SPAN_ATTRIBUTE, start)
