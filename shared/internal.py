@@ -5,7 +5,7 @@ them all the same.
 """
 
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -18,13 +18,12 @@ from shared.consumer import Consumer
 from shared.contracts.operations import A, I, Operation, Refused
 from shared.errors import Problem, Unavailable
 from shared.server import Answer, Request, Route
-from shared.tracing import item_spans
+from shared.tracing import ItemAttributes, item_spans
 from shared.web import bug_problem, problem_body, unavailable_problem
 
 log = structlog.get_logger()
 
 Serve = Callable[[Sequence[I], Sequence[Span]], Awaitable[Sequence[A | Refused]]]
-Attributes = Callable[[I], Mapping[str, Any]]
 
 BODY_BYTES_MAX = 16 * 1024 * 1024
 """Far above any batch. What is larger is no call of ours."""
@@ -44,12 +43,12 @@ class Endpoint:
         self,
         operation: Operation[I, A],
         handle: Serve[I, A],
-        attributes: Attributes[I] | None,
+        attributes: ItemAttributes | None,
         fresh: Consumer | None,
     ) -> None:
         self.operation = operation
         self._handle: Serve[Any, Any] = handle
-        self._attributes: Attributes[Any] | None = attributes
+        self._attributes = attributes
         self._fresh = fresh
         self._decode = msgspec.json.Decoder(list[operation.item]).decode  # type: ignore[name-defined]
         self._seconds = CALL_SECONDS.labels(operation.name)
@@ -101,9 +100,8 @@ class Endpoint:
         if not self.operation.traced:
             answers: Sequence[Any] = await self._handle(items, ())
             return answers
-        described = [self._attributes(item) for item in items] if self._attributes else None
         traceparents = [item.traceparent for item in items]
-        with item_spans(self.operation.name, traceparents, attributes=described) as spans:
+        with item_spans(self.operation.name, traceparents, attributes=self._attributes, items=items) as spans:
             answers = await self._handle(items, spans)
             for span, answer in zip(spans, answers, strict=True):
                 if type(answer) is Refused:

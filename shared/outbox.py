@@ -19,7 +19,7 @@ from redis.exceptions import RedisError, ResponseError
 from shared.contracts.events import Stream
 from shared.errors import Unavailable
 from shared.postgres import Connection, Database, Statement
-from shared.tracing import item_spans
+from shared.tracing import ItemAttributes, item_spans
 
 log = structlog.get_logger()
 
@@ -67,13 +67,16 @@ class Outbox:
         self._published = 0
         self._wake = asyncio.Event()
         self._tracer = trace.get_tracer("shared.outbox")
-        self.attributes = {
-            "messaging.system": "redis",
-            "messaging.operation.name": "publish_event",
-            "messaging.operation.type": "send",
-            "messaging.destination.name": stream.name,
-            "peer.service": "redis",
-        }
+        self.attributes = ItemAttributes(
+            {"messaging.message.id": lambda entry: f"{entry[0]}-0"},
+            {
+                "messaging.system": "redis",
+                "messaging.operation.name": "publish_event",
+                "messaging.operation.type": "send",
+                "messaging.destination.name": stream.name,
+                "peer.service": "redis",
+            },
+        )
 
     async def append(
         self, connection: Connection, spans: Sequence[Span], events: Sequence[msgspec.Struct]
@@ -146,7 +149,8 @@ class Outbox:
             "publish_event",
             [traceparent for _, _, traceparent in entries],
             kind=SpanKind.PRODUCER,
-            attributes=[{**self.attributes, "messaging.message.id": f"{seq}-0"} for seq, _, _ in entries],
+            attributes=self.attributes,
+            items=entries,
         ):
             pipeline = self._redis.pipeline(transaction=False)
             for seq, payload, _ in entries:

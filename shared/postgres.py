@@ -14,7 +14,7 @@ import asyncpg
 from opentelemetry.trace import Span
 
 from shared.errors import Unavailable
-from shared.tracing import statement_spans
+from shared.tracing import FixedAttributes, statement_spans
 
 if TYPE_CHECKING:
     Connection = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
@@ -54,14 +54,16 @@ class Statement:
         operation, _, collection = name.partition(" ")
         self.name = name
         self.sql = sql
-        self.attributes = {
-            "db.system.name": "postgresql",
-            "db.operation.name": operation,
-            "db.collection.name": collection,
-            "db.query.summary": name,
-            "db.query.text": " ".join(sql.split()),
-            "peer.service": "database",
-        }
+        self.attributes = FixedAttributes(
+            {
+                "db.system.name": "postgresql",
+                "db.operation.name": operation,
+                "db.collection.name": collection,
+                "db.query.summary": name,
+                "db.query.text": " ".join(sql.split()),
+                "peer.service": "database",
+            }
+        )
 
     async def fetch(self, connection: Connection, spans: Sequence[Span], *args: Any) -> list[asyncpg.Record]:
         """Run it and give its rows. It is recorded in each of ``spans``."""

@@ -24,7 +24,7 @@ from shared.consumer import GATHER_S, Consumer, Handler
 from shared.contracts.events import Stream
 from shared.contracts.operations import A, I, Operation
 from shared.errors import Unavailable
-from shared.internal import Attributes, Endpoint, Serve, internal_route
+from shared.internal import Endpoint, Serve, internal_route
 from shared.logs import setup_logs
 from shared.openapi import describe_operation
 from shared.outbox import Outbox
@@ -32,7 +32,7 @@ from shared.postgres import Database, migrate
 from shared.server import direct_table, http_protocol
 from shared.settings import DEFAULT_PORTS, ServiceSettings
 from shared.trace_triggers import ValkeyTriggers
-from shared.tracing import instrument_fastapi, setup_tracing, shutdown_tracing
+from shared.tracing import ItemAttributes, instrument_fastapi, setup_tracing, shutdown_tracing
 from shared.tracing.asgi import EXCLUDED
 from shared.web import install_problems, json_response
 
@@ -84,7 +84,7 @@ class Service:
         self,
         operation: Operation[I, A],
         handle: Serve[I, A],
-        attributes: Attributes[I] | None = None,
+        attributes: ItemAttributes | None = None,
         fresh: Consumer | None = None,
     ) -> None:
         """Serves an operation. ``handle`` gets the whole batch and one open span per item.

@@ -15,6 +15,7 @@ from shared.tracing.otlp import encode_request
 from shared.tracing.recorder import TracerProvider
 from shared.tracing.sampling import Sampler
 from shared.tracing.settings import Limits
+from shared.tracing.span import Span, each_span
 
 RESOURCE = {"service.name": "tested"}
 
@@ -22,6 +23,11 @@ RESOURCE = {"service.name": "tested"}
 def make_provider(limits: Limits | None = None, sampler: Sampler | None = None, **bounds: int) -> TracerProvider:
     """A provider of our own that exports nothing; its ended spans stay in `buffer.ended`."""
     return TracerProvider(RESOURCE, sampler or Sampler(), limits or Limits(), **bounds)
+
+
+def ended_spans(provider: TracerProvider) -> list[Span]:
+    """The provider's ended spans one by one, in the order of their ends."""
+    return list(each_span(provider.buffer.ended))
 
 
 def ended_messages(provider: TracerProvider) -> list[SpanMessage]:

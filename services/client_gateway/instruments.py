@@ -16,14 +16,14 @@ from shared.contracts.market import QUOTES_KEY, Ticker
 from shared.contracts.money import Money, money_text
 from shared.contracts.operations import Refused
 from shared.errors import Problem, Unavailable
-from shared.tracing import statement_spans
+from shared.tracing import FixedAttributes, statement_spans
 
 log = structlog.get_logger()
 
 REFRESH_S = 30
 RETRY_S = 1.0
 
-QUOTE_ATTRIBUTES = {"db.system.name": "redis", "db.operation.name": "HGET", "peer.service": "redis"}
+QUOTE_ATTRIBUTES = FixedAttributes({"db.system.name": "redis", "db.operation.name": "HGET", "peer.service": "redis"})
 
 
 class Listing:

@@ -1,8 +1,6 @@
 """market-data's HTTP face."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI
 
@@ -16,8 +14,11 @@ from shared.contracts.events import EXECUTIONS
 from shared.contracts.operations import MARKET
 from shared.service import Service
 from shared.settings import ServiceSettings
+from shared.tracing import ItemAttributes
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+
+QUERY = ItemAttributes({"order.symbol": "symbol"})
 
 
 def create_app(settings: ServiceSettings) -> FastAPI:
@@ -30,12 +31,8 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     for part in (market, feed, Retention(market, service.database)):
         service.keep_running(part.run)
     service.check("books", market.ready)
-    service.serve(contract.GET_ORDER_BOOK, queries.order_book, query_attributes, fresh=executions)
-    service.serve(contract.GET_TRADES, queries.trades, query_attributes, fresh=executions)
-    service.serve(contract.GET_CANDLES, queries.candles, query_attributes, fresh=executions)
+    service.serve(contract.GET_ORDER_BOOK, queries.order_book, QUERY, fresh=executions)
+    service.serve(contract.GET_TRADES, queries.trades, QUERY, fresh=executions)
+    service.serve(contract.GET_CANDLES, queries.candles, QUERY, fresh=executions)
     service.serve(contract.GET_TICKERS, queries.tickers, fresh=executions)
     return service.app
-
-
-def query_attributes(item: contract.MarketQuery) -> Mapping[str, Any]:
-    return {"order.symbol": item.symbol}

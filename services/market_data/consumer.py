@@ -9,17 +9,20 @@ from services.market_data.candles import candles_of
 from services.market_data.feed import Feed
 from services.market_data.market import Market
 from services.market_data.tape import trades_of
+from shared.attributes import message_id, processing
 from shared.consumer import AfterCommit
 from shared.contracts.events import EXECUTIONS, EngineEvent, Trade
 from shared.postgres import Connection
-from shared.tracing import item_spans
+from shared.tracing import ItemAttributes, item_spans
 
-PROCESS = {
-    "messaging.system": "redis",
-    "messaging.operation.name": "update_book",
-    "messaging.operation.type": "process",
-    "messaging.destination.name": EXECUTIONS.name,
-}
+UPDATE_BOOK = ItemAttributes(
+    {
+        "messaging.message.id": ("seq", message_id),
+        "order.id": ("order_id", str),
+        "order.symbol": "symbol",
+    },
+    processing("update_book", EXECUTIONS),
+)
 
 
 class Executions:
@@ -39,15 +42,8 @@ class Executions:
             "update_book",
             [event.traceparent for event in told],
             kind=SpanKind.CONSUMER,
-            attributes=[
-                {
-                    **PROCESS,
-                    "messaging.message.id": f"{event.seq}-0",
-                    "order.id": str(event.order_id),
-                    "order.symbol": event.symbol,
-                }
-                for event in told
-            ],
+            attributes=UPDATE_BOOK,
+            items=told,
         ) as spans:
             await self._market.apply(events)
             if trades := trades_of(told):

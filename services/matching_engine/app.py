@@ -1,9 +1,9 @@
 """The matching-engine's HTTP face."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 import structlog
 from fastapi import FastAPI
@@ -31,18 +31,29 @@ from services.matching_engine.settings import EngineSettings
 from services.matching_engine.store import JournalStore
 from services.matching_engine.timekeeper import Timekeeper
 from services.matching_engine.writer import Writer
-from shared.attributes import new_order_attributes
+from shared.attributes import NEW_ORDER, price_text
 from shared.contracts import engine as contract
 from shared.contracts.events import EXECUTIONS
-from shared.contracts.money import money_text
 from shared.contracts.operations import ENGINE, Refused
 from shared.contracts.orders import NewOrder, OrderStatus
 from shared.service import Service
-from shared.tracing import traceparent_of
+from shared.tracing import ItemAttributes, traceparent_of
 
 log = structlog.get_logger()
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+
+ACTION = ItemAttributes({"order.symbol": "symbol", "user.id": ("user_id", str)})
+CANCEL = ItemAttributes({"order.id": ("order_id", str), "order.symbol": "symbol", "user.id": ("user_id", str)})
+AMEND = ItemAttributes(
+    {
+        "order.id": ("order_id", str),
+        "order.symbol": "symbol",
+        "order.quantity": "quantity",
+        "order.price": ("price", price_text),
+        "user.id": ("user_id", str),
+    }
+)
 
 
 class Operations:
@@ -272,41 +283,17 @@ def create_app(settings: EngineSettings) -> FastAPI:
     service.at_start(writer.load)
     service.keep_running(leadership.run)
     service.check("journal", leadership.ready)
-    service.serve(contract.MATCH_ORDER, operations.match, new_order_attributes)
-    service.serve(contract.CANCEL_ORDER, operations.cancel, cancel_attributes)
-    service.serve(contract.AMEND_ORDER, operations.amend, amend_attributes)
-    service.serve(contract.CANCEL_ALL, operations.cancel_all, cancel_all_attributes)
-    service.serve(contract.CONFIGURE_BOOK, operations.configure, action_attributes)
-    service.serve(contract.SET_SESSION, operations.set_session, action_attributes)
-    service.serve(contract.LIST_SYMBOL, operations.list_symbol, action_attributes)
-    service.serve(contract.DELIST_SYMBOL, operations.delist_symbol, action_attributes)
+    service.serve(contract.MATCH_ORDER, operations.match, NEW_ORDER)
+    service.serve(contract.CANCEL_ORDER, operations.cancel, CANCEL)
+    service.serve(contract.AMEND_ORDER, operations.amend, AMEND)
+    service.serve(contract.CANCEL_ALL, operations.cancel_all, ACTION)
+    service.serve(contract.CONFIGURE_BOOK, operations.configure, ACTION)
+    service.serve(contract.SET_SESSION, operations.set_session, ACTION)
+    service.serve(contract.LIST_SYMBOL, operations.list_symbol, ACTION)
+    service.serve(contract.DELIST_SYMBOL, operations.delist_symbol, ACTION)
     service.serve(contract.BLOCK_ACCOUNT, operations.block)
     service.serve(contract.LIST_ACTIONS, operations.actions)
     service.serve(contract.VOID_ORDER, operations.void)
     service.serve(contract.LIST_INSTRUMENTS, operations.instruments)
     service.serve(contract.GET_BOOK, operations.book)
     return service.app
-
-
-def amend_attributes(item: contract.AmendOrder) -> Mapping[str, Any]:
-    return {
-        "order.id": str(item.order_id),
-        "order.symbol": item.symbol,
-        "order.quantity": item.quantity,
-        "order.price": money_text(item.price),
-        "user.id": str(item.user_id),
-    }
-
-
-def action_attributes(
-    item: contract.ConfigureBook | contract.SetSession | contract.ListSymbol | contract.DelistSymbol,
-) -> Mapping[str, Any]:
-    return {"order.symbol": item.symbol, "user.id": str(item.user_id)}
-
-
-def cancel_all_attributes(item: contract.CancelAll) -> Mapping[str, Any]:
-    return {"order.symbol": item.symbol, "user.id": str(item.user_id)}
-
-
-def cancel_attributes(item: contract.CancelOrder) -> Mapping[str, Any]:
-    return {"order.id": str(item.order_id), "order.symbol": item.symbol, "user.id": str(item.user_id)}

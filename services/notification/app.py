@@ -12,6 +12,7 @@ from opentelemetry.trace import Span
 from services.notification.consumer import Notifier
 from services.notification.settings import Settings
 from services.notification.store import PRUNED_AT_ONCE, NotificationStore, most
+from shared.attributes import USER
 from shared.contracts.events import EXECUTIONS
 from shared.contracts.notifications import GET_NOTIFICATIONS, Notifications, NotificationsQuery
 from shared.contracts.operations import NOTIFICATION
@@ -51,10 +52,6 @@ def create_app(settings: Settings) -> FastAPI:
                 count = 0
             await asyncio.sleep(0 if count == PRUNED_AT_ONCE else PRUNE_EVERY_S)
 
-    service.serve(GET_NOTIFICATIONS, get, _attributes, fresh=executions)
+    service.serve(GET_NOTIFICATIONS, get, USER, fresh=executions)
     service.keep_running(prune)
     return service.app
-
-
-def _attributes(query: NotificationsQuery) -> dict[str, str]:
-    return {"user.id": str(query.user_id)}

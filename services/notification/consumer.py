@@ -11,24 +11,31 @@ from redis.asyncio import Redis
 
 from services.notification.messages import Notice, notices_of
 from services.notification.store import NotificationStore
+from shared.attributes import message_id, processing
 from shared.consumer import AfterCommit
 from shared.contracts.events import EXECUTIONS, EngineEvent, user_channel
 from shared.postgres import Connection
-from shared.tracing import item_spans, traceparent_of
+from shared.tracing import ItemAttributes, item_spans, traceparent_of
 
-PROCESS = {
-    "messaging.system": "redis",
-    "messaging.operation.name": "notify_user",
-    "messaging.operation.type": "process",
-    "messaging.destination.name": EXECUTIONS.name,
-}
-PUBLISH = {
-    "messaging.system": "redis",
-    "messaging.operation.name": "publish_notification",
-    "messaging.operation.type": "send",
-    "messaging.destination.template": "notification:{user_id}",
-    "peer.service": "redis",
-}
+NOTIFY_USER = ItemAttributes(
+    {
+        "messaging.message.id": ("event.seq", message_id),
+        "order.id": ("order_id", str),
+        "order.symbol": "event.symbol",
+        "user.id": ("user_id", str),
+    },
+    processing("notify_user", EXECUTIONS),
+)
+PUBLISH_NOTIFICATION = ItemAttributes(
+    {},
+    {
+        "messaging.system": "redis",
+        "messaging.operation.name": "publish_notification",
+        "messaging.operation.type": "send",
+        "messaging.destination.template": "notification:{user_id}",
+        "peer.service": "redis",
+    },
+)
 
 
 class Notifier:
@@ -48,16 +55,8 @@ class Notifier:
             "notify_user",
             [notice.event.traceparent for notice in notices],
             kind=SpanKind.CONSUMER,
-            attributes=[
-                {
-                    **PROCESS,
-                    "messaging.message.id": f"{notice.event.seq}-0",
-                    "order.id": str(notice.order_id),
-                    "order.symbol": notice.event.symbol,
-                    "user.id": str(notice.user_id),
-                }
-                for notice in notices
-            ],
+            attributes=NOTIFY_USER,
+            items=notices,
         ) as spans:
             await self._store.add(connection, spans, notices)
         return lambda: self._publish(notices, spans)
@@ -80,7 +79,8 @@ class Notifier:
             "publish_notification",
             [traceparent_of(span) for _, span in told],
             kind=SpanKind.PRODUCER,
-            attributes=[PUBLISH] * len(told),
+            attributes=PUBLISH_NOTIFICATION,
+            items=told,
         ):
             await pipeline.execute()
 

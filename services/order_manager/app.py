@@ -1,14 +1,12 @@
 """The order-manager's HTTP face."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI
 
 from services.order_manager.consumer import Executions
 from services.order_manager.store import OrderStore
-from shared.attributes import new_order_attributes
+from shared.attributes import NEW_ORDER, ORDER_OF_USER
 from shared.contracts import orders
 from shared.contracts.events import EXECUTIONS, ORDER_EVENTS
 from shared.contracts.operations import ORDERS
@@ -23,14 +21,10 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     service = Service(ORDERS, settings, MIGRATIONS)
     store = OrderStore(service.database, service.publish(ORDER_EVENTS))
     executions = service.follow(EXECUTIONS, Executions(store).apply)
-    service.serve(orders.CREATE_ORDER, store.create, new_order_attributes)
-    service.serve(orders.GET_ORDER, store.get, order_attributes, fresh=executions)
+    service.serve(orders.CREATE_ORDER, store.create, NEW_ORDER)
+    service.serve(orders.GET_ORDER, store.get, ORDER_OF_USER, fresh=executions)
     service.serve(orders.LIST_ORDERS, store.page, fresh=executions)
-    service.serve(orders.FAIL_ORDER, store.fail, order_attributes, fresh=executions)
+    service.serve(orders.FAIL_ORDER, store.fail, ORDER_OF_USER, fresh=executions)
     service.serve(orders.BURY_UNKNOWN, store.bury_unknown)
     service.serve(orders.PENDING_ORDERS, store.pending)
     return service.app
-
-
-def order_attributes(item: orders.OrderRef | orders.OrderFailure) -> Mapping[str, Any]:
-    return {"order.id": str(item.order_id), "user.id": str(item.user_id)}

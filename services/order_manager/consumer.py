@@ -6,18 +6,17 @@ import structlog
 from opentelemetry.trace import SpanKind
 
 from services.order_manager.store import OrderStore
+from shared.attributes import processing
 from shared.contracts.events import EXECUTIONS, EngineEvent, Trade, Triggered
 from shared.postgres import Connection
-from shared.tracing import item_spans
+from shared.tracing import ItemAttributes, item_spans
 
 log = structlog.get_logger()
 
-PROCESS = {
-    "messaging.system": "redis",
-    "messaging.operation.name": "apply_execution",
-    "messaging.operation.type": "process",
-    "messaging.destination.name": EXECUTIONS.name,
-}
+APPLY_EXECUTION = ItemAttributes(
+    {"order.id": ("order_id", str), "order.symbol": "symbol", "event.seq": "seq"},
+    processing("apply_execution", EXECUTIONS),
+)
 
 
 class Executions:
@@ -35,10 +34,8 @@ class Executions:
             "apply_execution",
             [event.traceparent for event in events],
             kind=SpanKind.CONSUMER,
-            attributes=[
-                {**PROCESS, "order.id": str(event.order_id), "order.symbol": event.symbol, "event.seq": event.seq}
-                for event in events
-            ],
+            attributes=APPLY_EXECUTION,
+            items=events,
             links=[_elsewhere(event) for event in events],
         ) as spans:
             unknown = await self._store.apply(connection, events, spans)

@@ -10,15 +10,18 @@ from redis.exceptions import RedisError, ResponseError
 
 from services.reporting.consumer import Recorder
 from services.reporting.store import ReportStore
+from shared.attributes import USER
 from shared.contracts import reports
 from shared.contracts.events import EXECUTIONS, FUNDS, ORDER_EVENTS, Stream
 from shared.contracts.operations import REPORTING
 from shared.errors import Unavailable
 from shared.service import Service
 from shared.settings import ServiceSettings
-from shared.tracing import statement_spans
+from shared.tracing import FixedAttributes, statement_spans
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+
+NEWEST = FixedAttributes({"db.system.name": "redis", "peer.service": "redis"})
 
 
 def create_app(settings: ServiceSettings) -> FastAPI:
@@ -35,15 +38,15 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         await funds.reached(await _newest(service.redis, FUNDS, spans))
         return await store.positions(items, spans)
 
-    service.serve(reports.GET_USER_TRADES, store.trades, _attributes, fresh=executions)
-    service.serve(reports.GET_POSITIONS, positions, _attributes, fresh=executions)
-    service.serve(reports.GET_STATISTICS, store.statistics, _attributes, fresh=executions)
+    service.serve(reports.GET_USER_TRADES, store.trades, USER, fresh=executions)
+    service.serve(reports.GET_POSITIONS, positions, USER, fresh=executions)
+    service.serve(reports.GET_STATISTICS, store.statistics, USER, fresh=executions)
     return service.app
 
 
 async def _newest(redis: Redis, stream: Stream, spans: Sequence[Span]) -> int:
     """The last event that Valkey has of a stream, 0 when it has none."""
-    with statement_spans(spans, "newest_event", {"db.system.name": "redis", "peer.service": "redis"}):
+    with statement_spans(spans, "newest_event", NEWEST):
         try:
             info = await redis.xinfo_stream(stream.name)
         except ResponseError:  # no such stream: nothing was published yet, or Valkey lost it and gets it again
@@ -51,7 +54,3 @@ async def _newest(redis: Redis, stream: Stream, spans: Sequence[Span]) -> int:
         except (RedisError, OSError) as error:
             raise Unavailable("redis", type(error).__name__) from error
     return int(info["last-generated-id"].split(b"-")[0])
-
-
-def _attributes(query: reports.ReportQuery) -> dict[str, str]:
-    return {"user.id": str(query.user_id)}

@@ -1,37 +1,41 @@
 """The three streams that reports are made of: executions, orders, funds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from opentelemetry.trace import SpanKind
-from opentelemetry.util.types import AttributeValue
 
 from services.reporting.store import ReportStore
 from services.reporting.trades import Counts, Key, count, settle, sides_of
+from shared.attributes import SIDES, message_id, price_text, processing
 from shared.consumer import AfterCommit
-from shared.contracts.codes import Side
 from shared.contracts.events import EXECUTIONS, FUNDS, ORDER_EVENTS, Closed, EngineEvent, FundsEvent, OrderEvent, Trade
-from shared.contracts.money import CASH, money_text
+from shared.contracts.money import CASH
 from shared.contracts.orders import OrderStatus
 from shared.postgres import Connection
-from shared.tracing import item_spans
+from shared.tracing import ItemAttributes, item_spans
 
-Attributes = Mapping[str, AttributeValue]
+RECORD_TRADE = ItemAttributes(
+    {
+        "messaging.message.id": (lambda pair: pair[0].seq, message_id),
+        "trade.id": (lambda pair: pair[1].trade_id, str),
+        "order.symbol": lambda pair: pair[0].symbol,
+        "order.price": (lambda pair: pair[1].price, price_text),
+        "order.quantity": lambda pair: pair[1].quantity,
+    },
+    processing("record_trade", EXECUTIONS),
+)
+"""Of an event and one of its trades."""
 
-SIDES = {side.value: side.name for side in Side}
-
-
-def _process(operation: str, stream: str) -> Attributes:
-    return {
-        "messaging.system": "redis",
-        "messaging.operation.name": operation,
-        "messaging.operation.type": "process",
-        "messaging.destination.name": stream,
-    }
-
-
-RECORD_TRADE = _process("record_trade", EXECUTIONS.name)
-RECORD_ORDER = _process("record_order", ORDER_EVENTS.name)
-RECORD_FUNDS = _process("record_funds", FUNDS.name)
+RECORD_ORDER = ItemAttributes(
+    {
+        "order.id": ("order_id", str),
+        "order.symbol": "symbol",
+        "order.side": ("side", SIDES),
+        "user.id": ("user_id", str),
+    },
+    processing("record_order", ORDER_EVENTS),
+)
+RECORD_FUNDS = ItemAttributes({"user.id": ("user_id", str)}, processing("record_funds", FUNDS))
 
 
 class Recorder:
@@ -55,7 +59,8 @@ class Recorder:
             "record_trade",
             [event.traceparent for event, _ in trades],
             kind=SpanKind.CONSUMER,
-            attributes=[_trade_attributes(event, trade) for event, trade in trades],
+            attributes=RECORD_TRADE,
+            items=trades,
             links=[trade.maker_traceparent or None for _, trade in trades],
         ) as spans:
             holdings = await self._store.lock_holdings(connection, spans, keys)
@@ -78,7 +83,8 @@ class Recorder:
             "record_order",
             [event.traceparent for event in events],
             kind=SpanKind.CONSUMER,
-            attributes=[_order_attributes(event) for event in events],
+            attributes=RECORD_ORDER,
+            items=events,
         ) as spans:
             await self._store.add_counts(connection, spans, counts)
         return None
@@ -96,7 +102,8 @@ class Recorder:
             "record_funds",
             [event.traceparent for event in shares],
             kind=SpanKind.CONSUMER,
-            attributes=[{**RECORD_FUNDS, "user.id": str(event.user_id)} for event in shares],
+            attributes=RECORD_FUNDS,
+            items=shares,
         ) as spans:
             holdings = await self._store.lock_holdings(connection, spans, keys)
             for event in shares:
@@ -125,24 +132,3 @@ def _engine_rejections(events: Sequence[EngineEvent]) -> dict[int, Counts]:
             if isinstance(report, Closed) and report.status == OrderStatus.REJECTED:
                 counts.setdefault(report.user_id, Counts()).rejected += 1
     return counts
-
-
-def _trade_attributes(event: EngineEvent, trade: Trade) -> Attributes:
-    return {
-        **RECORD_TRADE,
-        "messaging.message.id": f"{event.seq}-0",
-        "trade.id": str(trade.trade_id),
-        "order.symbol": event.symbol,
-        "order.price": money_text(trade.price),
-        "order.quantity": trade.quantity,
-    }
-
-
-def _order_attributes(event: OrderEvent) -> Attributes:
-    return {
-        **RECORD_ORDER,
-        "order.id": str(event.order_id),
-        "order.symbol": event.symbol,
-        "order.side": SIDES[event.side],
-        "user.id": str(event.user_id),
-    }

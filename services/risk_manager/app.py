@@ -1,8 +1,6 @@
 """The risk-manager's HTTP face."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI
 
@@ -12,9 +10,8 @@ from services.risk_manager.consumer import Executions, Watch
 from services.risk_manager.reference import Reference
 from services.risk_manager.settings import RiskSettings
 from services.risk_manager.state import RiskState
-from shared.contracts.codes import OrderType, Side
+from shared.attributes import NEW_ORDER, ORDER_OF_USER
 from shared.contracts.events import EXECUTIONS
-from shared.contracts.money import money_text
 from shared.contracts.operations import RISK
 from shared.contracts.risk import (
     CHANGE_CONTROLS,
@@ -26,13 +23,19 @@ from shared.contracts.risk import (
     RELEASE_RISK,
     VALIDATE_AMEND,
     VALIDATE_ORDER,
-    ControlsChange,
-    RiskCheck,
 )
-from shared.contracts.wallet import ReleaseRequest
 from shared.service import Service
+from shared.tracing import ItemAttributes
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+
+CHANGE = ItemAttributes(
+    {
+        "user.id": ("user_id", str),
+        "account.id": lambda change: str(change.id) if change.scope == "account" else None,
+        "firm.id": lambda change: str(change.id) if change.scope == "firm" else None,
+    }
+)
 
 
 def create_app(settings: RiskSettings) -> FastAPI:
@@ -48,33 +51,13 @@ def create_app(settings: RiskSettings) -> FastAPI:
     service.keep_running(reference.run)
     service.check("risk state", watch.ready)
     service.check("instruments", reference.ready)
-    service.serve(VALIDATE_ORDER, checks.validate, order_attributes)
-    service.serve(VALIDATE_AMEND, checks.validate, order_attributes)
-    service.serve(RELEASE_RISK, checks.release, release_attributes)
-    service.serve(CHANGE_CONTROLS, changes.change, change_attributes)
+    service.serve(VALIDATE_ORDER, checks.validate, NEW_ORDER)
+    service.serve(VALIDATE_AMEND, checks.validate, NEW_ORDER)
+    service.serve(RELEASE_RISK, checks.release, ORDER_OF_USER)
+    service.serve(CHANGE_CONTROLS, changes.change, CHANGE)
     service.serve(GET_CONTROLS, changes.controls)
     service.serve(CREATE_FIRM, changes.create_firm)
     service.serve(LIST_FIRMS, changes.firms)
     service.serve(LIST_CONTROL_CHANGES, changes.changes)
     service.serve(OPEN_RESERVATIONS, checks.open_reservations)
     return service.app
-
-
-def order_attributes(order: RiskCheck) -> Mapping[str, Any]:
-    return {
-        "order.id": str(order.order_id),
-        "order.symbol": order.symbol,
-        "order.side": Side(order.side).name,
-        "order.type": OrderType(order.order_type).name,
-        "order.quantity": order.quantity,
-        "order.price": money_text(order.price),
-        "user.id": str(order.user_id),
-    }
-
-
-def change_attributes(item: ControlsChange) -> Mapping[str, Any]:
-    return {"user.id": str(item.user_id), f"{item.scope}.id": str(item.id)}
-
-
-def release_attributes(item: ReleaseRequest) -> Mapping[str, Any]:
-    return {"order.id": str(item.order_id), "user.id": str(item.user_id)}

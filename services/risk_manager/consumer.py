@@ -10,20 +10,23 @@ from redis.exceptions import RedisError
 from services.risk_manager import store
 from services.risk_manager.control_store import load_controls
 from services.risk_manager.state import RiskState
+from shared.attributes import message_id, processing
 from shared.consumer import Consumer
 from shared.contracts.events import EXECUTIONS, EngineEvent
 from shared.errors import Unavailable
 from shared.postgres import Connection, Database
-from shared.tracing import item_spans
+from shared.tracing import ItemAttributes, item_spans
 
 log = structlog.get_logger()
 
-PROCESS = {
-    "messaging.system": "redis",
-    "messaging.operation.name": "update_position",
-    "messaging.operation.type": "process",
-    "messaging.destination.name": EXECUTIONS.name,
-}
+UPDATE_POSITION = ItemAttributes(
+    {
+        "messaging.message.id": ("seq", message_id),
+        "order.id": ("order_id", str),
+        "order.symbol": "symbol",
+    },
+    processing("update_position", EXECUTIONS),
+)
 
 WATCH_S = 0.5
 
@@ -45,15 +48,8 @@ class Executions:
             "update_position",
             [event.traceparent for event in told],
             kind=SpanKind.CONSUMER,
-            attributes=[
-                {
-                    **PROCESS,
-                    "messaging.message.id": f"{event.seq}-0",
-                    "order.id": str(event.order_id),
-                    "order.symbol": event.symbol,
-                }
-                for event in told
-            ],
+            attributes=UPDATE_POSITION,
+            items=told,
         ) as spans:
             effects = await self._state.apply(connection, spans, events)
             await store.record(connection, spans, effects)

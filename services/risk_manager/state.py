@@ -29,7 +29,7 @@ from shared.contracts.market import QUOTES_KEY
 from shared.contracts.money import Money
 from shared.errors import Unavailable
 from shared.postgres import Connection
-from shared.tracing import statement_spans
+from shared.tracing import FixedAttributes, statement_spans
 
 log = structlog.get_logger()
 
@@ -44,7 +44,7 @@ BARRED_S = 3600
 REBUILD_CHUNK = 2_000
 """Orders that one script call of a rebuild brings in, so that Valkey never stands still for long."""
 
-CHECK = {"db.system.name": "redis", "db.operation.name": "EVALSHA", "peer.service": "redis"}
+CHECK = FixedAttributes({"db.system.name": "redis", "db.operation.name": "EVALSHA", "peer.service": "redis"})
 
 
 class RiskState:

@@ -16,10 +16,13 @@ from shared.contracts import users
 from shared.contracts.operations import USERS
 from shared.errors import Unavailable
 from shared.service import Service
+from shared.tracing import ItemAttributes
 
 log = structlog.get_logger()
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+
+ACCOUNT = ItemAttributes({"user.id": ("user_id", str), "account.id": ("account_id", str)})
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -53,12 +56,8 @@ def create_app(settings: Settings) -> FastAPI:
     administration = Administration(service.database, tokens)
     service.serve(users.LIST_USERS, administration.list_users)
     service.serve(users.GET_USER, administration.get_user)
-    service.serve(users.CHANGE_ROLE, administration.change_role, account_attributes)
-    service.serve(users.REVOKE_TOKENS, administration.revoke_tokens, account_attributes)
-    service.serve(users.FORCE_RESET, administration.force_reset, account_attributes)
+    service.serve(users.CHANGE_ROLE, administration.change_role, ACCOUNT)
+    service.serve(users.REVOKE_TOKENS, administration.revoke_tokens, ACCOUNT)
+    service.serve(users.FORCE_RESET, administration.force_reset, ACCOUNT)
     service.serve(users.LIST_USER_ACTIONS, administration.actions)
     return service.app
-
-
-def account_attributes(item: users.RoleChange | users.AccountAction) -> dict[str, str]:
-    return {"user.id": str(item.user_id), "account.id": str(item.account_id)}

@@ -1,8 +1,6 @@
 """The wallet-service's HTTP face."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI
 
@@ -13,12 +11,24 @@ from services.wallet_service.movements import Movements
 from services.wallet_service.retention import Retention
 from services.wallet_service.settings import WalletSettings
 from services.wallet_service.wallets import Wallets
+from shared.attributes import ORDER_OF_USER, USER
 from shared.contracts import wallet
 from shared.contracts.events import EXECUTIONS, FUNDS
 from shared.contracts.operations import WALLET
 from shared.service import Service
+from shared.tracing import ItemAttributes
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+
+HOLD = ItemAttributes(
+    {
+        "order.id": ("order_id", str),
+        "order.quantity": "quantity",
+        "user.id": ("user_id", str),
+        "hold.asset": "asset",
+    }
+)
+ENTRY = ItemAttributes({"transfer.id": ("transfer_id", str)})
 
 
 def create_app(settings: WalletSettings) -> FastAPI:
@@ -30,40 +40,17 @@ def create_app(settings: WalletSettings) -> FastAPI:
     funds = service.publish(FUNDS)
     movements = Movements(service.database, funds)
     corrections = Corrections(service.database, funds)
-    service.serve(wallet.CHECK_BALANCE, holds.place, hold_attributes)
-    service.serve(wallet.AMEND_HOLD, holds.place, hold_attributes)
-    service.serve(wallet.RELEASE_HOLD, holds.release, release_attributes, fresh=settled)
+    service.serve(wallet.CHECK_BALANCE, holds.place, HOLD)
+    service.serve(wallet.AMEND_HOLD, holds.place, HOLD)
+    service.serve(wallet.RELEASE_HOLD, holds.release, ORDER_OF_USER, fresh=settled)
     service.serve(wallet.OPEN_HOLDS, holds.open_between)
-    service.serve(wallet.CREATE_WALLET, wallets.create, user_attributes)
-    service.serve(wallet.ADD_FUNDS, movements.fund, user_attributes, fresh=settled)
-    service.serve(wallet.TRANSFER_FUNDS, movements.transfer, user_attributes, fresh=settled)
-    service.serve(wallet.GET_ENTRY, corrections.entries, entry_attributes)
-    service.serve(wallet.CORRECT_ENTRY, corrections.correct, entry_attributes)
+    service.serve(wallet.CREATE_WALLET, wallets.create, USER)
+    service.serve(wallet.ADD_FUNDS, movements.fund, USER, fresh=settled)
+    service.serve(wallet.TRANSFER_FUNDS, movements.transfer, USER, fresh=settled)
+    service.serve(wallet.GET_ENTRY, corrections.entries, ENTRY)
+    service.serve(wallet.CORRECT_ENTRY, corrections.correct, ENTRY)
     service.serve(wallet.LIST_CORRECTIONS, corrections.corrections)
-    service.serve(wallet.GET_BALANCE, wallets.balances, user_attributes, fresh=settled)
-    service.serve(wallet.GET_TRANSACTIONS, wallets.statement, user_attributes, fresh=settled)
+    service.serve(wallet.GET_BALANCE, wallets.balances, USER, fresh=settled)
+    service.serve(wallet.GET_TRANSACTIONS, wallets.statement, USER, fresh=settled)
     service.keep_running(Retention(service.database, settings.holds_kept_s).run)
     return service.app
-
-
-def hold_attributes(item: wallet.HoldRequest) -> Mapping[str, Any]:
-    return {
-        "order.id": str(item.order_id),
-        "order.quantity": item.quantity,
-        "user.id": str(item.user_id),
-        "hold.asset": item.asset,
-    }
-
-
-def release_attributes(item: wallet.ReleaseRequest) -> Mapping[str, Any]:
-    return {"order.id": str(item.order_id), "user.id": str(item.user_id)}
-
-
-def user_attributes(
-    item: wallet.WalletOf | wallet.TransactionsOf | wallet.Funding | wallet.TransferRequest,
-) -> Mapping[str, Any]:
-    return {"user.id": str(item.user_id)}
-
-
-def entry_attributes(item: wallet.EntryOf | wallet.Correction) -> Mapping[str, Any]:
-    return {"transfer.id": str(item.transfer_id)}

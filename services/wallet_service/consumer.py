@@ -1,19 +1,19 @@
 """Settlement: what the engine's events do to the ledger. Trades move cash and shares, closed orders free holds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import Any
 
 from opentelemetry.trace import Span, SpanKind
 
 from services.wallet_service.ledger import EXCHANGE, AccountKey, Ledger
 from services.wallet_service.store import lock_accounts, make_accounts, select_holds, write
+from shared.attributes import message_id, price_text
 from shared.consumer import AfterCommit
 from shared.contracts.codes import Side
 from shared.contracts.events import EXECUTIONS, Amended, Closed, Decremented, EngineEvent, Trade
-from shared.contracts.money import CASH, cost_per_share, money_text
+from shared.contracts.money import CASH, cost_per_share
 from shared.postgres import Connection
-from shared.tracing import item_spans
+from shared.tracing import ItemAttributes, item_spans
 
 KNOWN_MAX = 100_000
 """Accounts that are remembered as existing, at some 200 bytes each. Beyond that they are asked for once more."""
@@ -106,7 +106,8 @@ def _open_spans(stack: ExitStack, events: Sequence[EngineEvent]) -> list[Span]:
                 "settle_trade",
                 [event.traceparent for event, _ in trades],
                 kind=SpanKind.CONSUMER,
-                attributes=[_trade_attributes(event, trade) for event, trade in trades],
+                attributes=_SETTLE_TRADE,
+                items=trades,
                 links=[trade.maker_traceparent or None for _, trade in trades],
             )
         )
@@ -116,31 +117,11 @@ def _open_spans(stack: ExitStack, events: Sequence[EngineEvent]) -> list[Span]:
                 "release_hold",
                 [event.traceparent for event, _ in releases],
                 kind=SpanKind.CONSUMER,
-                attributes=[_release_attributes(event, release) for event, release in releases],
+                attributes=_RELEASE_HOLD,
+                items=releases,
             )
         )
     return spans
-
-
-def _trade_attributes(event: EngineEvent, trade: Trade) -> Mapping[str, Any]:
-    return {
-        **_PROCESS,
-        "messaging.message.id": f"{event.seq}-0",
-        "trade.id": str(trade.trade_id),
-        "order.symbol": event.symbol,
-        "trade.price": money_text(trade.price),
-        "trade.quantity": trade.quantity,
-    }
-
-
-def _release_attributes(event: EngineEvent, release: Closed | Decremented | Amended) -> Mapping[str, Any]:
-    return {
-        **_PROCESS,
-        "messaging.message.id": f"{event.seq}-0",
-        "order.id": str(release.taker_order_id if isinstance(release, Decremented) else release.order_id),
-        "order.symbol": event.symbol,
-        "user.id": str(release.user_id),
-    }
 
 
 _PROCESS = {
@@ -148,3 +129,26 @@ _PROCESS = {
     "messaging.operation.type": "process",
     "messaging.destination.name": EXECUTIONS.name,
 }
+_SETTLE_TRADE = ItemAttributes(
+    {
+        "messaging.message.id": (lambda pair: pair[0].seq, message_id),
+        "trade.id": (lambda pair: pair[1].trade_id, str),
+        "order.symbol": lambda pair: pair[0].symbol,
+        "trade.price": (lambda pair: pair[1].price, price_text),
+        "trade.quantity": lambda pair: pair[1].quantity,
+    },
+    _PROCESS,
+)
+_RELEASE_HOLD = ItemAttributes(
+    {
+        "messaging.message.id": (lambda pair: pair[0].seq, message_id),
+        "order.id": (lambda pair: _order_of(pair[1]), str),
+        "order.symbol": lambda pair: pair[0].symbol,
+        "user.id": (lambda pair: pair[1].user_id, str),
+    },
+    _PROCESS,
+)
+
+
+def _order_of(release: Closed | Decremented | Amended) -> int:
+    return release.taker_order_id if isinstance(release, Decremented) else release.order_id

@@ -99,7 +99,7 @@ class ItemSpans:
         """End those that are open, all at the same time."""
         end_ns = monotonic_ns()
         for span in self.spans:
-            if type(span) is Span:
+            if isinstance(span, Span):
                 own = span
                 if own.recording:
                     own.end_at(end_ns + own.clock_offset_ns)
@@ -143,7 +143,7 @@ class StatementSpans:
         """Find out in which spans to record, and note the time."""
         parents = self.parents
         for span in self.given:
-            if type(span) is Span:
+            if isinstance(span, Span):
                 own = span
                 if own.recording:
                     parents.append(own)
@@ -178,7 +178,7 @@ class StatementSpans:
         fixed, attributes = None, None
         if self.attributes is None:
             attributes = self.sized(NOTHING)
-        elif type(self.attributes) is FixedAttributes:
+        elif isinstance(self.attributes, FixedAttributes):
             fixed = self.attributes
             attributes = self.sized(fixed)
         else:
@@ -198,7 +198,7 @@ class StatementSpans:
         attributes = dict(self.attributes or {})
         attributes.update(self.sized(attributes) or {})
         for parent in self.parents:
-            if type(parent) is Span:
+            if isinstance(parent, Span):
                 child: Any = start_child(parent, parent.scope, self.name, self.kind, attributes, self.start_ns)
             else:
                 context = trace.set_span_in_context(parent)
@@ -214,4 +214,4 @@ statement_spans = StatementSpans
 
 def clock_of(span: trace.Span) -> int:
     """Now on a span's clock."""
-    return span.now_ns() if type(span) is Span else time_ns()
+    return span.now_ns() if isinstance(span, Span) else time_ns()

@@ -25,7 +25,7 @@ cdef class Field:
     cdef readonly bytes head
 
     cdef raw(self, item)
-    cdef value(self, item)
+    cdef value(self, value)
 
 
 @cython.final

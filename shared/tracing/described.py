@@ -1,6 +1,6 @@
 # cython: language_level=3, annotation_typing=False
-"""Attributes that are known before there is a span: `FixedAttributes`, the same each time, and `ItemAttributes`, read from
-the item that a span is about.
+"""Attributes that are known before there is a span: `FixedAttributes`, always the same, and `ItemAttributes`, read
+from the item that a span is about.
 
 Both are cleaned of what is sensitive by themselves. What is fixed is encoded once; what is read from an item is read
 when its span is encoded, off the hot path, so the span only notes which item it is about.
@@ -92,11 +92,10 @@ class Field:
 
     def raw(self, item: Any) -> Any:
         """What the item has, before it is brought into form."""
-        return getattr(item, self.name) if self.read is None else self.read(item)
+        return getattr(item, self.name) if self.read is None else self.read(item)  # type: ignore[arg-type]
 
-    def value(self, item: Any) -> Any:
-        """The attribute's value as it may leave the process, None if the item has none."""
-        value = self.raw(item)
+    def value(self, value: Any) -> Any:
+        """What the item has as it may leave the process."""
         if value is None:
             return None
         if self.form == DIGITS:
@@ -123,7 +122,7 @@ class ItemAttributes:
     def __init__(
         self, fields: Mapping[str, Source | tuple[Source, Form]], fixed: Mapping[str, Any] | None = None
     ) -> None:
-        self.fixed = fixed if isinstance(fixed, FixedAttributes) else FixedAttributes(fixed or {})
+        self.fixed = FixedAttributes(fixed or {})
         self.fields: list[Field] = []
         for key, described in fields.items():
             source, form = described if isinstance(described, tuple) else (described, None)
@@ -150,7 +149,7 @@ class ItemAttributes:
 def field_value(field: Field, item: Any) -> Any:
     """A field's value, None where it can't be read: that must not cost other spans their way out."""
     try:
-        return field.value(item)
+        return field.value(field.raw(item))
     except Exception:
         logger.exception("The attribute %s can't be read from a %s.", field.key, type(item).__name__)
         return None
@@ -159,7 +158,7 @@ def field_value(field: Field, item: Any) -> Any:
 def write_field(writer: Writer, field: Field, item: Any) -> None:
     """One attribute field."""
     start = writer.size
-    if field.form == DIGITS and field.read is None:
+    if field.form == DIGITS and field.name is not None:
         number = getattr(item, field.name, None)
         if type(number) is int:
             writer.digits(number)

@@ -16,12 +16,16 @@ from shared.tracing.span import Ended, SpanBuffer, span_count
 
 logger = logging.getLogger(__name__)
 
+BUSY_SPANS, BUSY_DELAYS = 100, 5
+"""A request costs both ends some 0.3 ms of CPU, whatever is in it: when there is much to send, it gathers longer."""
+
 
 class ExportWorker:
     """The thread between the buffer of ended spans and the outlets.
 
-    It wakes every `delay_s`, or earlier when the buffer is long. The wake queue is a `SimpleQueue` because its `put`
-    may be called from signal handlers and from the hot path without a lock that could be held already.
+    It wakes every `delay_s`, five times as seldom under load, or earlier when the buffer is long. The wake queue is a
+    `SimpleQueue` because its `put` may be called from signal handlers and from the hot path without a lock that could
+    be held already.
     """
 
     def __init__(
@@ -81,13 +85,15 @@ class ExportWorker:
         self.start()
 
     def _run(self) -> None:
+        delay_s = self.delay_s
         while not self.stopping:
             flushed: Callable[[], None] | None = None
             try:
-                flushed = self.requests.get(timeout=self.delay_s)
+                flushed = self.requests.get(timeout=delay_s)
             except queue.Empty:
                 flushed = None
-            self._export(ignore_pause=flushed is not None)
+            busy = self._export(ignore_pause=flushed is not None) > BUSY_SPANS
+            delay_s = self.delay_s * (BUSY_DELAYS if busy else 1)
             if flushed is not None:
                 flushed()
         self._export(ignore_pause=True)
@@ -95,15 +101,19 @@ class ExportWorker:
             outlet.settle(max(0.0, self.stop_at_s - time.monotonic()))
             outlet.give_up()
 
-    def _export(self, ignore_pause: bool) -> None:
+    def _export(self, ignore_pause: bool) -> int:
+        """Sends what has ended by now; what ends meanwhile is for the next time. Gives how much it was."""
         retention = self.retention
-        while batch := self.buffer.take_out(self.batch_size):
+        waiting = len(self.buffer.ended)
+        for start in range(0, waiting, self.batch_size):
+            batch = self.buffer.take_out(min(self.batch_size, waiting - start))
             self._put(batch if retention is None else retention.sort(batch))
         if retention is not None:
             self._put(retention.due())
         for outlet in self.outlets:
             if outlet.backlog_spans:
                 outlet.send(ignore_pause)
+        return waiting
 
     def _put(self, batch: Sequence[Ended]) -> None:
         for start in range(0, len(batch), self.batch_size):

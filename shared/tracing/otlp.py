@@ -47,11 +47,11 @@ def write_scope_spans(writer: Writer, scope: Scope, entries: list[Ended]) -> Non
     if scope.schema_url:
         writer.text_field(0x1A, scope.schema_url)
     for entry in reversed(entries):
-        if type(entry) is SpanGroup:
+        if isinstance(entry, SpanGroup):
             write_group(writer, entry)
         else:
             start = writer.size
-            write_span(writer, entry)  # type: ignore[arg-type]
+            write_span(writer, entry)
             writer.close(0x12, start)
     start = writer.size
     write_attributes(writer, 0x1A, scope.attributes)

@@ -47,6 +47,8 @@ cdef bint decide(Span span, object attributes) except -1
 @cython.locals(buffer=SpanBuffer, now_ns=cython.longlong)
 cdef begin(Span span, Span parent, object attributes, object start_ns)
 
+cdef tell(Span span, object attributes)
+
 @cython.locals(link=object)
 cdef add_links(Span span, object links)
 

@@ -21,10 +21,10 @@ from opentelemetry.trace import Link, SpanContext, SpanKind
 from opentelemetry.trace.propagation import _SPAN_KEY
 
 from shared.tracing.attributes import clean_attributes
+from shared.tracing.described import ItemAttributes
 from shared.tracing.sampling import Sampler
 from shared.tracing.settings import Limits
 from shared.tracing.sources import monotonic_ns, next_id, wall_ns
-from shared.tracing.described import ItemAttributes
 from shared.tracing.span import BATCH_SIZE, Resource, Scope, Span, SpanBuffer
 from shared.tracing.w3c import MASK_64, ParentIds
 
@@ -140,7 +140,8 @@ def start_items(
         continue_remote(span, traceparents[index], ids)
         own = None if attributes is None else attributes[index]
         item = None if described is None else items[index]  # type: ignore[index]
-        if described is not None and (limited or not buffer.parent_based):
+        # A sampler that is to decide wants to see them.
+        if described is not None and (limited or not buffer.parent_based or not span.parent_id):
             own = described.attributes(item)
         if decide(span, own):
             span.clock_offset_ns = offset_ns
@@ -156,6 +157,8 @@ def start_items(
                 span.batch_size = size
             elif size > 1:
                 span.set_attribute(BATCH_SIZE, size)
+            if buffer.sampler.tells:
+                tell(span, own)
         spans.append(span)
     return spans
 
@@ -209,8 +212,14 @@ def begin(span: Span, parent: Span | None, attributes: Mapping[str, Any] | None,
         span.attribute_map, span.dropped_attributes = clean_attributes(
             attributes, buffer.span_attributes_max, buffer.span_value_length
         )
-    if buffer.sampler.tells and kept and not span.parent_id:
-        span.set_attributes(buffer.sampler.told(span.span_name, attributes))
+    if buffer.sampler.tells:
+        tell(span, attributes)
+
+
+def tell(span: Span, attributes: Mapping[str, Any] | None) -> None:
+    """Have the sampler say on the root span of a trace why it was kept."""
+    if span.flags & SAMPLED and not span.parent_id:
+        span.set_attributes(span.buffer.sampler.told(span.span_name, attributes))
 
 
 def context_with(outer: Context, span: Span) -> Context:

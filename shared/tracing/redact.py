@@ -53,12 +53,12 @@ _PLAIN, _SENSITIVE, _STATEMENT, _URL = 0, 1, 2, 3
 def redact_spans(ended: Iterable[Ended]) -> None:
     """Clean ended spans in place. What is described beforehand (`described`) is clean already."""
     for entry in ended:
-        if type(entry) is SpanGroup:
+        if isinstance(entry, SpanGroup):
             if entry.attribute_map is not None:
                 redact_attributes(entry.attribute_map)
             entry.span_name = redact_text(entry.span_name)
         else:
-            redact_span(entry)  # type: ignore[arg-type]
+            redact_span(entry)
 
 
 def redact_span(span: Span) -> None:

@@ -73,7 +73,7 @@ class Retention:
         sending: list[Ended] = []
         triggered: list[int] = []
         for entry in batch:
-            if type(entry) is SpanGroup:
+            if isinstance(entry, SpanGroup):
                 sending.append(entry)
                 continue
             span = entry

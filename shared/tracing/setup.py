@@ -144,7 +144,7 @@ def _install(settings: TracingSettings, channel: TriggerChannel | None) -> None:
         settings.sampler,
         settings.limits,
         max_queue_size=settings.max_queue_size,
-        wake_at=settings.max_batch_size,
+        wake_at=max(1, settings.max_queue_size // 4),
     )
     outlets = [Outlet(exporter) for exporter in exporters(settings.destinations)]
     if len(outlets) > 1:

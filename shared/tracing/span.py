@@ -78,7 +78,7 @@ class SpanBuffer:
             oldest = self.ended.popleft()
             self.dropped += span_count([oldest])
         self.ended.append(ended)
-        self.recorded += span_count([ended]) if type(ended) is SpanGroup else 1
+        self.recorded += span_count([ended]) if isinstance(ended, SpanGroup) else 1
         if waiting + 1 == self.wake_at and self.wake is not None:
             self.wake()
 
@@ -415,17 +415,17 @@ Ended = Span | SpanGroup
 def each_span(ended: Iterable[Ended]) -> Iterator[Span]:
     """All spans of some that have ended, those of groups one by one."""
     for entry in ended:
-        if type(entry) is SpanGroup:
+        if isinstance(entry, SpanGroup):
             yield from entry.spans()
         else:
-            yield entry  # type: ignore[misc]
+            yield entry
 
 
 def span_count(ended: Iterable[Ended]) -> int:
     """How many spans these are."""
     count = 0
     for entry in ended:
-        count += len(entry.parents) if type(entry) is SpanGroup else 1  # type: ignore[union-attr]
+        count += len(entry.parents) if isinstance(entry, SpanGroup) else 1
     return count
 
 

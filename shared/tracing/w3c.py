@@ -1,5 +1,5 @@
 # cython: language_level=3, annotation_typing=False
-# mypy: disable-error-code="name-defined"
+# mypy: disable-error-code="name-defined,no-any-return"
 # ruff: noqa: F821
 """The W3C Trace Context header `traceparent`: `version-traceid-parentid-flags` in lower-case hexadecimal digits.
 

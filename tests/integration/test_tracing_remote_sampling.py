@@ -13,7 +13,7 @@ from opentelemetry.trace import SpanKind
 from shared.tracing.remote_sampling import RemoteSampler
 from shared.tracing.settings import sampler
 from tests.integration.test_tracing_export import wait_until
-from tests.tracing_kit import make_provider
+from tests.tracing_kit import ended_spans, make_provider
 
 
 class Strategies:
@@ -70,7 +70,7 @@ def test_the_backend_decides_and_may_change_its_mind(strategies: Strategies) -> 
     """The service is named in the question; each new answer holds from the next trace on."""
     strategies.say(strategyType="PROBABILISTIC", probabilisticSampling={"samplingRate": 1.0})
     provider = make_provider(sampler=remote(strategies.url))
-    tracer, seen = provider.get_tracer("library"), provider.buffer.ended
+    tracer = provider.get_tracer("library")
     wait_until(lambda: tracer.start_span("a").is_recording())
     assert strategies.paths[0] == "/sampling?service=my%20service"
     strategies.say(
@@ -82,9 +82,11 @@ def test_the_backend_decides_and_may_change_its_mind(strategies: Strategies) -> 
         },
     )
     wait_until(lambda: not tracer.start_span("a").is_recording())
-    seen.clear()
+    provider.buffer.ended.clear()
     tracer.start_span("POST", kind=SpanKind.SERVER, attributes={"url.path": "/v1/order"}).end()
-    assert {"sampler.type": "probabilistic", "sampler.param": 1.0}.items() <= seen[0].attributes.items()
+    assert {"sampler.type": "probabilistic", "sampler.param": 1.0}.items() <= ended_spans(provider)[
+        0
+    ].attributes.items()
 
 
 def test_without_an_answer_the_initial_ratio_holds(caplog: pytest.LogCaptureFixture) -> None:

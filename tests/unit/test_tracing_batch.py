@@ -10,8 +10,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind
 
 from shared.tracing import item_spans, statement_spans, traceparent_of
-from shared.tracing.span import each_span
-from tests.tracing_kit import make_provider
+from tests.tracing_kit import ended_spans, make_provider
 
 ONE = "00-" + "1" * 32 + "-" + "a" * 16 + "-01"
 TWO = "00-" + "2" * 32 + "-" + "b" * 16 + "-01"
@@ -26,7 +25,7 @@ class Backend:
 
     def ended(self) -> list[Any]:
         """The spans that have ended, in that order."""
-        return list(self.exporter.get_finished_spans() if self.exporter else each_span(self.provider.buffer.ended))
+        return list(self.exporter.get_finished_spans()) if self.exporter else ended_spans(self.provider)
 
 
 @pytest.fixture(params=["ours", "reference SDK"])

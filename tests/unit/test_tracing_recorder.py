@@ -12,7 +12,7 @@ from opentelemetry.trace import Link, SpanContext, Status, StatusCode, TraceFlag
 from shared.tracing import context_from, current_traceparent, record_error, traceparent_of
 from shared.tracing.sampling import Sampler
 from shared.tracing.settings import Limits
-from tests.tracing_kit import attributes_of, ended_messages, make_provider
+from tests.tracing_kit import attributes_of, ended_messages, ended_spans, make_provider
 
 REMOTE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -92,7 +92,7 @@ def test_many_threads_lose_no_span_and_share_no_id() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len({span.get_span_context().span_id for span in provider.buffer.ended}) == 16_000
+    assert len({span.get_span_context().span_id for span in ended_spans(provider)}) == 16_000
 
 
 def test_decorated_functions_get_a_span_per_call() -> None:
@@ -250,7 +250,7 @@ def test_a_full_buffer_drops_the_oldest_and_counts() -> None:
     tracer = provider.get_tracer("library")
     for number in range(25):
         tracer.start_span(str(number)).end()
-    assert [span.name for span in provider.buffer.ended] == [str(number) for number in range(15, 25)]
+    assert [span.name for span in ended_spans(provider)] == [str(number) for number in range(15, 25)]
     assert (provider.buffer.recorded, provider.buffer.dropped) == (25, 15)
 
 

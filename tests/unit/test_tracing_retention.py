@@ -11,7 +11,7 @@ from shared.tracing.recorder import TracerProvider
 from shared.tracing.retention import Retention
 from shared.tracing.sampling import Sampler
 from shared.tracing.slowness import BUCKETS, WARM_UP, Slowness, bucket_of, lower_edge_ns
-from shared.tracing.span import Span
+from shared.tracing.span import Span, each_span
 from tests.tracing_kit import make_provider
 
 
@@ -30,7 +30,7 @@ class Part:
         """What the export thread would send now of the spans that ended, and of what others announced."""
         ended = list(self.provider.buffer.ended)
         self.provider.buffer.ended.clear()
-        return self.retention.sort(ended) + self.retention.due()
+        return list(each_span(self.retention.sort(ended) + self.retention.due()))
 
 
 def names(spans: Sequence[Span]) -> list[str]:
