@@ -37,7 +37,7 @@ class Writer:
     def __init__(self, store: JournalStore, snapshot_every: int) -> None:
         self._store = store
         self._snapshot_every = snapshot_every
-        self._snapshot_at = 0
+        self.snapshot_at = 0
         self._queue: asyncio.Queue[_Submission] = asyncio.Queue()
         self._open = False
         self.engine = Engine([])
@@ -52,13 +52,13 @@ class Writer:
                 break
             except JournalDamaged:
                 log.exception("snapshot is damaged, the one before it is taken", seq=seq)
-        self._snapshot_at = engine.seq
+        self.snapshot_at = engine.seq
         self.engine = engine
         await self.follow()
         log.info(
             "engine is loaded",
             seq=engine.seq,
-            replayed=engine.seq - self._snapshot_at,
+            replayed=engine.seq - self.snapshot_at,
             seconds=round(time.perf_counter() - started, 3),
         )
 
@@ -124,7 +124,7 @@ class Writer:
         for submission, answer in zip(batch, answers, strict=True):
             if not submission.future.done():
                 submission.future.set_result(answer)
-        if self.engine.seq - self._snapshot_at >= self._snapshot_every:
+        if self.engine.seq - self.snapshot_at >= self._snapshot_every:
             await self._snapshot()
 
     def _apply(self, command: Command, commands: list[Command], events: list[EngineEvent]) -> Reply:
@@ -137,7 +137,7 @@ class Writer:
     async def _snapshot(self) -> None:
         state, checksum = self.engine.snapshot()
         await self._store.save_snapshot(self.engine.seq, state, checksum)
-        self._snapshot_at = self.engine.seq
+        self.snapshot_at = self.engine.seq
 
 
 def _fail(batch: Sequence[_Submission], why: str) -> None:
