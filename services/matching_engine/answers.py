@@ -1,5 +1,8 @@
 """What the engine answered lately, and which ids it was told never to take. Times come from commands, never a clock."""
 
+from collections import OrderedDict
+from collections.abc import Iterable
+
 from services.matching_engine.refusals import refused
 from shared.contracts.engine import Matched
 from shared.contracts.operations import Refused
@@ -11,11 +14,14 @@ nothing that was sent twice or was barred can slip in after it was forgotten."""
 
 
 class Answers:
-    """Answers and barred ids in order of time, so that the oldest can be dropped from the front."""
+    """Answers and barred ids in order of time, so that the oldest can be dropped from the front.
 
-    def __init__(self) -> None:
-        self.given: dict[int, tuple[int, Matched]] = {}
-        self.barred: dict[int, int] = {}
+    In plain dicts each look at the front would have to pass over everything that was dropped there before.
+    """
+
+    def __init__(self, given: Iterable[tuple[int, int, Matched]] = (), barred: Iterable[tuple[int, int]] = ()) -> None:
+        self.given = OrderedDict((order_id, (time_us, answer)) for order_id, time_us, answer in given)
+        self.barred = OrderedDict(barred)
 
     def of(self, order_id: int) -> Matched | None:
         """The answer that this order got before."""

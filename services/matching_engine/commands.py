@@ -11,7 +11,7 @@ import msgspec
 from shared.contracts.money import Money, Shares
 
 
-class Place(msgspec.Struct, frozen=True, array_like=True, tag="p"):
+class Place(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="p"):
     """A new order. ``traceparent`` is the context of the engine's span of it: later trades against it link there.
 
     Fields with a default came later; a journal from before them still reads.
@@ -36,7 +36,7 @@ class Place(msgspec.Struct, frozen=True, array_like=True, tag="p"):
     fee_ppm: int = 0
 
 
-class Cancel(msgspec.Struct, frozen=True, array_like=True, tag="c"):
+class Cancel(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="c"):
     """Take an order off its book."""
 
     time_us: int
@@ -46,7 +46,7 @@ class Cancel(msgspec.Struct, frozen=True, array_like=True, tag="c"):
     traceparent: str
 
 
-class Void(msgspec.Struct, frozen=True, array_like=True, tag="v"):
+class Void(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="v"):
     """Bar an order id that has not come yet."""
 
     time_us: int
@@ -54,7 +54,7 @@ class Void(msgspec.Struct, frozen=True, array_like=True, tag="v"):
     traceparent: str
 
 
-class Expire(msgspec.Struct, frozen=True, array_like=True, tag="e"):
+class Expire(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="e"):
     """End the orders of a symbol whose time is over. Only this command moves a book's clock."""
 
     time_us: int
@@ -62,7 +62,7 @@ class Expire(msgspec.Struct, frozen=True, array_like=True, tag="e"):
     traceparent: str
 
 
-class Amend(msgspec.Struct, frozen=True, array_like=True, tag="a"):
+class Amend(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="a"):
     """Give an order new terms, if it still has the old ones."""
 
     time_us: int
@@ -78,7 +78,7 @@ class Amend(msgspec.Struct, frozen=True, array_like=True, tag="a"):
     fee_ppm: int = 0
 
 
-class CancelAll(msgspec.Struct, frozen=True, array_like=True, tag="x"):
+class CancelAll(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="x"):
     """Take all orders of a user off a book."""
 
     time_us: int
@@ -87,7 +87,7 @@ class CancelAll(msgspec.Struct, frozen=True, array_like=True, tag="x"):
     traceparent: str
 
 
-class Configure(msgspec.Struct, frozen=True, array_like=True, tag="f"):
+class Configure(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="f"):
     """An administrator sets a symbol's fees and price band; None leaves as it is."""
 
     time_us: int
@@ -99,7 +99,7 @@ class Configure(msgspec.Struct, frozen=True, array_like=True, tag="f"):
     traceparent: str
 
 
-class SetSession(msgspec.Struct, frozen=True, array_like=True, tag="s"):
+class SetSession(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="s"):
     """An administrator turns a symbol to another session. A reference price of 0 leaves it as it is."""
 
     time_us: int
@@ -110,7 +110,7 @@ class SetSession(msgspec.Struct, frozen=True, array_like=True, tag="s"):
     traceparent: str
 
 
-class ListSymbol(msgspec.Struct, frozen=True, array_like=True, tag="l"):
+class ListSymbol(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="l"):
     """An administrator lists a symbol."""
 
     time_us: int
@@ -123,7 +123,7 @@ class ListSymbol(msgspec.Struct, frozen=True, array_like=True, tag="l"):
     traceparent: str
 
 
-class DelistSymbol(msgspec.Struct, frozen=True, array_like=True, tag="d"):
+class DelistSymbol(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="d"):
     """An administrator takes a symbol off the list, and its orders off their book."""
 
     time_us: int
@@ -132,7 +132,7 @@ class DelistSymbol(msgspec.Struct, frozen=True, array_like=True, tag="d"):
     traceparent: str
 
 
-class Block(msgspec.Struct, frozen=True, array_like=True, tag="b"):
+class Block(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="b"):
     """An administrator shuts an account out, or lets it in again. Its orders are cancelled by commands that follow."""
 
     time_us: int

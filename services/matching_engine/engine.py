@@ -172,8 +172,7 @@ class Engine:
         restored = [Book.restore(book) for book in state.books]
         self.books |= {book.symbol: book for book in restored}
         self._teller = Teller(RestingOrders(state.resting), state.trade_id, state.last_prices)
-        self._answers.given = {order_id: (time_us, answer) for order_id, time_us, answer in state.answers}
-        self._answers.barred = dict(state.barred)
+        self._answers = Answers(state.answers, state.barred)
         self.terms = state.terms
         self.blocked = set(state.blocked)
         if state.instruments is not None:

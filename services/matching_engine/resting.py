@@ -7,7 +7,7 @@ import msgspec
 from shared.contracts.money import Money, Shares
 
 
-class Resting(msgspec.Struct, frozen=True, array_like=True):
+class Resting(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """An order in a book. ``expires_at_s``: when its time is over, 0 for never. ``quantity`` is all it ever asked.
 
     ``waiting``: a stop that was not triggered yet. Fields with a default came later; in a snapshot from before them

@@ -20,7 +20,7 @@ class CancelOrder(Item, frozen=True, kw_only=True):
     symbol: str
 
 
-class Matched(Answer, frozen=True, kw_only=True, tag=True):
+class Matched(Answer, frozen=True, kw_only=True, gc=False, tag=True):
     """What became of a command, journalled as event ``position``. ``status`` is the order's after it.
 
     ``decremented_quantity`` is what self-trade prevention took from the order. ``triggered``: a stop order

@@ -13,7 +13,7 @@ from shared.contracts.money import Money, Shares
 from shared.contracts.operations import ENGINE, MARKET, NOTIFICATION, ORDERS, REPORTING, RISK, WALLET
 
 
-class Accepted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="accepted"):
+class Accepted(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="accepted"):
     """An order rests on the book with ``quantity`` open, of which an iceberg keeps ``hidden`` out of sight."""
 
     order_id: int
@@ -24,7 +24,7 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ta
     hidden: Shares = 0
 
 
-class Waiting(msgspec.Struct, frozen=True, kw_only=True, tag="waiting"):
+class Waiting(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag="waiting"):
     """A stop order waits out of sight, ``quantity`` open, for its trigger; ``price`` is its limit or protection."""
 
     order_id: int
@@ -34,7 +34,7 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True, tag="waiting"):
     quantity: Shares
 
 
-class Triggered(msgspec.Struct, frozen=True, kw_only=True, tag="triggered"):
+class Triggered(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag="triggered"):
     """A stop order's trigger was reached; what becomes of it follows. ``order_traceparent`` is where it came in."""
 
     order_id: int
@@ -44,7 +44,7 @@ class Triggered(msgspec.Struct, frozen=True, kw_only=True, tag="triggered"):
     order_traceparent: str
 
 
-class Reloaded(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="reloaded"):
+class Reloaded(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="reloaded"):
     """An iceberg whose slice has traded away shows the next one, behind all others at its price."""
 
     order_id: int
@@ -55,7 +55,7 @@ class Reloaded(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ta
     hidden: Shares = 0
 
 
-class Amended(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="amended"):
+class Amended(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="amended"):
     """An order has new terms: ``price``, ``order_quantity`` in all, ``quantity`` of it open, ``hidden`` out of sight.
 
     ``fee_ppm`` is the fee that a buy holds for. Unless it ``kept_place`` the order has left the book with that, and
@@ -73,7 +73,7 @@ class Amended(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
     fee_ppm: int = 0
 
 
-class Trade(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="trade"):
+class Trade(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="trade"):
     """Two orders met, at the maker's price. ``side`` is the taker's; ``*_open`` is what each has left.
 
     ``*_fee`` is what each pays to the exchange for it, on top; a negative one is a rebate.
@@ -102,7 +102,7 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="
         return self.maker_user_id if self.side == 1 else self.taker_user_id
 
 
-class Decremented(msgspec.Struct, frozen=True, kw_only=True, tag="decremented"):
+class Decremented(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag="decremented"):
     """Two orders of one user met, and both lost ``quantity`` instead of trading it. ``side`` is the taker's."""
 
     user_id: int
@@ -114,7 +114,7 @@ class Decremented(msgspec.Struct, frozen=True, kw_only=True, tag="decremented"):
     maker_open: Shares
 
 
-class Closed(msgspec.Struct, frozen=True, kw_only=True, tag="closed"):
+class Closed(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag="closed"):
     """An order left the market for good. ``status`` FILLED, CANCELLED or REJECTED; ``quantity`` was left unfilled."""
 
     order_id: int
@@ -125,7 +125,7 @@ class Closed(msgspec.Struct, frozen=True, kw_only=True, tag="closed"):
     quantity: Shares
 
 
-class SessionChanged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="session"):
+class SessionChanged(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag="session"):
     """A symbol's ``session`` is another. Where an auction ended the one before: its price, volume and imbalance.
 
     ``side`` is the side on which the imbalance was left, 0 for none. The auction's trades follow.
@@ -138,7 +138,7 @@ class SessionChanged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     side: int = 0
 
 
-class Listed(msgspec.Struct, frozen=True, kw_only=True, tag="listed"):
+class Listed(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag="listed"):
     """A symbol is traded from here on."""
 
     name: str
@@ -147,7 +147,7 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True, tag="listed"):
     reference_price: Money
 
 
-class Delisted(msgspec.Struct, frozen=True, kw_only=True, tag="delisted"):
+class Delisted(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag="delisted"):
     """A symbol is traded no more. Its orders were closed right before."""
 
 
@@ -158,7 +158,7 @@ Report = Listed | Delisted | SessionChanged | Happened
 """One thing that happened in a book, in the order in which it did."""
 
 
-class EngineEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class EngineEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """All that one command brought about. ``traceparent`` is that of the engine's span of it.
 
     ``order_id`` is the order that the command named, 0 where it named none. ``amend_id``: the amendment that it carried

@@ -60,7 +60,7 @@ class NewOrder(Item, frozen=True, kw_only=True, omit_defaults=True):
     options: OrderOptions = NO_OPTIONS
 
 
-class Fill(msgspec.Struct, frozen=True, kw_only=True):
+class Fill(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One execution of an order, and the order's fee for it (negative: a rebate)."""
 
     trade_id: int
