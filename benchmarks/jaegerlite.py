@@ -29,11 +29,12 @@ from jaegerlite.store import FILE_NAME
 QUERY_PORT, OTLP_PORT = 26786, 24418
 SPANS_PER_REQUEST = 500
 BODIES = 400
-START_SECONDS_MAX = 15
+START_SECONDS_MAX = 60
 HEADERS = {"Content-Type": "application/x-protobuf"}
 
 
-def _start(folder: Path) -> psutil.Popen:
+def start(folder: Path) -> psutil.Popen:
+    """Run jaegerlite on a folder; returns once it is ready."""
     argv = [sys.executable, "-m", "jaegerlite", "--data", str(folder)]
     argv += ["--query-port", str(QUERY_PORT), "--otlp-http-port", str(OTLP_PORT), "--otlp-grpc-port", "0"]
     argv += ["--jaeger-compact-port", "0", "--jaeger-binary-port", "0", "--jaeger-http-port", "0", "--zipkin-port", "0"]
@@ -41,14 +42,15 @@ def _start(folder: Path) -> psutil.Popen:
     deadline = time.monotonic() + START_SECONDS_MAX
     while time.monotonic() < deadline:
         try:
-            if _get("/ready")[0] == 200:
+            if get("/ready")[0] == 200:
                 return process
         except ConnectionRefusedError:
             time.sleep(0.05)
     raise TimeoutError("jaegerlite did not start")
 
 
-def _get(path: str) -> tuple[int, bytes]:
+def get(path: str) -> tuple[int, bytes]:
+    """GET from the query port: status and body."""
     connection = http.client.HTTPConnection("127.0.0.1", QUERY_PORT, timeout=30)
     connection.request("GET", path)
     response = connection.getresponse()
@@ -57,12 +59,14 @@ def _get(path: str) -> tuple[int, bytes]:
     return answer
 
 
-def _stored() -> float:
-    lines = _get("/metrics")[1].decode().splitlines()
+def stored_spans() -> float:
+    """How many spans the process has stored since its start."""
+    lines = get("/metrics")[1].decode().splitlines()
     return float(next(line.split()[1] for line in lines if line.startswith("jaegerlite_spans_stored_total ")))
 
 
-def _cpu_s(process: psutil.Popen) -> float:
+def cpu_seconds(process: psutil.Popen) -> float:
+    """CPU time of a process so far, in seconds."""
     times = process.cpu_times()
     return float(times.user + times.system)
 
@@ -104,7 +108,7 @@ def _search_ms() -> dict[str, float]:
         took_ms = []
         for _ in range(10):
             began = time.perf_counter()
-            status, _ = _get(f"/api/traces?{query}")
+            status, _ = get(f"/api/traces?{query}")
             took_ms.append((time.perf_counter() - began) * 1000)
             if status != 200:
                 raise RuntimeError(f"{query} was answered with {status}")
@@ -116,16 +120,16 @@ def measure(spans: int, rate: int) -> dict[str, object]:
     """One run on an empty store; the figures as a dictionary."""
     bodies = list(itertools.islice(requests(1, SPANS_PER_REQUEST, time.time_ns()), BODIES))
     with tempfile.TemporaryDirectory() as folder:
-        process = _start(Path(folder))
+        process = start(Path(folder))
         try:
             _send(bodies, SPANS_PER_REQUEST * 20, 0, 1)  # imports, caches and the first tables are not what is measured
-            while _stored() < SPANS_PER_REQUEST * 20:
+            while stored_spans() < SPANS_PER_REQUEST * 20:
                 time.sleep(0.05)
-            before_s, began = _cpu_s(process), time.perf_counter()
+            before_s, began = cpu_seconds(process), time.perf_counter()
             sent, pushed_back = _send(bodies, spans, rate, 2)
-            while _stored() < sent + SPANS_PER_REQUEST * 20:
+            while stored_spans() < sent + SPANS_PER_REQUEST * 20:
                 time.sleep(0.02)
-            wall_s, cpu_s = time.perf_counter() - began, _cpu_s(process) - before_s
+            wall_s, cpu_s = time.perf_counter() - began, cpu_seconds(process) - before_s
             figures: dict[str, object] = {
                 "spans": sent,
                 "bytes_per_span_sent": round(sum(map(len, bodies)) / BODIES / SPANS_PER_REQUEST),

@@ -15,7 +15,8 @@ import numpy.typing as npt
 import zstandard
 
 from jaegerlite.columns import I64Array, SpanColumns, U8Array, U64Array
-from jaegerlite.tagfilter import fill_tag_filter
+from jaegerlite.tagfilter import FILTER_VERSION, fill_tag_filter
+from jaegerlite.wire import gather
 
 CHUNK_SPANS: Final = 4096
 FILTER_BYTES_PER_SPAN: Final = 2
@@ -44,15 +45,14 @@ def trace_hash(trace_lo: U64Array) -> npt.NDArray[np.uint32]:
 
 
 def filter_bytes(spans: int) -> int:
-    """The size of a tag filter, a power of two."""
+    """The size of a tag filter without its version, a power of two."""
     return 1 << max(6, (spans * FILTER_BYTES_PER_SPAN - 1).bit_length())
 
 
 def pack(columns: SpanColumns, order: I64Array) -> PackedChunk:
     """Pack the rows that `order` names, in that order (sorted by trace)."""
-    payload = columns.payload
     starts, stops = columns.rest_start[order], columns.rest_stop[order]
-    rests = b"".join([payload[a:b] for a, b in zip(starts.tolist(), stops.tolist(), strict=True)])
+    rests = gather(columns.payload, starts, stops)
     lengths = stops - starts
     bits: U8Array = np.zeros(filter_bytes(len(order)), np.uint8)
     fill_tag_filter(rests, lengths, bits)
@@ -63,7 +63,7 @@ def pack(columns: SpanColumns, order: I64Array) -> PackedChunk:
         start_ns_min=int(start_ns.min()),
         start_ns_max=int(start_ns.max()),
         traces=np.unique(trace_hash(columns.trace_lo[order])).tobytes(),
-        tags=bits.tobytes(),
+        tags=bits.tobytes() + FILTER_VERSION,
         span_ids=span_ids.tobytes(),
         parents=zstandard.compress(_pack_parents(span_ids, columns.parent_id[order]), ZSTD_LEVEL),
         rests=zstandard.compress(lengths.astype(np.uint32).tobytes() + rests, ZSTD_LEVEL),

@@ -17,7 +17,7 @@ from jaegerlite.otlp import read_rest
 from jaegerlite.partitions import Partition, Snapshot
 from jaegerlite.sql import number_list
 from jaegerlite.store import Store
-from jaegerlite.tagfilter import rows_with_tag, tag_places
+from jaegerlite.tagfilter import FILTER_VERSION, rows_with_tag, tag_places
 from jaegerlite.tags import rest_has, series_has, status_having
 from jaegerlite.traces import ChunkReader, TraceKey
 
@@ -126,11 +126,11 @@ class _TagCondition:
 
     def may_be_in(self, tag_filter: bytes) -> bool:
         """Whether a chunk with this filter may hold a span with the tag among its attributes."""
-        if self.key in UNFILTERED_KEYS:
+        if self.key in UNFILTERED_KEYS or not tag_filter.endswith(FILTER_VERSION) or len(tag_filter) % 2 == 0:
             return True
         return any(
             all(tag_filter[place >> 3] >> (place & 7) & 1 for place in places)
-            for places in tag_places(self.key_bytes, self.text_bytes, len(tag_filter))
+            for places in tag_places(self.key_bytes, self.text_bytes, len(tag_filter) - len(FILTER_VERSION))
         )
 
     def fits(self, reader: ChunkReader, chunk: int, place: int) -> bool:

@@ -4,11 +4,17 @@ cimport cython
 
 from jaegerlite.wire cimport FieldReader
 
-cdef unsigned long long fnv(const unsigned char* buf, Py_ssize_t pos, Py_ssize_t end, unsigned long long state) noexcept
+@cython.locals(value=cython.ulonglong, place=cython.int)
+cdef unsigned long long word(const unsigned char* buf, Py_ssize_t pos) noexcept
+
+cdef unsigned long long step(unsigned long long state, unsigned long long value) noexcept
+
+@cython.locals(size=cython.Py_ssize_t, rest=cython.ulonglong)
+cdef unsigned long long text_hash(
+    const unsigned char* buf, Py_ssize_t pos, Py_ssize_t end, unsigned long long state
+) noexcept
 
 cdef unsigned long long mix(unsigned long long state) noexcept
-
-cdef long long from_twos_complement(unsigned long long value) noexcept
 
 @cython.final
 cdef class TagWalk:
@@ -17,13 +23,14 @@ cdef class TagWalk:
     cdef unsigned long long mask
     cdef bint filling
     cdef unsigned long long pair
+    cdef unsigned long long other
     cdef unsigned long long bare
     cdef bint hit
 
     @cython.locals(mixed=cython.ulonglong, place=cython.ulonglong, slice_=cython.int)
     cdef int see(self, unsigned long long state) except -1
 
-    @cython.locals(separated=cython.ulonglong, state=cython.ulonglong, text=bytes, reader=FieldReader)
+    @cython.locals(state=cython.ulonglong, reader=FieldReader)
     cdef unsigned long long value_hash(self, Py_ssize_t pos, Py_ssize_t end, unsigned long long key) except? 0
 
     @cython.locals(

@@ -2,9 +2,10 @@
 # mypy: disable-error-code="no-any-return"
 """Tags by their hashes: a Bloom filter by which a search skips chunks, and a quick look for the spans in one chunk.
 
-Every attribute of a span, its events and its links is hashed as key and text of the value, since that is how tags are
-searched. Texts that are dear to make (floats, lists, maps, bytes) hash to the bare key: a search for any value looks
-there too, and reads the span to be certain. Compiled where a C compiler is at hand (`tagfilter.pxd`), the same as plain
+Every attribute of a span, its events and its links is hashed as key and value. Tags are searched by text, so a search
+looks for the hash of the text, and of the integer or boolean that it may stand for. Values whose texts are dear to make
+(floats, lists, maps, bytes) hash to the bare key: a search for any value looks there too, and reads the span to be
+certain. Compiled where a C compiler is at hand (`tagfilter.pxd`), the same as plain
 Python.
 """
 
@@ -21,20 +22,52 @@ EVENT = cython.declare(cython.int, 5)
 LINK = cython.declare(cython.int, 6)
 
 U64_MASK = cython.declare(cython.ulonglong, 0xFFFFFFFFFFFFFFFF)
-I64_MAX = cython.declare(cython.ulonglong, 0x7FFFFFFFFFFFFFFF)
-FNV_OFFSET = cython.declare(cython.ulonglong, 0xCBF29CE484222325)
-FNV_PRIME = cython.declare(cython.ulonglong, 0x100000001B3)
+SEED = cython.declare(cython.ulonglong, 0xCBF29CE484222325)
+WORD_PRIME = cython.declare(cython.ulonglong, 0x9E3779B97F4A7C15)
 MIX_PRIME = cython.declare(cython.ulonglong, 0xFF51AFD7ED558CCD)
+# What stands before a value's hash, since 5, "5" and true are searched by text and hashed by what they are.
+OF_TEXT = cython.declare(cython.ulonglong, 0x1)
+OF_INTEGER = cython.declare(cython.ulonglong, 0x2)
+OF_BOOLEAN = cython.declare(cython.ulonglong, 0x3)
+# Of a longer text its two ends and its length are hashed: spans that fit are read to be certain, whatever the hash says.
+TEXT_BYTES_MAX = cython.declare(cython.Py_ssize_t, 32)
 
+# Follows a filter's bits. Filters of an older hash have no such byte, and say nothing.
+FILTER_VERSION = b"\x02"
 NO_FILTER: U8Array = np.zeros(1, np.uint8)
 
 
-def fnv(buf: bytes, pos: int, end: int, state: int) -> int:
-    """FNV-1a, the byte-wise hash of Fowler, Noll and Vo, which is the same in both modes."""
-    while pos < end:
-        state = ((state ^ buf[pos]) * FNV_PRIME) & U64_MASK
-        pos += 1
-    return state
+def word(buf: bytes, pos: int) -> int:
+    """The little-endian number in eight bytes, written so that C reads it at once."""
+    value: cython.ulonglong = 0
+    for place in range(8):
+        value |= cython.cast(cython.ulonglong, buf[pos + place]) << (8 * place)
+    return value
+
+
+def step(state: int, value: int) -> int:
+    """Take eight more bytes into a hash."""
+    state = ((state ^ value) * WORD_PRIME) & U64_MASK
+    return state ^ (state >> 29)
+
+
+def text_hash(buf: bytes, pos: int, end: int, state: int) -> int:
+    """The hash of the bytes of a text on top of another hash."""
+    size = end - pos
+    state = step(state, size)
+    if size < 8:
+        rest = 0
+        while pos < end:
+            rest = rest << 8 | buf[pos]
+            pos += 1
+        return step(state, rest)
+    if size > TEXT_BYTES_MAX:
+        state = step(step(state, word(buf, pos)), word(buf, pos + 8))
+        return step(step(state, word(buf, end - 16)), word(buf, end - 8))
+    while end - pos > 8:
+        state = step(state, word(buf, pos))
+        pos += 8
+    return step(state, word(buf, end - 8))
 
 
 def mix(state: int) -> int:
@@ -42,13 +75,6 @@ def mix(state: int) -> int:
     state ^= state >> 33
     state = (state * MIX_PRIME) & U64_MASK
     return state ^ (state >> 33)
-
-
-def from_twos_complement(value: int) -> int:
-    """An OTLP int64 from its 64 bits in two's complement."""
-    if value > I64_MAX:
-        return -cython.cast(cython.longlong, U64_MASK - value) - 1
-    return value
 
 
 class TagWalk:
@@ -60,6 +86,7 @@ class TagWalk:
         self.mask = 0
         self.filling = False
         self.pair = 0
+        self.other = 0
         self.bare = 0
         self.hit = False
 
@@ -68,7 +95,7 @@ class TagWalk:
     def see(self, state: int) -> int:
         """Put a hash into the filter, or note that it is the wanted one."""
         if not self.filling:
-            if state == self.pair or state == self.bare:
+            if state == self.pair or state == self.other or state == self.bare:
                 self.hit = True
             return 0
         mixed = mix(state)
@@ -78,20 +105,17 @@ class TagWalk:
         return 0
 
     def value_hash(self, pos: int, end: int, key: int) -> int:
-        """The hash of an `AnyValue`'s text on top of its key's hash."""
+        """The hash of an `AnyValue` on top of its key's hash."""
         reader = self.reader
-        separated = (key * FNV_PRIME) & U64_MASK
         state = key
         while pos < end:
             pos = reader.read(pos, end)
             if reader.number == 1 and reader.wire == BYTES:
-                state = fnv(reader.buf, reader.start, reader.stop, separated)
+                state = text_hash(reader.buf, reader.start, reader.stop, step(key, OF_TEXT))
             elif reader.number == 2 and reader.wire == VARINT:
-                text = b"true" if reader.value else b"false"
-                state = fnv(text, 0, len(text), separated)
+                state = step(step(key, OF_BOOLEAN), 1 if reader.value else 0)
             elif reader.number == 3 and reader.wire == VARINT:
-                text = b"%d" % from_twos_complement(reader.value)
-                state = fnv(text, 0, len(text), separated)
+                state = step(step(key, OF_INTEGER), reader.value)
             else:
                 state = key
         return state
@@ -99,12 +123,12 @@ class TagWalk:
     def attribute(self, pos: int, end: int) -> int:
         """A `KeyValue` message."""
         reader = self.reader
-        key = FNV_OFFSET
+        key = SEED
         value_start = value_stop = 0
         while pos < end:
             pos = reader.read(pos, end)
             if reader.number == 1 and reader.wire == BYTES:
-                key = fnv(reader.buf, reader.start, reader.stop, FNV_OFFSET)
+                key = text_hash(reader.buf, reader.start, reader.stop, SEED)
             elif reader.number == 2 and reader.wire == BYTES:
                 value_start = reader.start
                 value_stop = reader.stop
@@ -120,8 +144,8 @@ class TagWalk:
             if reader.child_kind(kind, reader.number) == KEY_VALUE:
                 self.attribute(reader.start, reader.stop)
             elif kind == EVENT and reader.number == 2:
-                key = (fnv(b"event", 0, 5, FNV_OFFSET) * FNV_PRIME) & U64_MASK
-                self.see(fnv(reader.buf, reader.start, reader.stop, key))
+                key = step(text_hash(b"event", 0, 5, SEED), OF_TEXT)
+                self.see(text_hash(reader.buf, reader.start, reader.stop, key))
         return 0
 
     def span(self, pos: int, end: int) -> int:
@@ -170,8 +194,7 @@ def rows_with_tag(rests: bytes, borders: I64Array, key: bytes, value: bytes, fou
         found: the result, one per span.
     """
     walk = TagWalk(rests)
-    walk.bare = fnv(key, 0, len(key), FNV_OFFSET)
-    walk.pair = fnv(value, 0, len(value), (walk.bare * FNV_PRIME) & U64_MASK)
+    walk.pair, walk.other, walk.bare = tag_hashes(key, value)
     places = borders
     hits = found
     for row in range(len(found)):
@@ -180,10 +203,25 @@ def rows_with_tag(rests: bytes, borders: I64Array, key: bytes, value: bytes, fou
         hits[row] = 1 if walk.hit else 0
 
 
-def tag_places(key: bytes, value: bytes, filter_bytes: int) -> tuple[list[int], list[int]]:
-    """The bits to look at in a filter of this size: those of the pair, and those of a value that has no cheap text."""
-    state: cython.ulonglong = fnv(key, 0, len(key), FNV_OFFSET)
-    pair: cython.ulonglong = mix(fnv(value, 0, len(value), (state * FNV_PRIME) & U64_MASK))
-    bare: cython.ulonglong = mix(state)
-    mask: cython.ulonglong = 8 * filter_bytes - 1
-    return [(pair >> (21 * i)) & mask for i in range(3)], [(bare >> (21 * i)) & mask for i in range(3)]
+def tag_hashes(key: bytes, value: bytes) -> tuple[int, int, int]:
+    """What a tag may be hashed to: as a text; as the integer or boolean of this text, if it is one; and by its key."""
+    bare: cython.ulonglong = text_hash(key, 0, len(key), SEED)
+    pair: cython.ulonglong = text_hash(value, 0, len(value), step(bare, OF_TEXT))
+    other: cython.ulonglong = pair
+    if value in (b"true", b"false"):
+        other = step(step(bare, OF_BOOLEAN), 1 if value == b"true" else 0)
+    elif value.lstrip(b"-").isdigit() and len(value) <= 20 and b"%d" % int(value) == value:
+        number = int(value)
+        if -(1 << 63) <= number < 1 << 63:
+            other = step(step(bare, OF_INTEGER), number & 0xFFFFFFFFFFFFFFFF)
+    return pair, other, bare
+
+
+def tag_places(key: bytes, value: bytes, filter_bytes: int) -> list[list[int]]:
+    """The bits to look at in a filter of this size, for each way in which the tag may be in it."""
+    mask = 8 * filter_bytes - 1
+    places = []
+    for state in dict.fromkeys(tag_hashes(key, value)):
+        mixed: cython.ulonglong = mix(state)
+        places.append([(mixed >> (21 * slice_)) & mask for slice_ in range(3)])
+    return places

@@ -21,10 +21,18 @@ cdef class FieldReader:
     @cython.locals(value=cython.ulonglong, byte=cython.ulonglong, place=cython.int)
     cdef unsigned long long big_endian(self, Py_ssize_t pos) noexcept
 
-    @cython.locals(width=cython.int)
+    @cython.locals(width=cython.int, byte=cython.uchar)
     cdef Py_ssize_t read(self, Py_ssize_t pos, Py_ssize_t end) except -1
 
     cdef int child_kind(self, int kind, int number) noexcept
 
+    cdef bint is_plain_attribute(self, Py_ssize_t pos, Py_ssize_t end) noexcept
+
     @cython.locals(child=cython.int)
     cdef int check(self, Py_ssize_t pos, Py_ssize_t end, int kind, int depth) except -1
+
+@cython.locals(
+    source="unsigned char[::1]", target="unsigned char[::1]", begins="long long[::1]", ends="long long[::1]",
+    at=cython.Py_ssize_t, row=cython.Py_ssize_t, pos=cython.Py_ssize_t
+)
+cpdef bytes gather(object payload, object starts, object stops)

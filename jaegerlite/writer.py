@@ -158,19 +158,16 @@ class Writer:
         self.cursor.unregister("batch")
 
     def _insert_chunks(self, numbers: range, batch: Batch) -> None:
-        for number, chunk in zip(numbers, batch.chunks, strict=True):
-            self.cursor.execute(
-                f"INSERT INTO {self.current.chunk_table} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
-                [
-                    number,
-                    chunk.spans,
-                    batch.arrived_ms,
-                    chunk.start_ns_min,
-                    chunk.start_ns_max,
-                    chunk.traces,
-                    chunk.tags,
-                    chunk.span_ids,
-                    chunk.parents,
-                    chunk.rests,
-                ],
+        values = [
+            value
+            for number, chunk in zip(numbers, batch.chunks, strict=True)
+            for value in (
+                *(number, chunk.spans, batch.arrived_ms, chunk.start_ns_min, chunk.start_ns_max),
+                *(chunk.traces, chunk.tags, chunk.span_ids, chunk.parents, chunk.rests),
             )
+        ]
+        row = f"({','.join('?' * (len(values) // len(numbers)))})"
+        self.cursor.execute(
+            f"INSERT INTO {self.current.chunk_table} VALUES {','.join([row] * len(numbers))}",  # noqa: S608
+            values,
+        )
