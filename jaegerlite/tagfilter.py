@@ -29,7 +29,7 @@ MIX_PRIME = cython.declare(cython.ulonglong, 0xFF51AFD7ED558CCD)
 OF_TEXT = cython.declare(cython.ulonglong, 0x1)
 OF_INTEGER = cython.declare(cython.ulonglong, 0x2)
 OF_BOOLEAN = cython.declare(cython.ulonglong, 0x3)
-# Of a longer text its two ends and its length are hashed: spans that fit are read to be certain, whatever the hash says.
+# Of a longer text its two ends and its length are hashed: spans that fit are read to be certain anyway.
 TEXT_BYTES_MAX = cython.declare(cython.Py_ssize_t, 32)
 
 # Follows a filter's bits. Filters of an older hash have no such byte, and say nothing.
@@ -123,7 +123,7 @@ class TagWalk:
     def attribute(self, pos: int, end: int) -> int:
         """A `KeyValue` message."""
         reader = self.reader
-        key = SEED
+        key = text_hash(reader.buf, 0, 0, SEED)
         value_start = value_stop = 0
         while pos < end:
             pos = reader.read(pos, end)
@@ -176,7 +176,8 @@ def fill_tag_filter(rests: bytes, lengths: I64Array, bits: U8Array) -> None:
     walk.filling = True
     walk.bits = bits
     walk.mask = 8 * len(bits) - 1
-    sizes = lengths
+    # Plain Python counts without bounds only in its own integers.
+    sizes = lengths if cython.compiled else lengths.tolist()
     pos = 0
     for row in range(len(lengths)):
         walk.span(pos, pos + sizes[row])
@@ -195,7 +196,7 @@ def rows_with_tag(rests: bytes, borders: I64Array, key: bytes, value: bytes, fou
     """
     walk = TagWalk(rests)
     walk.pair, walk.other, walk.bare = tag_hashes(key, value)
-    places = borders
+    places = borders if cython.compiled else borders.tolist()
     hits = found
     for row in range(len(found)):
         walk.hit = False
