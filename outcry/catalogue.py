@@ -32,7 +32,7 @@ STOP_ORDER = (("bots",), (GATEWAY,), SERVICES[1:], ("jaegerlite",), ("valkey",),
 STANDBY = "-standby"
 PROJECT = Path(__file__).absolute().parent.parent
 # Secrets of the launcher's own environment that no child needs to see.
-NOT_INHERITED = ("DATABASE_URL", "REDIS_URL", "SERVICE_SECRET", "SERVICE_KEYS", "ADMIN_PASSWORD")
+NOT_INHERITED = ("DATABASE_URL", "REDIS_URL", "SERVICE_SECRET", "SERVICE_KEYS", "ADMIN_PASSWORD", "SMTP_PASSWORD")
 
 
 def snake(service: str) -> str:
@@ -132,6 +132,8 @@ def _environment(settings: Settings, credentials: Credentials, service: str) -> 
     if service == "user-service":
         environment["JWT_PRIVATE_KEY_FILE"] = str(credentials.signing_key_file)
         environment |= _administrator(credentials)
+    if service == "notification":
+        environment = _deliveries(settings) | environment
     if service == GATEWAY and settings.embedded_tracing:
         port = settings.jaegerlite_query_port
         backend = {"TRACE_BACKEND_URL": f"http://127.0.0.1:{port}", "TRACE_EXPLORER_URL": f"http://localhost:{port}"}
@@ -139,6 +141,15 @@ def _environment(settings: Settings, credentials: Credentials, service: str) -> 
     if settings.embedded_tracing:
         environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://127.0.0.1:{settings.jaegerlite_otlp_http_port}"
     return environment
+
+
+def _deliveries(settings: Settings) -> dict[str, str]:
+    """Where notification may send to. Who can reach the gateway only from this machine may try webhooks on it, too."""
+    local = settings.outcry_host in ("127.0.0.1", "::1", "localhost")
+    return {
+        "WEBHOOK_TARGETS": "loopback" if local else "public",
+        "SMTP_PASSWORD": os.environ.get("SMTP_PASSWORD", ""),
+    }
 
 
 def _administrator(credentials: Credentials) -> dict[str, str]:

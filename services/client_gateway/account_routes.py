@@ -1,4 +1,4 @@
-"""``/auth`` and ``/notifications``: who you are, and what you were told."""
+"""``/auth``: who you are."""
 
 import time
 
@@ -8,14 +8,13 @@ from services.client_gateway.api import Api, Call, Nothing
 from services.client_gateway.limits import RateLimit
 from services.client_gateway.requests import (
     LoginRequest,
-    NotificationsQuery,
     PasswordRequest,
     RegisterRequest,
     ResetRequest,
 )
 from services.client_gateway.settings import GatewaySettings
 from services.client_gateway.views import time_text
-from shared.contracts import notifications, users
+from shared.contracts import users
 from shared.errors import Problem
 from shared.web import json_response
 
@@ -33,7 +32,6 @@ class AccountRoutes:
         api.route("POST", "/auth/reset-password", self.reset_password, body=ResetRequest, public=True, tag="auth")
         api.route("GET", "/auth/me", self.me, tag="auth")
         api.route("POST", "/auth/logout", self.logout, tag="auth")
-        api.route("GET", "/notifications", self.notifications, query=NotificationsQuery, tag="notifications")
 
     async def register(self, call: Call, body: RegisterRequest) -> Response:
         """Makes a user. 201 with a token, so that there is no need to log in right away."""
@@ -99,20 +97,6 @@ class AccountRoutes:
         _, _, token = call.request.headers["authorization"].partition(" ")
         await call.ask(users.REVOKE_TOKEN, users.Token(token=token, traceparent=call.traceparent))
         return json_response({"status": "logged out"})
-
-    async def notifications(self, call: Call, query: NotificationsQuery) -> Response:
-        """What the socket told you after engine event ``after``, oldest first; ask on from ``up_to``."""
-        told = await call.ask(
-            notifications.GET_NOTIFICATIONS,
-            notifications.NotificationsQuery(
-                user_id=call.identity.user_id,
-                position=call.position,
-                after=query.after,
-                limit=query.limit,
-                traceparent=call.traceparent,
-            ),
-        )
-        return json_response({"messages": told.messages, "up_to": str(told.up_to)})
 
     def _count_attempt(self, username: str) -> None:
         """Raises Problem 429 when a name was tried too often, by whatever way."""

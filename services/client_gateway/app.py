@@ -14,6 +14,7 @@ from services.client_gateway.instruments import Listing
 from services.client_gateway.live import Live
 from services.client_gateway.market_messages import MarketMessages
 from services.client_gateway.market_routes import MarketRoutes
+from services.client_gateway.notification_routes import NotificationRoutes
 from services.client_gateway.order_routes import OrderRoutes
 from services.client_gateway.own_messages import OwnMessages
 from services.client_gateway.pages import install_pages
@@ -42,6 +43,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     OrderRoutes(placement, Amendment(service.clients, placement), listing, api.told, settings).install(api)
     AccountRoutes(settings).install(api)
     WalletRoutes(listing).install(api)
+    NotificationRoutes().install(api)
     MarketRoutes(listing).install(api)
     ReportRoutes().install(api)
     AdminRoutes(listing).install(api)

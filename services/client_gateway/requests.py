@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from shared.contracts.deliveries import KINDS
 from shared.contracts.engine import Instrument
 from shared.contracts.money import CASH, AmountError, money_from, shares_from
 from shared.errors import Problem
@@ -188,6 +189,26 @@ class PageQuery(Body, frozen=True, kw_only=True):
 class NotificationsQuery(Body, frozen=True, kw_only=True):
     after: Cursor = 0
     limit: Limit = 100
+
+
+class WebhookRequest(Body, frozen=True, kw_only=True):
+    """``POST /notifications/webhooks``: where to, and which kinds of messages (all unless named)."""
+
+    url: Annotated[str, Meta(max_length=2048)]
+    kinds: Annotated[list[str], Meta(min_length=1, max_length=20)] = msgspec.field(default_factory=lambda: list(KINDS))
+
+
+class EmailRequest(Body, frozen=True, kw_only=True):
+    """``PUT /notifications/email``: the address, and the kinds of messages that you want by e-mail."""
+
+    address: Annotated[str, Meta(max_length=254)]
+    kinds: Annotated[list[str], Meta(min_length=1, max_length=20)]
+
+
+class EmailCodeRequest(Body, frozen=True, kw_only=True):
+    """``POST /notifications/email/confirm``: the code that came by e-mail."""
+
+    code: Annotated[str, Meta(min_length=1, max_length=64)]
 
 
 class ReportTradesQuery(Body, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from services.notification.messages import Notice, notices_of
 from services.notification.store import NotificationStore
+from services.notification.subscriptions import Subscriptions
 from shared.attributes import message_id, processing
 from shared.consumer import AfterCommit
 from shared.contracts.events import EXECUTIONS, EngineEvent, user_channel
@@ -41,9 +42,10 @@ PUBLISH_NOTIFICATION = ItemAttributes(
 class Notifier:
     """Tells users what happened to their orders."""
 
-    def __init__(self, redis: Redis, store: NotificationStore) -> None:
+    def __init__(self, redis: Redis, store: NotificationStore, subscriptions: Subscriptions) -> None:
         self._redis = redis
         self._store = store
+        self._subscriptions = subscriptions
         self._encode = msgspec.json.Encoder().encode
 
     async def apply(self, connection: Connection, events: Sequence[EngineEvent]) -> AfterCommit | None:
@@ -59,7 +61,14 @@ class Notifier:
             items=notices,
         ) as spans:
             await self._store.add(connection, spans, notices)
-        return lambda: self._publish(notices, spans)
+            delivers = await self._subscriptions.add(connection, notices, spans)
+
+        async def tell() -> None:
+            if delivers:
+                self._subscriptions.told()
+            await self._publish(notices, spans)
+
+        return tell
 
     async def _publish(self, notices: Sequence[Notice], spans: Sequence[Span]) -> None:
         """Most users are not connected most of the time, so who listens is asked first: one command for all."""
