@@ -30,6 +30,8 @@ TOLD_MAX = 200_000
 
 REFUSAL_STATUS = {
     "order_not_found": 404,
+    "no_events": 404,
+    "too_many_exports": 429,
     "order_not_open": 409,
     "order_changed": 409,
     "book_not_empty": 409,

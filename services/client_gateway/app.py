@@ -10,9 +10,9 @@ from services.client_gateway.admin_routes import AdminRoutes
 from services.client_gateway.admin_user_routes import AdminUserRoutes
 from services.client_gateway.amendment import Amendment
 from services.client_gateway.api import Api
+from services.client_gateway.event_routes import EventRoutes
 from services.client_gateway.instruments import Listing
 from services.client_gateway.live import Live
-from services.client_gateway.market_messages import MarketMessages
 from services.client_gateway.market_routes import MarketRoutes
 from services.client_gateway.notification_routes import NotificationRoutes
 from services.client_gateway.order_routes import OrderRoutes
@@ -23,6 +23,7 @@ from services.client_gateway.report_routes import ReportRoutes
 from services.client_gateway.risk_admin_routes import RiskAdminRoutes
 from services.client_gateway.settings import GatewaySettings
 from services.client_gateway.socket import Sockets
+from services.client_gateway.subscriptions import Subscriptions
 from services.client_gateway.sweeper import Sweeper
 from services.client_gateway.trace_routes import TraceRoutes
 from services.client_gateway.wallet_routes import WalletRoutes
@@ -45,20 +46,23 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     WalletRoutes(listing).install(api)
     NotificationRoutes().install(api)
     MarketRoutes(listing).install(api)
+    EventRoutes(service.clients, listing).install(api)
     ReportRoutes().install(api)
     AdminRoutes(listing).install(api)
     RiskAdminRoutes().install(api)
     AdminUserRoutes(listing).install(api)
     TraceRoutes(settings).install(api)
     live = Live(settings.redis_url.get_secret_value())
-    sockets = Sockets(api, settings.body_bytes_max)
-    MarketMessages(service.clients, live, listing).install(sockets)
+    sockets = Sockets(api, settings)
+    subscriptions = Subscriptions(service.clients, live, listing)
+    subscriptions.install(sockets)
     OwnMessages(api, live).install(sockets)
     app.add_api_websocket_route("/ws", sockets.serve)
     service.at_start(listing.load)
     service.keep_running(listing.run)
     service.keep_running(sweeper.run)
     service.keep_running(live.run)
+    service.keep_running(subscriptions.run)
     for name in SERVICES[:-1]:
         service.check(name, partial(_ready, settings.url_of(name)))
     if settings.cors_origins:

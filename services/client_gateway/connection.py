@@ -7,11 +7,8 @@ import msgspec
 
 from services.client_gateway.frames import FrameProtocol, text_frame
 
-WAITING_BYTES_MAX = 1024 * 1024
-"""What may wait for one reader. One further behind is told and dropped; the others do not feel it."""
-
-LARGE_BYTES_MAX = 32 * 1024 * 1024
-"""What may wait where snapshots were asked for, which can be large."""
+LARGE_BYTES_MAX = 16 * 1024 * 1024
+"""What may wait for a reader that asked for snapshots, which can be large."""
 
 CLOSE_SLOW = 4008
 CLOSE_RESTART = 1012
@@ -24,9 +21,10 @@ _encode = msgspec.json.Encoder().encode
 class Connection:
     """Messages leave in the order in which they are sent. Nothing here waits."""
 
-    def __init__(self, protocol: FrameProtocol) -> None:
+    def __init__(self, protocol: FrameProtocol, waiting_bytes_max: int) -> None:
+        """``waiting_bytes_max``: what may wait for the client. One further behind is told and dropped."""
         self._protocol = protocol
-        self._allowed_bytes = WAITING_BYTES_MAX
+        self._waiting_bytes_max = self._allowed_bytes = waiting_bytes_max
         self._at_end: list[Callable[[], None]] = []
         self.address = protocol.client[0] if protocol.client else ""
         self.ended = False
@@ -47,8 +45,9 @@ class Connection:
         """Like ``write``, for what the client asked for and may take its time to read."""
         waiting = self._protocol.waiting_bytes
         if not waiting:
-            self._allowed_bytes = WAITING_BYTES_MAX
-        self._allowed_bytes = min(self._allowed_bytes + len(frame), LARGE_BYTES_MAX)
+            self._allowed_bytes = self._waiting_bytes_max
+        if self._allowed_bytes < LARGE_BYTES_MAX:
+            self._allowed_bytes += len(frame)
         self.write(frame)
 
     def end(self, code: int, reason: str) -> None:

@@ -4,6 +4,7 @@ A server's frames are not masked, so one message is the same bytes for every rea
 frame again for each of them and goes through ASGI and a task per reader, costs several times the system call.
 """
 
+import socket
 import struct
 from typing import Any, cast
 
@@ -11,6 +12,9 @@ from starlette.websockets import WebSocket
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 EXTENSION = "outcry.frames"
+SYSTEM_BUFFER_BYTES = 256 * 1024
+"""What the system holds back for one reader. Left alone it would be megabytes, which a slow reader fills unnoticed."""
+
 END_S = 5.0
 """How long a client has to take in what was written and to answer the close, before the connection is cut."""
 
@@ -31,6 +35,8 @@ class FrameProtocol(WebSocketsSansIOProtocol):
     def handle_connect(self, event: Any) -> None:
         super().handle_connect(event)
         if not self.close_sent:
+            connection = self.transport.get_extra_info("socket")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SYSTEM_BUFFER_BYTES)
             # The application has not run yet: its task was only just made.
             extensions: dict[str, Any] = cast("dict[str, Any]", self.scope["extensions"])
             extensions[EXTENSION] = self
@@ -63,9 +69,9 @@ class FrameProtocol(WebSocketsSansIOProtocol):
         self.close_timer = self.loop.call_later(END_S, self.transport.abort)
 
 
-def protocol_of(socket: WebSocket) -> FrameProtocol:
+def protocol_of(client: WebSocket) -> FrameProtocol:
     """The protocol below a socket. Raises RuntimeError where the server was started with another one."""
-    protocol = socket.scope.get("extensions", {}).get(EXTENSION)
+    protocol = client.scope.get("extensions", {}).get(EXTENSION)
     if protocol is None:
         raise RuntimeError("Start uvicorn with ws=FrameProtocol, as python -m services.client_gateway does.")
     assert isinstance(protocol, FrameProtocol)

@@ -12,7 +12,7 @@ from services.client_gateway.order_terms import Wanted
 from shared.batching import Clients
 from shared.contracts.codes import OrderType, Side
 from shared.contracts.engine import INSTRUMENTS_CHANNEL, LIST_INSTRUMENTS, Instrument, Instruments
-from shared.contracts.market import QUOTES_KEY, Ticker
+from shared.contracts.market import QUOTES_KEY, Quote
 from shared.contracts.money import Money, money_text
 from shared.contracts.operations import Refused
 from shared.errors import Problem, Unavailable
@@ -32,7 +32,7 @@ class Listing:
     def __init__(self, clients: Clients, redis: Redis) -> None:
         self._clients = clients
         self._redis = redis
-        self._decode = msgspec.json.Decoder(Ticker).decode
+        self._decode = msgspec.json.Decoder(Quote).decode
         self.instruments: dict[str, Instrument] = {}
 
     async def load(self) -> None:
@@ -83,7 +83,7 @@ class Listing:
         across = ticker.ask if side is Side.BUY else ticker.bid
         return across or ticker.last or instrument.reference_price
 
-    async def ticker(self, symbol: str) -> Ticker | None:
+    async def ticker(self, symbol: str) -> Quote | None:
         """The latest quote, None where nothing has happened yet. Raises Unavailable without Valkey."""
         try:
             with statement_spans((trace.get_current_span(),), "HGET quote", QUOTE_ATTRIBUTES):

@@ -4,14 +4,12 @@ from fastapi import Response
 
 from services.client_gateway.api import Api, Call, Nothing
 from services.client_gateway.instruments import Listing
-from services.client_gateway.requests import BookQuery, CandlesQuery, TradesQuery
+from services.client_gateway.requests import BookQuery, CandlesQuery, SymbolQuery, TickersQuery, TradesQuery
 from services.client_gateway.views import side_name, time_text
 from shared.contracts import market
 from shared.contracts.money import Money, money_text
 from shared.errors import Problem
 from shared.web import json_response
-
-INTERVALS_S = {"1s": 1, "1m": 60, "5m": 300, "1h": 3600, "1d": 86400}
 
 
 class MarketRoutes:
@@ -22,9 +20,16 @@ class MarketRoutes:
 
     def install(self, api: Api) -> None:
         api.route("GET", "/marketdata/symbols", self.symbols, public=True, tag="market data")
-        api.route("GET", "/marketdata/orderBook/L2", self.book, query=BookQuery, public=True, tag="market data")
-        api.route("GET", "/marketdata/trades", self.trades, query=TradesQuery, public=True, tag="market data")
-        api.route("GET", "/marketdata/candles", self.candles, query=CandlesQuery, public=True, tag="market data")
+        for path, handler, query in (
+            ("/marketdata/orderBook/L1", self.best, SymbolQuery),
+            ("/marketdata/orderBook/L2", self.book, BookQuery),
+            ("/marketdata/orderBook/L3", self.orders, SymbolQuery),
+            ("/marketdata/session", self.session, SymbolQuery),
+            ("/marketdata/tickers", self.tickers, TickersQuery),
+            ("/marketdata/trades", self.trades, TradesQuery),
+            ("/marketdata/candles", self.candles, CandlesQuery),
+        ):
+            api.route("GET", path, handler, query=query, public=True, tag="market data")
 
     async def symbols(self, call: Call, _query: Nothing) -> Response:
         """Everything that can be traded, with its tick, its lot and its best prices."""
@@ -45,10 +50,29 @@ class MarketRoutes:
                     "bid": _price(ticker.bid) if ticker else None,
                     "ask": _price(ticker.ask) if ticker else None,
                     "last": _price(ticker.last) if ticker else None,
-                    "volume": ticker.volume if ticker else 0,
+                    "volume": ticker.day_volume if ticker else 0,
                 }
             )
         return json_response({"symbols": rows})
+
+    async def best(self, call: Call, query: SymbolQuery) -> Response:
+        """The best level of each side: price, quantity, number of orders; null where there is none."""
+        return await self._snapshot(call, market.Channel.L1, query.symbol)
+
+    async def orders(self, call: Call, query: SymbolQuery) -> Response:
+        """Every order that the book shows, in the order in which they trade: its id, price, quantity."""
+        return await self._snapshot(call, market.Channel.L3, query.symbol)
+
+    async def session(self, call: Call, query: SymbolQuery) -> Response:
+        """The symbol's session and, where orders are only collected, the auction as it would be now."""
+        return await self._snapshot(call, market.Channel.SESSION, query.symbol)
+
+    async def tickers(self, call: Call, query: TickersQuery) -> Response:
+        """Best prices, last price and the figures of the last 24 hours, of all symbols or of one."""
+        answer = await call.ask(market.GET_TICKERS, market.TickerQuery(traceparent=call.traceparent))
+        symbol = self._known(query.symbol) if query.symbol else ""
+        rows = [ticker_view(ticker) for ticker in answer.tickers if symbol in ("", ticker.symbol)]
+        return json_response({"tickers": rows})
 
     async def book(self, call: Call, query: BookQuery) -> Response:
         """The best ``depth`` levels of each side: price, quantity, number of orders."""
@@ -86,13 +110,13 @@ class MarketRoutes:
 
     async def candles(self, call: Call, query: CandlesQuery) -> Response:
         """Open, high, low, close and volume per interval, oldest first. An interval without a trade has no candle."""
-        if query.interval not in INTERVALS_S:
-            raise Problem(422, "invalid_interval", f"interval must be one of {', '.join(INTERVALS_S)}.")
+        if query.interval not in market.INTERVALS_S:
+            raise Problem(422, "invalid_interval", f"interval must be one of {', '.join(market.INTERVALS_S)}.")
         answer = await call.ask(
             market.GET_CANDLES,
             market.MarketQuery(
                 symbol=self._known(query.symbol),
-                interval_s=INTERVALS_S[query.interval],
+                interval_s=market.INTERVALS_S[query.interval],
                 limit=query.limit,
                 traceparent=call.traceparent,
             ),
@@ -111,6 +135,11 @@ class MarketRoutes:
         ]
         return json_response({"symbol": query.symbol, "interval": query.interval, "candles": rows})
 
+    async def _snapshot(self, call: Call, channel: market.Channel, symbol: str) -> Response:
+        """What a subscriber to the channel would get first."""
+        query = market.SnapshotQuery(channel=channel, symbol=self._known(symbol), traceparent=call.traceparent)
+        return Response(bytes((await call.ask(market.GET_SNAPSHOT, query)).message), media_type="application/json")
+
     def _known(self, symbol: str) -> str:
         if symbol not in self._listing.instruments:
             names = ", ".join(sorted(self._listing.instruments))
@@ -119,13 +148,31 @@ class MarketRoutes:
 
 
 def book_view(view: market.BookView) -> dict[str, object]:
-    """A book as clients see it; deltas on the socket continue at ``sequence`` + 1."""
+    """A book as clients see it, after update ``sequence`` of its L2 channel."""
     return {
         "symbol": view.symbol,
         "sequence": view.sequence,
+        "checksum": view.checksum,
         **market.status_view(view.session, view.indication),
         "bids": [[money_text(level.price), str(level.quantity), level.order_count] for level in view.bids],
         "asks": [[money_text(level.price), str(level.quantity), level.order_count] for level in view.asks],
+    }
+
+
+def ticker_view(ticker: market.Ticker) -> dict[str, object]:
+    """A ticker as clients see it; null where there was no trade."""
+    traded = bool(ticker.trade_count)
+    return {
+        "symbol": ticker.symbol,
+        "bid": _price(ticker.bid),
+        "ask": _price(ticker.ask),
+        "last": _price(ticker.last),
+        "open": _price(ticker.open),
+        "high": _price(ticker.high),
+        "low": _price(ticker.low),
+        "change": money_text(ticker.last - ticker.open) if traded else None,
+        "volume": str(ticker.volume),
+        "trade_count": ticker.trade_count,
     }
 
 

@@ -164,6 +164,23 @@ class ResetRequest(Body, frozen=True, kw_only=True):
     new_password: Annotated[str, Meta(max_length=1024)]
 
 
+class SymbolQuery(Body, frozen=True, kw_only=True):
+    symbol: str
+
+
+class TickersQuery(Body, frozen=True, kw_only=True):
+    """``GET /marketdata/tickers``: of one symbol, or of all."""
+
+    symbol: str = ""
+
+
+class EventsQuery(Body, frozen=True, kw_only=True):
+    """``GET /marketdata/events``: of one symbol, or of all. ``date`` is a day of UTC like 2026-01-31."""
+
+    date: str
+    symbol: str = ""
+
+
 class BookQuery(Body, frozen=True, kw_only=True):
     symbol: str
     depth: Annotated[int, Meta(ge=1, le=1000)] = 20

@@ -22,6 +22,9 @@ class GatewaySettings(ServiceSettings):
     login_attempts_burst: int = Field(10, gt=0)
     orders_in_flight_max: int = Field(600, gt=0, description="beyond this the gateway answers 503 at once")
     body_bytes_max: int = Field(256 * 1024, gt=0)
+    socket_waiting_bytes_max: int = Field(
+        1024 * 1024, gt=0, description="what may wait for one reader of /ws before it is dropped as too slow"
+    )
     cors_origins: list[str] = Field(
         [], description='origins a browser may call from, as JSON: ["https://desk.example"]'
     )

@@ -12,12 +12,15 @@ from typing import Annotated, Any, NamedTuple, TypeVar, Union
 import msgspec
 import structlog
 from fastapi import WebSocket
+from opentelemetry import context as context_api
 from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.trace import Link, SpanKind
 
 from services.client_gateway.api import Api
 from services.client_gateway.connection import Connection
-from services.client_gateway.frames import protocol_of
+from services.client_gateway.frames import protocol_of, text_frame
+from services.client_gateway.settings import GatewaySettings
 from shared.errors import Problem, Unavailable
 from shared.tracing import context_from, record_error
 from shared.web import bug_problem, trace_id, unavailable_problem
@@ -61,9 +64,10 @@ class _Answering(NamedTuple):
 class Sockets:
     """All connected clients, and what they may say."""
 
-    def __init__(self, api: Api, message_bytes_max: int) -> None:
+    def __init__(self, api: Api, settings: GatewaySettings) -> None:
         self._api = api
-        self._message_bytes_max = message_bytes_max
+        self._message_bytes_max = settings.body_bytes_max
+        self._waiting_bytes_max = settings.socket_waiting_bytes_max
         self._answering: dict[type[Message], _Answering] = {}
         self._decoder: msgspec.json.Decoder[Any] | None = None
         self._decode_id = msgspec.json.Decoder(_Id).decode
@@ -82,8 +86,10 @@ class Sockets:
     async def serve(self, socket: WebSocket) -> None:
         """One client, from its connection to its end."""
         await socket.accept()
-        connection = Connection(protocol_of(socket))
+        connection = Connection(protocol_of(socket), self._waiting_bytes_max)
         link = Link(trace.get_current_span().get_span_context())
+        # Each message is a trace of its own: a connection may last for days.
+        context_api.attach(Context())
         free = asyncio.Semaphore(IN_FLIGHT_MAX)
         under_way: set[asyncio.Task[None]] = set()
         try:
@@ -157,11 +163,16 @@ class Sockets:
             record_error(trace.get_current_span(), error)
             answer = _error(bug_problem(error))
         if answer is not None:
-            connection.send({**answer, **_identified(message.id)})
+            connection.write(answer_frame(message, answer))
 
 
 async def _pong(_connection: Connection, _message: Ping) -> Mapping[str, Any]:
     return {"type": "pong"}
+
+
+def answer_frame(message: Message, answer: Mapping[str, Any]) -> bytes:
+    """The answer to a message as a frame: it names the message and the trace that runs here."""
+    return text_frame(msgspec.json.encode({**answer, **_identified(message.id)}))
 
 
 def _identified(message_id: str) -> dict[str, Any]:

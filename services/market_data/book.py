@@ -4,8 +4,9 @@ This is a view. It decides nothing, and where events do not fit what it holds it
 """
 
 from bisect import bisect_left, insort
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
+from services.market_data.checksum import LEVELS, checksum
 from shared.contracts.codes import Session, Side
 from shared.contracts.engine import BookState
 from shared.contracts.events import Accepted, Amended, Closed, Decremented, EngineEvent, Reloaded, SessionChanged, Trade
@@ -32,15 +33,17 @@ class Status(NamedTuple):
     indication: tuple[Money, Shares, int] | None
 
 
-class Delta(NamedTuple):
-    """Levels that changed, with their new quantity (0: gone), by the changes ``first_sequence`` to ``sequence``."""
+Added = tuple[Literal["add"], int, int, Money, Shares]
+"""An order shows itself at the end of its level: id, ``Side``, price, quantity."""
 
-    first_sequence: int
-    sequence: int
-    bids: list[tuple[Money, Shares]]
-    asks: list[tuple[Money, Shares]]
-    status: Status | None
-    """Where that changed too."""
+Resized = tuple[Literal["quantity"], int, Shares]
+"""An order shows another quantity, and keeps its place."""
+
+Removed = tuple[Literal["remove"], int]
+"""An order shows itself no more."""
+
+Change = Added | Resized | Removed
+"""What happens to a book, order by order."""
 
 
 class BookSide:
@@ -50,7 +53,7 @@ class BookSide:
         self.levels: dict[Money, tuple[Shares, int]] = {}
         self.prices: list[Money] = []
         self.touched: set[Money] = set()
-        """Prices whose quantity changed since the last delta."""
+        """Prices at which something changed since this was last asked."""
 
     def add(self, price: Money, quantity: Shares, order_count: int) -> None:
         """Adds to a level, or (negative) takes away. Raises BookFaultError when it would fall below zero."""
@@ -71,37 +74,41 @@ class BookSide:
             del self.levels[price]
             del self.prices[bisect_left(self.prices, price)]
 
-    def take_touched(self) -> list[tuple[Money, Shares]]:
-        """The quantities now at the prices that changed since this was last asked."""
-        changes = [(price, self.levels.get(price, (0, 0))[0]) for price in self.touched]
+    def take_touched(self) -> list[Level]:
+        """The levels now at the prices at which something changed since this was last asked; quantity 0: gone."""
+        changes = [self.level(price) for price in self.touched]
         self.touched.clear()
         return changes
 
+    def level(self, price: Money) -> Level:
+        quantity, order_count = self.levels.get(price, (0, 0))
+        return Level(price=price, quantity=quantity, order_count=order_count)
+
 
 class MarketBook:
-    """The view of one symbol, as it is after engine event ``position``. ``sequence`` counts its changes."""
+    """The view of one symbol, as it is after engine event ``position``."""
 
-    def __init__(self, symbol: str, position: int, sequence: int) -> None:
+    def __init__(self, symbol: str, position: int) -> None:
         self.symbol = symbol
         self.position = position
-        self.sequence = sequence
-        self.published = sequence
-        """The last change that a delta told of."""
         self.bids = BookSide()
         self.asks = BookSide()
-        self._orders: dict[int, Resting] = {}
         self.status = Status(Session.CONTINUOUS, None)
-        self._told_status = self.status
+        # In the order in which they came to their places.
+        self._orders: dict[int, Resting] = {}
+        self.changes: list[Change] = []
+        """What happened to single orders since ``take_changes``."""
 
     @classmethod
-    def of_state(cls, state: BookState, sequence: int) -> "MarketBook":
+    def of_state(cls, state: BookState) -> "MarketBook":
         """The view of the engine's own book. Raises BookFaultError when that can't be a book."""
-        book = cls(state.symbol, state.position, sequence)
+        book = cls(state.symbol, state.position)
         for order in state.orders:
             book._rest(order.order_id, order.side, order.price, order.open_quantity - order.hidden_quantity)
-        book.status = book._told_status = Status(state.session, state.indication)
+        book.status = Status(state.session, state.indication)
         book.bids.touched.clear()
         book.asks.touched.clear()
+        book.changes.clear()
         book.check()
         return book
 
@@ -118,33 +125,24 @@ class MarketBook:
     def apply(self, event: EngineEvent) -> None:
         """Brings the view to a later event. Raises BookFaultError when the event does not fit."""
         assert event.seq > self.position, "events come in order"
-        changed = False
         for report in event.reports:
             if isinstance(report, (Trade, Decremented)):
                 self._reduce(report.maker_order_id, report.quantity, report.maker_open)
                 if report.taker_order_id in self._orders:
                     # In an auction both sides were at rest.
                     self._reduce(report.taker_order_id, report.quantity, report.taker_open)
-                changed = True
             elif isinstance(report, SessionChanged):
                 self.status = self.status._replace(session=report.session)
-                changed = True
             elif isinstance(report, Accepted):
                 self._rest(report.order_id, report.side, report.price, report.quantity - report.hidden)
-                changed = True
             elif isinstance(report, Reloaded):
                 self._reload(report.order_id, report.quantity - report.hidden)
-                changed = True
             elif isinstance(report, Amended) and report.kept_place and report.order_id in self._orders:
                 self._resize(report.order_id, report.quantity - report.hidden)
-                changed = True
             elif isinstance(report, (Amended, Closed)) and report.order_id in self._orders:
                 self._leave(report.order_id)
-                changed = True
         if event.indication != self.status.indication:
             self.status = self.status._replace(indication=event.indication)
-            changed = True
-        self.sequence += changed
         self.position = event.seq
 
     def check(self) -> None:
@@ -156,31 +154,43 @@ class MarketBook:
 
     def depth(self, levels: int) -> tuple[tuple[Level, ...], tuple[Level, ...]]:
         """The best levels: bids from the highest price down, asks from the lowest up."""
-        bids, asks = self.bids.prices[: -levels - 1 : -1], self.asks.prices[:levels]
         return (
-            tuple(
-                [Level(price=price, quantity=q, order_count=n) for price in bids for q, n in (self.bids.levels[price],)]
-            ),
-            tuple(
-                [Level(price=price, quantity=q, order_count=n) for price in asks for q, n in (self.asks.levels[price],)]
-            ),
+            tuple([self.bids.level(price) for price in self.bids.prices[: -levels - 1 : -1]]),
+            tuple([self.asks.level(price) for price in self.asks.prices[:levels]]),
         )
 
-    def take_delta(self) -> Delta | None:
-        """What changed since this was last asked, None when nothing did."""
-        if self.sequence == self.published:
-            return None
-        status = self.status if self.status != self._told_status else None
-        delta = Delta(self.published + 1, self.sequence, self.bids.take_touched(), self.asks.take_touched(), status)
-        self.published = self.sequence
-        self._told_status = self.status
-        return delta
+    def checksum(self) -> int:
+        """Of the ten best levels of each side."""
+        bids, asks = self.depth(LEVELS)
+        return checksum([(one.price, one.quantity) for one in bids], [(one.price, one.quantity) for one in asks])
+
+    def orders(self) -> tuple[list[tuple[int, Resting]], list[tuple[int, Resting]]]:
+        """The orders that show something, by side and in the order in which they trade: price, then time."""
+        shown = [(order_id, order) for order_id, order in self._orders.items() if order.shown]
+        bids = [one for one in shown if one[1].side == Side.BUY]
+        asks = [one for one in shown if one[1].side == Side.SELL]
+        return sorted(bids, key=lambda one: -one[1].price), sorted(asks, key=lambda one: one[1].price)
+
+    def take_changes(self) -> list[Change]:
+        """What happened to single orders since this was last asked."""
+        changes, self.changes = self.changes, []
+        return changes
+
+    def change(self, change: Change) -> None:
+        """Applies one change, as ``changes`` tells it. Raises BookFaultError where it does not fit."""
+        if change[0] == "add":
+            self._rest(*change[1:])
+        elif change[0] == "quantity":
+            self._resize(*change[1:])
+        else:
+            self._leave(change[1])
 
     def _rest(self, order_id: int, side: int, price: Money, quantity: Shares) -> None:
         if order_id in self._orders:
             raise BookFaultError(f"order {order_id} rests already")
         self._orders[order_id] = Resting(side, price, quantity)
         self._side(side).add(price, quantity, 1)
+        self.changes.append(("add", order_id, side, price, quantity))
 
     def _reduce(self, order_id: int, quantity: Shares, left: Shares) -> None:
         """A resting order lost ``quantity`` of what it shows, and has ``left``, hidden included."""
@@ -193,23 +203,28 @@ class MarketBook:
             return
         self._orders[order_id] = order._replace(shown=shown)
         self._side(order.side).add(order.price, -quantity, 0 if shown else -1)
+        self.changes.append(("quantity", order_id, shown) if shown else ("remove", order_id))
 
     def _reload(self, order_id: int, shown: Shares) -> None:
+        """The next slice of an iceberg, at the end of its level."""
         order = self._order(order_id)
         if order.shown:
             raise BookFaultError(f"order {order_id} shows {order.shown} and is to show another slice")
-        self._orders[order_id] = order._replace(shown=shown)
-        self._side(order.side).add(order.price, shown, 1)
+        del self._orders[order_id]
+        self._rest(order_id, order.side, order.price, shown)
 
     def _resize(self, order_id: int, shown: Shares) -> None:
         order = self._order(order_id)
         self._orders[order_id] = order._replace(shown=shown)
         self._side(order.side).add(order.price, shown - order.shown, 0)
+        self.changes.append(("quantity", order_id, shown))
 
     def _leave(self, order_id: int) -> None:
-        order = self._orders.pop(order_id)
+        order = self._order(order_id)
+        del self._orders[order_id]
         if order.shown:
             self._side(order.side).add(order.price, -order.shown, -1)
+            self.changes.append(("remove", order_id))
 
     def _order(self, order_id: int) -> Resting:
         order = self._orders.get(order_id)

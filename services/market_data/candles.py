@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from shared.contracts.market import Candle, PublicTrade
 
-INTERVALS_S = (1, 60, 3600)
+STORED_S = (1, 60, 3600)
 """What is stored, in seconds. Every candle starts at a multiple of its interval in Unix time, so days are UTC days."""
 
 END_OF_TIME_S = 1 << 62
@@ -16,7 +16,7 @@ END_OF_TIME_S = 1 << 62
 
 def base_interval(interval_s: int) -> int:
     """The longest stored interval that divides this one."""
-    return max(base for base in INTERVALS_S if interval_s % base == 0)
+    return max(base for base in STORED_S if interval_s % base == 0)
 
 
 def end_of(before_s: int, interval_s: int) -> int:
@@ -33,6 +33,14 @@ class CandleSum:
         self.open = self.high = self.low = self.close = price
         self.volume = 0
         self.trade_count = 0
+
+    @classmethod
+    def of(cls, candle: Candle) -> "CandleSum":
+        """A candle to which more is added."""
+        found = cls(candle.open)
+        found.high, found.low, found.close = candle.high, candle.low, candle.close
+        found.volume, found.trade_count = candle.volume, candle.trade_count
+        return found
 
     def add(self, price: int, quantity: int) -> None:
         if price > self.high:
@@ -60,7 +68,7 @@ def candles_of(trades: Iterable[PublicTrade]) -> dict[tuple[str, int, int], Cand
     candles: dict[tuple[str, int, int], CandleSum] = {}
     for trade in trades:
         time_s = trade.time_us // 1_000_000
-        for interval_s in INTERVALS_S:
+        for interval_s in STORED_S:
             key = (trade.symbol, interval_s, time_s - time_s % interval_s)
             candle = candles.get(key)
             if candle is None:

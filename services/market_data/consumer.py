@@ -49,7 +49,13 @@ class Executions:
             if trades := trades_of(told):
                 traded = [span for span, event in zip(spans, told, strict=True) if _has_trade(event)]
                 await store.record(connection, traded, trades, candles_of(trades))
-        return self._feed.publish
+            if recorded := self._market.record.take():
+                await store.add_events(connection, recorded)
+        return self._after
+
+    async def _after(self) -> None:
+        self._market.record.stored()
+        await self._feed.publish()
 
 
 def _has_trade(event: EngineEvent) -> bool:

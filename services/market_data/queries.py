@@ -8,10 +8,14 @@ from opentelemetry.trace import Span
 from services.market_data import store
 from services.market_data.market import Market
 from shared.contracts.market import (
+    INTERVALS_S,
     BookView,
     Candles,
+    Channel,
     MarketQuery,
     PublicTrades,
+    Snapshot,
+    SnapshotQuery,
     TickerQuery,
     Tickers,
 )
@@ -21,6 +25,9 @@ from shared.postgres import Database
 DEPTH_MAX = 1000
 ROWS_MAX = 1000
 INTERVAL_MAX_S = 31 * 86_400
+NO_INTERVAL = Refused(
+    code="invalid_interval", detail=f"Candles have an interval, one of {', '.join(INTERVALS_S)}; nothing else has one."
+)
 
 
 class Queries:
@@ -39,7 +46,7 @@ class Queries:
         async with self._database.connection() as connection:
             found = await store.select_trades(connection, spans, [_bounded(item) for item in items])
         return [
-            PublicTrades(trades=tuple(trades)) if self._is_known(item) else _unknown(item)
+            PublicTrades(trades=tuple(trades)) if self._is_known(item) else _unknown(item.symbol)
             for item, trades in zip(items, found, strict=True)
         ]
 
@@ -57,18 +64,27 @@ class Queries:
         tickers = Tickers(tickers=tuple([self._market.ticker(symbol) for symbol in sorted(self._market.books)]))
         return [tickers for _ in items]
 
+    async def snapshot(self, items: Sequence[SnapshotQuery], _spans: Sequence[Span]) -> list[Snapshot | Refused]:
+        """Each topic as it is."""
+        return [self._snapshot(item) for item in items]
+
+    def _snapshot(self, item: SnapshotQuery) -> Snapshot | Refused:
+        found = self._market.snapshot(item.channel, item.symbol, item.interval)
+        return found or (_unknown(item.symbol) if item.symbol not in self._market.books else NO_INTERVAL)
+
     def _order_book(self, item: MarketQuery) -> BookView | Refused:
         book = self._market.book(item.symbol)
         if book is None:
-            return _unknown(item)
+            return _unknown(item.symbol)
         bids, asks = book.depth(min(max(item.depth, 1), DEPTH_MAX))
         position = max(book.position, self._market.position)
         return BookView(
             symbol=item.symbol,
-            sequence=book.sequence,
+            sequence=self._market.topics[item.symbol].sequence(Channel.L2),
             position=position,
             bids=bids,
             asks=asks,
+            checksum=book.checksum(),
             session=book.status.session,
             indication=book.status.indication,
         )
@@ -78,7 +94,7 @@ class Queries:
 
     def _refusal(self, item: MarketQuery) -> Refused | None:
         if not self._is_known(item):
-            return _unknown(item)
+            return _unknown(item.symbol)
         if not 1 <= item.interval_s <= INTERVAL_MAX_S:
             return Refused(
                 code="invalid_interval",
@@ -98,9 +114,9 @@ def _bounded(item: MarketQuery) -> MarketQuery:
     )
 
 
-def _unknown(item: MarketQuery) -> Refused:
+def _unknown(symbol: str) -> Refused:
     return Refused(
         code="unknown_symbol",
-        detail=f"{item.symbol} is not traded here. GET /marketdata/symbols lists what is.",
-        figures={"symbol": item.symbol},
+        detail=f"{symbol} is not traded here. GET /marketdata/symbols lists what is.",
+        figures={"symbol": symbol},
     )

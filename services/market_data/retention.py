@@ -1,4 +1,4 @@
-"""Forgets one-second candles after a day: they are many, and looked at only while they are fresh."""
+"""Forgets what is much and not needed for long: one-second candles after a day, the record after some days."""
 
 import asyncio
 import time
@@ -6,7 +6,7 @@ import time
 import structlog
 
 from services.market_data.market import Market
-from services.market_data.store import forget_seconds
+from services.market_data.store import DAY_S, forget_events, forget_seconds
 from shared.errors import Unavailable
 from shared.postgres import Database
 
@@ -19,15 +19,19 @@ EVERY_S = 600.0
 class Retention:
     """Runs beside the service."""
 
-    def __init__(self, market: Market, database: Database) -> None:
+    def __init__(self, market: Market, database: Database, days_kept: int) -> None:
+        """``days_kept``: of the record, today included."""
         self._market = market
         self._database = database
+        self._days_kept = days_kept
 
     async def run(self) -> None:
         while True:
             await asyncio.sleep(EVERY_S)
             try:
                 async with self._database.connection(durable=False) as connection:
-                    await forget_seconds(connection, sorted(self._market.books), int(time.time()) - SECONDS_KEPT_S)
+                    now_s = int(time.time())
+                    await forget_seconds(connection, sorted(self._market.books), now_s - SECONDS_KEPT_S)
+                    await forget_events(connection, now_s // DAY_S - self._days_kept + 1)
             except Unavailable as error:
-                log.warning("old candles not deleted", error=str(error))
+                log.warning("old market data not deleted", error=str(error))

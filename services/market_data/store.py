@@ -1,15 +1,17 @@
 """market-data's SQL: trades and candles, written per batch, read per query."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from opentelemetry.trace import Span
 
 from services.market_data.candles import CandleSum, base_interval, end_of
+from services.market_data.tape import RECENT, Tape
+from services.market_data.window import MINUTE_S, MINUTES
 from shared.contracts.events import EXECUTIONS
-from shared.contracts.market import Candle, MarketQuery, PublicTrade
-from shared.contracts.money import Money, Shares
+from shared.contracts.market import INTERVALS_S, Candle, MarketQuery, PublicTrade
 from shared.postgres import Connection, Statement
+
+DAY_S = 86_400
 
 INSERT_TRADES = Statement(
     "INSERT trades",
@@ -65,20 +67,10 @@ SELECT_CANDLES = Statement(
        ORDER BY query.number, candle.start_s""",
 )
 
-SELECT_TAPE = """
-    SELECT symbol,
-           coalesce((SELECT price FROM trades WHERE trades.symbol = asked.symbol ORDER BY trade_id DESC LIMIT 1), 0),
-           (SELECT coalesce(sum(volume), 0)::bigint FROM candles
-            WHERE candles.symbol = asked.symbol AND interval_s = 3600 AND start_s >= $2)
+DAY_VOLUMES = """
+    SELECT symbol, (SELECT coalesce(sum(volume), 0)::bigint FROM candles
+                    WHERE candles.symbol = asked.symbol AND interval_s = 3600 AND start_s >= $2)
     FROM unnest($1::text[]) AS asked (symbol)"""
-
-
-class TapeEntry(NamedTuple):
-    """A symbol's last price (0: none yet), and the shares traded since the day began."""
-
-    symbol: str
-    price: Money
-    volume: Shares
 
 
 async def record(
@@ -152,11 +144,37 @@ async def select_candles(
     return found
 
 
-async def load_tape(connection: Connection, symbols: Sequence[str], day_start_s: int) -> tuple[int, list[TapeEntry]]:
-    """The last event written here, and each symbol's last price and volume of the day that starts there."""
+async def load_tapes(connection: Connection, symbols: Sequence[str], now_s: int) -> tuple[int, dict[str, Tape]]:
+    """The last event written here, and each symbol's tape up to that, in the caller's transaction."""
     seq = await connection.fetchval("SELECT seq FROM positions WHERE stream = $1", EXECUTIONS.name)
-    rows = await connection.fetch(SELECT_TAPE, symbols, day_start_s)
-    return int(seq or 0), [TapeEntry(*row.values()) for row in rows]
+    day = now_s // DAY_S
+    volumes = {row[0]: row[1] for row in await connection.fetch(DAY_VOLUMES, symbols, day * DAY_S)}
+    recent = await select_trades(connection, (), [MarketQuery(symbol=symbol, limit=RECENT) for symbol in symbols])
+    asked = [MarketQuery(symbol=symbol, interval_s=MINUTE_S, limit=MINUTES) for symbol in symbols]
+    for symbol in symbols:
+        asked += [MarketQuery(symbol=symbol, interval_s=seconds, limit=1) for seconds in INTERVALS_S.values()]
+    candles = iter(await select_candles(connection, (), asked))
+    minutes = [next(candles) for _ in symbols]
+    tapes = {}
+    for symbol, trades, day_minutes in zip(symbols, recent, minutes, strict=True):
+        current = {interval: newest[0] for interval in INTERVALS_S if (newest := next(candles))}
+        tapes[symbol] = Tape(day, volumes[symbol], trades[::-1], day_minutes, current)
+    return int(seq or 0), tapes
+
+
+async def add_events(connection: Connection, recorded: Sequence[tuple[int, str]]) -> None:
+    """Adds lines of the record, each with its day, in the caller's transaction. No span: the trace has its events."""
+    await connection.executemany("INSERT INTO events (day, lines) VALUES ($1, $2)", recorded)
+
+
+async def has_events(connection: Connection, day: int) -> bool:
+    """Whether anything is recorded of a day."""
+    return bool(await connection.fetchval("SELECT EXISTS (SELECT FROM events WHERE day = $1)", day))
+
+
+async def forget_events(connection: Connection, before_day: int) -> None:
+    """Deletes the record of days before this one."""
+    await connection.execute("DELETE FROM events WHERE day < $1", before_day)
 
 
 async def forget_seconds(connection: Connection, symbols: Sequence[str], before_s: int) -> None:

@@ -15,7 +15,8 @@ def exchange() -> Iterator[Exchange]:
     """The running exchange, with limits low enough that a test can reach them."""
     folder = Path(tempfile.mkdtemp(prefix="outcry-e2e-"))
     folder.chmod(0o755)
-    with running_exchange(folder / "home", USER_REQUESTS_PER_S="20", USER_REQUESTS_BURST="300", **ADMIN) as running:
+    limits = {"USER_REQUESTS_PER_S": "20", "USER_REQUESTS_BURST": "300", "SOCKET_WAITING_BYTES_MAX": "100000"}
+    with running_exchange(folder / "home", **limits, **ADMIN) as running:
         yield running
     shutil.rmtree(folder)
 

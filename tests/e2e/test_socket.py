@@ -1,4 +1,4 @@
-"""The WebSocket: a book from its snapshot on without a gap, a user's own messages, clear errors."""
+"""The WebSocket: a user's own messages, clear errors."""
 
 import asyncio
 import json
@@ -35,28 +35,6 @@ async def listener(exchange: Exchange) -> AsyncIterator[Listener]:
         yield Listener(socket)
 
 
-async def test_a_book_is_followed_from_its_snapshot_without_a_gap(exchange: Exchange, listener: Listener) -> None:
-    """Snapshot plus deltas are the book that the API shows, and the sequence numbers have no gap."""
-    seller = await asyncio.to_thread(exchange.user, GOOGL=100)
-    await listener.say(type="subscribe", channel="book", symbol="GOOGL")
-    snapshot = await listener.hear("book_snapshot")
-    asks = {price: quantity for price, quantity, _ in snapshot["asks"]}
-    sequence = snapshot["sequence"]
-    for number in range(5):
-        await asyncio.to_thread(seller.placed, symbol="GOOGL", side="SELL", quantity=1, price=170 + number)
-    while "174.00" not in asks:
-        delta = await listener.hear("book_delta")
-        assert delta["first_sequence"] == sequence + 1
-        sequence = delta["sequence"]
-        for level in delta["asks"]:
-            if level[1] == "0":
-                asks.pop(level[0], None)
-            else:
-                asks[level[0]] = level[1]
-    book = await asyncio.to_thread(exchange.http.get, "/marketdata/orderBook/L2?symbol=GOOGL&depth=1000")
-    assert {price: quantity for price, quantity, _ in book.json()["asks"]} == asks
-
-
 async def test_a_user_hears_of_own_orders_and_trades(exchange: Exchange, listener: Listener) -> None:
     """After signing in on the socket, a maker hears of the trade that somebody else made happen."""
     seller = await asyncio.to_thread(exchange.user, MSFT=1)
@@ -83,7 +61,12 @@ async def test_who_was_away_reads_what_was_missed(exchange: Exchange) -> None:
 @pytest.mark.parametrize(
     ("message", "code"),
     [
-        ({"type": "subscribe", "channel": "book", "symbol": "NOPE"}, "unknown_symbol"),
+        ({"type": "subscribe", "channel": "L2", "symbol": "NOPE"}, "unknown_symbol"),
+        ({"type": "subscribe", "channel": "L2", "symbol": "AAPL", "interval": "1m"}, "invalid_interval"),
+        ({"type": "subscribe", "channel": "candles", "symbol": "AAPL", "interval": "2m"}, "invalid_interval"),
+        ({"type": "unsubscribe", "channel": "gossip", "symbol": "AAPL"}, "unknown_channel"),
+        ({"type": "subscribe", "channel": "L2", "symbol": "AAPL", "id": "x" * 65}, "malformed_message"),
+        ({"type": "auth", "token": "x" * 300_000}, "message_too_large"),
         ({"type": "subscribe", "channel": "gossip", "symbol": "AAPL"}, "unknown_channel"),
         ({"type": "shout"}, "unknown_type"),
         ({"type": "auth", "token": "a.b.c"}, "invalid_token"),

@@ -12,33 +12,40 @@ import pytest
 from redis.asyncio import Redis
 
 from services.market_data.app import create_app
+from services.market_data.settings import Settings
 from shared.contracts.codes import Side
 from shared.contracts.engine import BookState, RestingOrder
 from shared.contracts.events import EXECUTIONS, EngineEvent
 from shared.contracts.market import (
     GET_CANDLES,
     GET_ORDER_BOOK,
+    GET_SNAPSHOT,
     GET_TICKERS,
     GET_TRADES,
     QUOTES_KEY,
     BookView,
     Candle,
+    Channel,
     Level,
     MarketQuery,
+    SnapshotQuery,
     Ticker,
     TickerQuery,
-    market_channel,
+    TopicKey,
 )
 from shared.contracts.operations import MARKET, Refused
 from shared.errors import Unavailable
 from shared.settings import ServiceSettings
 from tests.fake_engine import FakeEngine, accepted, closed, event, trade
+from tests.market_client import FollowedBook
 from tests.services import SECRETS, RunningService, running, service_settings
 
 DatabaseUrl = Callable[[str], str]
 ANNA, BEN = 1001, 1002
 BUY, SELL = Side.BUY, Side.SELL
 P150, P151 = 150_0000, 151_0000
+QUOTE: dict[str, Any] = {"symbol": "AAPL", "bid": P150 - 100, "ask": P151, "last": P150}
+"""After ``a_morning``."""
 
 
 @asynccontextmanager
@@ -46,7 +53,7 @@ async def market_data(engine: FakeEngine, url: str, redis_url: str) -> AsyncIter
     """The service beside a running engine, once it is ready."""
     async with running(engine.create_app, service_settings(ServiceSettings, "", redis_url)) as engine_service:
         settings = service_settings(
-            ServiceSettings, url, redis_url, matching_engine_url=engine_service.url, service_secret=SECRETS[MARKET]
+            Settings, url, redis_url, matching_engine_url=engine_service.url, service_secret=SECRETS[MARKET]
         )
         async with running(create_app, settings) as service:
             if not engine.away:
@@ -91,16 +98,15 @@ async def test_events_make_the_book_the_trades_and_the_ticker(database_url: Data
         await service.send(EXECUTIONS, events)
         book = await view(service, position=5)
         assert (book.bids, book.asks) == (levels((P150 - 100, 7, 1)), levels((P151, 5, 1)))
-        assert book.sequence == empty.sequence + 5
+        assert book.sequence > empty.sequence
         found = await service.answer(GET_TRADES, MarketQuery(symbol="AAPL", position=5))
         assert [(one.trade_id, one.price, one.quantity, one.side) for one in found.trades] == [(1, P150, 6, SELL)]
         tickers = await service.answer(GET_TICKERS, TickerQuery(position=5))
-        assert tickers.tickers == (
-            Ticker(symbol="AAPL", bid=P150 - 100, ask=P151, last=P150, volume=6),
-            Ticker(symbol="MSFT", bid=0, ask=0, last=0, volume=0),
-        )
+        traded = Ticker(**QUOTE, day_volume=6, open=P150, high=P150, low=P150, volume=6, trade_count=1)
+        none = dict.fromkeys(Ticker.__struct_fields__, 0)
+        assert tickers.tickers == (traded, Ticker(**none | {"symbol": "MSFT"}))  # type: ignore[arg-type]
         quote = json.loads(await service.redis.hget(QUOTES_KEY, "AAPL") or "null")
-        assert quote == {"symbol": "AAPL", "bid": P150 - 100, "ask": P151, "last": P150, "volume": 6}
+        assert quote == QUOTE
         assert service.spans.tree(events[0].traceparent) == {"update_book": {}}
         assert service.spans.tree(events[3].traceparent) == {"update_book": {"INSERT trades": {}, "INSERT candles": {}}}
 
@@ -118,49 +124,105 @@ async def test_unknown_symbols_are_refused(database_url: DatabaseUrl, redis_url:
             assert answer.code == "unknown_symbol"
 
 
-async def listen(redis_url: str, symbol: str) -> tuple["Redis", Any]:
-    redis = Redis.from_url(redis_url)
-    channel = redis.pubsub(ignore_subscribe_messages=True)
-    await channel.subscribe(market_channel(symbol))
-    await channel.get_message(timeout=5)
-    return redis, channel
+class Listener:
+    """Follows topics as a gateway does: first the channels in Valkey, then a snapshot of each."""
+
+    def __init__(self, service: RunningService, redis_url: str) -> None:
+        self._service = service
+        self._redis: Redis = Redis.from_url(redis_url)
+        self._pubsub = self._redis.pubsub(ignore_subscribe_messages=True)
+        self.snapshots: dict[str, Any] = {}
+
+    async def follow(self, *keys: TopicKey) -> None:
+        await self._pubsub.subscribe(*[key.valkey_channel for key in keys])
+        for _ in keys:
+            await self._pubsub.get_message(timeout=5)
+        for key in keys:
+            query = SnapshotQuery(channel=key.channel, symbol=key.symbol, interval=key.interval)
+            found = await self._service.answer(GET_SNAPSHOT, query)
+            self.snapshots[key.channel] = json.loads(bytes(found.message))
+
+    async def hear(self, kind: str, channel: Channel) -> dict[str, Any]:
+        """The next message of this kind of a channel; others are passed over."""
+        while True:
+            message = await self.next()
+            if (message["type"], message["channel"]) == (kind, channel):
+                return message
+
+    async def next(self) -> dict[str, Any]:
+        """The next message, once it is sure that it says in front what it is."""
+        async with asyncio.timeout(10):
+            while (heard := await self._pubsub.get_message(timeout=1)) is None:
+                pass
+        head, _, body = heard["data"].partition(b"\n")
+        message: dict[str, Any] = json.loads(body)
+        assert head.decode() == f"{message['type']} {message['sequence']}"
+        return message
+
+    async def close(self) -> None:
+        await self._pubsub.aclose()  # type: ignore[no-untyped-call]
+        await self._redis.aclose()
 
 
-async def test_deltas_lead_from_one_snapshot_to_the_next(database_url: DatabaseUrl, redis_url: str) -> None:
-    """A client that takes a snapshot and applies the deltas has the book, without a gap in the numbers."""
+async def test_updates_lead_on_from_a_snapshot(database_url: DatabaseUrl, redis_url: str) -> None:
+    """Whoever follows the books' channels ends where the book is, without a gap in the numbers."""
     async with market_data(FakeEngine(), database_url(MARKET), redis_url) as service:
-        redis, channel = await listen(redis_url, "AAPL")
-        sequence = (await view(service)).sequence
-        bids: dict[str, str] = {}
-        asks: dict[str, str] = {}
-        trades: list[dict[str, Any]] = []
+        listener = Listener(service, redis_url)
+        await listener.follow(*[TopicKey(channel, "AAPL") for channel in (Channel.L1, Channel.L2, Channel.L3)])
+        books = {Channel.L2: FollowedBook(), Channel.L3: FollowedBook()}
+        for channel, book in books.items():
+            book.hear(listener.snapshots[channel])
         events = a_morning(time.time_ns() // 1000)
         await service.send(EXECUTIONS, events[:3])
         await service.reached(EXECUTIONS, 3)
         await service.send(EXECUTIONS, events[3:], after=3)
-        async with asyncio.timeout(10):
-            target = (await view(service, position=5)).sequence
-            while sequence < target or not trades:
-                message = await channel.get_message(timeout=1)
-                if message is None:
-                    continue
-                content = json.loads(message["data"])
-                if content["type"] == "trades":
-                    trades += content["trades"]
-                    continue
-                if content["type"] == "book_reset" and content["sequence"] == sequence:
-                    continue  # of the start: the snapshot is no older than that
-                assert content["type"] == "book_delta"
-                assert content["first_sequence"] == sequence + 1
-                sequence = content["sequence"]
-                bids.update(content["bids"])
-                asks.update(content["asks"])
-        await redis.aclose()
-        assert {price: quantity for price, quantity in bids.items() if quantity != "0"} == {"149.99": "7"}
-        assert asks == {"151.00": "5"}
-        assert [(one["trade_id"], one["price"], one["quantity"], one["side"]) for one in trades] == [
-            ("1", "150.00", "6", "SELL")
-        ]
+        target = (await view(service, position=5)).sequence
+        best = listener.snapshots[Channel.L1]
+        while {book.sequence for book in books.values()} != {target}:
+            message = await listener.next()
+            if message["channel"] in books:
+                books[message["channel"]].hear(message)
+            elif message["sequence"] == best["sequence"] + 1:
+                best = message
+        for book in books.values():
+            assert (book.side("bids"), book.side("asks")) == ([("149.99", "7", 1)], [("151.00", "5", 1)])
+        assert books[Channel.L3].queue() == [("2", "bids", "149.99", "7"), ("3", "asks", "151.00", "5")]
+        assert (best["bid"], best["ask"]) == (["149.99", "7", 1], ["151.00", "5", 1])
+        await listener.close()
+
+
+async def test_trades_move_tape_candles_and_ticker(database_url: DatabaseUrl, redis_url: str) -> None:
+    """A trade is told once as such, and in its candles and the figures of 24 hours; snapshots have all of it later."""
+    async with market_data(FakeEngine(), database_url(MARKET), redis_url) as service:
+        listener = Listener(service, redis_url)
+        minute = TopicKey(Channel.CANDLES, "AAPL", "1m")
+        tape, ticker = TopicKey(Channel.TRADES, "AAPL"), TopicKey(Channel.TICKER, "AAPL")
+        await listener.follow(tape, ticker, minute)
+        assert listener.snapshots[Channel.TRADES]["trades"] == []
+        assert listener.snapshots[Channel.TICKER]["last"] is None
+        time_us = time.time_ns() // 1000
+        await service.send(EXECUTIONS, a_morning(time_us))
+        trade = {"trade_id": "1", "price": "150.00", "quantity": "6", "side": "SELL", "time_us": time_us}
+        assert (await listener.hear("update", Channel.TRADES))["trades"] == [trade]
+        candle = (await listener.hear("update", Channel.CANDLES))["candles"][0]
+        assert (candle["start_s"], candle["close"], candle["volume"]) == (time_us // 60_000_000 * 60, "150.00", "6")
+        told = await listener.hear("update", Channel.TICKER)
+        assert (told["last"], told["high"], told["change"], told["volume"]) == ("150.00", "150.00", "0.00", "6")
+        await listener.follow(tape, ticker, minute)
+        assert listener.snapshots[Channel.TRADES]["trades"] == [trade]
+        assert listener.snapshots[Channel.CANDLES]["candles"] == [candle]
+        assert listener.snapshots[Channel.TICKER]["volume"] == "6"
+        await listener.close()
+
+
+async def test_a_quiet_topic_has_a_heartbeat(database_url: DatabaseUrl, redis_url: str) -> None:
+    """Who follows a topic in which nothing happens is told its sequence, and so that nothing was missed."""
+    async with market_data(FakeEngine(), database_url(MARKET), redis_url) as service:
+        listener = Listener(service, redis_url)
+        await listener.follow(TopicKey(Channel.SESSION, "MSFT"))
+        beat = await listener.hear("heartbeat", Channel.SESSION)
+        assert beat["sequence"] == listener.snapshots[Channel.SESSION]["sequence"]
+        await listener.close()
 
 
 async def test_a_start_takes_the_engines_book(database_url: DatabaseUrl, redis_url: str) -> None:
@@ -191,7 +253,7 @@ async def test_a_restart_keeps_trades_and_starts_a_higher_sequence(database_url:
         assert after.bids == before.bids
         assert after.sequence > before.sequence + 1
         ticker = (await service.answer(GET_TICKERS, TickerQuery(position=5))).tickers[0]
-        assert (ticker.last, ticker.volume) == (P150, 6)
+        assert (ticker.last, ticker.day_volume, ticker.volume) == (P150, 6, 6)
 
 
 @pytest.mark.parametrize(
@@ -200,10 +262,11 @@ async def test_a_restart_keeps_trades_and_starts_a_higher_sequence(database_url:
     ids=["crossed", "unknown maker"],
 )
 async def test_a_book_that_can_not_be_is_taken_anew(database_url: DatabaseUrl, redis_url: str, wrong: Any) -> None:
-    """Where events contradict the book, it is read from the engine again, and listeners are told to do the same."""
+    """Where events contradict the book, it is read from the engine again, and listeners are given it as a snapshot."""
     engine = FakeEngine()
     async with market_data(engine, database_url(MARKET), redis_url) as service:
-        redis, channel = await listen(redis_url, "AAPL")
+        listener = Listener(service, redis_url)
+        await listener.follow(TopicKey(Channel.L2, "AAPL"))
         await service.send(EXECUTIONS, [event(1, accepted(1, ANNA, BUY, P150, 10))])
         before = await view(service, position=1)
         orders = (RestingOrder(order_id=2, user_id=ANNA, side=BUY, price=P150 - 100, open_quantity=7),)
@@ -212,13 +275,9 @@ async def test_a_book_that_can_not_be_is_taken_anew(database_url: DatabaseUrl, r
         after = await view(service, position=2)
         assert (after.bids, after.asks) == (levels((P150 - 100, 7, 1)), ())
         assert after.sequence > before.sequence + 1
-        reset = 0
-        async with asyncio.timeout(10):
-            while reset <= before.sequence:
-                if (message := await channel.get_message(timeout=1)) is not None:
-                    content = json.loads(message["data"])
-                    reset = content["sequence"] if content["type"] == "book_reset" else reset
-        await redis.aclose()
+        pushed = await listener.hear("snapshot", Channel.L2)
+        assert (pushed["sequence"], pushed["bids"]) == (after.sequence, [["149.99", "7", 1]])
+        await listener.close()
 
 
 async def test_candles_of_any_interval_add_up_the_trades(database_url: DatabaseUrl, redis_url: str) -> None:
@@ -291,7 +350,7 @@ async def test_events_that_come_again_change_nothing(database_url: DatabaseUrl, 
         assert after.bids == before.bids
         assert after.asks == levels((P151, 6, 2))
         ticker = (await service.answer(GET_TICKERS, TickerQuery(position=6))).tickers[0]
-        assert ticker.volume == 6
+        assert (ticker.day_volume, ticker.volume) == (6, 6)
         assert await connection.fetchval("SELECT sum(volume) FROM market_data.candles WHERE interval_s = 60") == 6
         await connection.close()
 

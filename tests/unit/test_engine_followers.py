@@ -8,14 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.market_data.book import MarketBook
+from services.market_data.tape import Tape, trades_of
+from services.market_data.topics import SymbolTopics
 from services.matching_engine.commands import Amend, Cancel, CancelAll, Command, Expire, Place, SetSession
 from services.matching_engine.engine import Engine
 from services.risk_manager.effects import effects_of
 from shared.contracts.codes import OrderType, SelfTrade, Session, Side, TimeInForce
 from shared.contracts.engine import BookState
 from shared.contracts.events import EngineEvent, Trade
+from shared.contracts.market import Channel, Ticker
+from shared.contracts.money import money_text
 from shared.ids import COUNTER_BITS, EPOCH_MS, NODE_BITS
 from tests.fake_engine import AAPL
+from tests.market_client import FollowedBook
 
 START_US = EPOCH_MS * 1000 + 10**12
 FIRST_ID = 10**9 << (NODE_BITS + COUNTER_BITS)
@@ -170,36 +175,45 @@ def state_of(engine: Engine) -> BookState:
 @given(mornings)
 def test_the_market_view_is_the_engines_book(wishes: Morning) -> None:
     """After every event the view is the engine's book, its session too, and not crossed while there is trading."""
-    engine, placed, view = Engine([AAPL]), list[Place](), MarketBook("AAPL", 0, 0)
+    engine, placed, view = Engine([AAPL]), list[Place](), MarketBook("AAPL", 0)
     for number, wish in enumerate(wishes):
         _, event = engine.apply(command(number, wish, placed))
         if event is not None:
             view.apply(event)
             view.check()
-            fresh = MarketBook.of_state(state_of(engine), 0)
+            fresh = MarketBook.of_state(state_of(engine))
             assert (view.depth(100), view.status) == (fresh.depth(100), fresh.status)
+            assert view.orders() == fresh.orders()
 
 
 @settings(deadline=None)
-@given(mornings, st.integers(1, 9))
-def test_deltas_add_up_to_the_book(wishes: Morning, every: int) -> None:
-    """Whoever applies every delta has the book, and each delta's numbers follow on the one before."""
-    _, events = run(wishes)
-    view = MarketBook("AAPL", 0, 100)
-    sides: tuple[dict[int, int], dict[int, int]] = ({}, {})
-    sequence = 100
+@given(mornings, st.integers(1, 9), st.integers(0, 9))
+def test_messages_lead_to_the_book(wishes: Morning, every: int, late: int) -> None:
+    """Whoever takes a snapshot at any time and follows the messages has the engine's book, and each order's place."""
+    engine, events = run(wishes)
+    book, tape = MarketBook("AAPL", 0), Tape(day=0)
+    topics = SymbolTopics(book, tape, lambda: Ticker(**dict.fromkeys(Ticker.__struct_fields__, 0)), 100)  # type: ignore[arg-type]
+    followed = {Channel.L2: FollowedBook(), Channel.L3: FollowedBook()}
     for number, event in enumerate(events, 1):
-        view.apply(event)
+        book.apply(event)
         if number % every and number < len(events):
             continue
-        if (delta := view.take_delta()) is not None:
-            assert delta.first_sequence == sequence + 1
-            sequence = delta.sequence
-            sides[0].update(delta.bids)
-            sides[1].update(delta.asks)
-    seen = [{price: quantity for price, quantity in side.items() if quantity} for side in sides]
-    assert seen == [{level.price: level.quantity for level in side} for side in view.depth(100)]
-    assert sequence == view.sequence
+        for message in topics.seal(trades_of([event]), event.time_us):
+            content = msgspec.json.decode(message.payload.partition(b"\n")[2])
+            if content["channel"] in followed:
+                followed[content["channel"]].hear(content)
+        if number >= late:
+            for channel, client in followed.items():
+                if client.sequence < 0 and (found := topics.snapshot(channel, "")):
+                    client.hear(msgspec.json.decode(found.message))
+    for channel, client in followed.items():
+        if client.sequence >= 0:
+            assert client.sequence == topics.sequence(channel)
+            for side, levels in zip(("bids", "asks"), MarketBook.of_state(state_of(engine)).depth(100), strict=True):
+                assert client.side(side) == [(money_text(r.price), str(r.quantity), r.order_count) for r in levels]
+    if followed[Channel.L3].sequence >= 0:
+        queues = MarketBook.of_state(state_of(engine)).orders()
+        assert [row[0] for row in followed[Channel.L3].queue()] == [str(one[0]) for queue in queues for one in queue]
 
 
 @settings(deadline=None)

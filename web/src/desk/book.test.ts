@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { applyDelta, bookFrom, sweep } from "./book";
+import { bookFrom, OPEN, sweep, updated } from "./book";
 
 const start = bookFrom({
   symbol: "AAPL",
   sequence: 10,
   bids: [["149.90", "5", 1], ["150.00", "10", 2]],
   asks: [["150.20", "7", 1], ["150.10", "3", 1]],
-});
+}, OPEN);
 const prices = (levels: readonly { price: bigint }[]) => levels.map((level) => level.price);
 
 describe("a book", () => {
@@ -15,35 +15,29 @@ describe("a book", () => {
     expect(prices(start.asks)).toEqual([1_501_000n, 1_502_000n]);
   });
 
-  it("takes changed, new and vanished levels from the delta that follows", () => {
-    const next = applyDelta(start, {
+  it("takes changed, new and vanished levels from the update that follows", () => {
+    const next = updated(start, {
       symbol: "AAPL",
-      first_sequence: 11,
-      sequence: 13,
-      bids: [["150.00", "0"], ["149.95", "4"]],
-      asks: [["150.10", "9"]],
+      sequence: 11,
+      bids: [["150.00", "0", 0], ["149.95", "4", 1]],
+      asks: [["150.10", "9", 2]],
     });
-    expect(next?.sequence).toBe(13);
+    expect(next?.sequence).toBe(11);
     expect(next?.bids).toEqual([{ price: 1_499_500n, quantity: 4 }, { price: 1_499_000n, quantity: 5 }]);
     expect(next?.asks[0]).toEqual({ price: 1_501_000n, quantity: 9 });
   });
 
-  it("is not touched by a delta that it contains already", () => {
-    const old = { symbol: "AAPL", first_sequence: 9, sequence: 10, bids: [["1.00", "1"]] as const, asks: [] };
-    expect(applyDelta(start, old)).toBe(start);
+  it("is not touched by an update that it contains already", () => {
+    expect(updated(start, { symbol: "AAPL", sequence: 10, bids: [["1.00", "1", 1]], asks: [] })).toBe(start);
   });
 
-  it("keeps its session until a delta names another", () => {
-    const delta = { symbol: "AAPL", first_sequence: 11, sequence: 11, bids: [], asks: [] };
-    const indication = { price: "150.00", volume: 10, imbalance: 0, side: null };
-    const halted = applyDelta(start, { ...delta, session: "PRE_OPEN", indication });
-    expect(halted).toMatchObject({ session: "PRE_OPEN", indication });
-    expect(halted && applyDelta(halted, { ...delta, first_sequence: 12, sequence: 12 })).toMatchObject({ session: "PRE_OPEN", indication });
-    expect(halted && applyDelta(halted, { ...delta, first_sequence: 12, sequence: 12, session: "CONTINUOUS", indication: null })).toMatchObject({ session: "CONTINUOUS", indication: null });
+  it("keeps its session", () => {
+    const halted = bookFrom({ symbol: "AAPL", sequence: 10, bids: [], asks: [] }, { ...OPEN, session: "HALTED" });
+    expect(updated(halted, { symbol: "AAPL", sequence: 11, bids: [], asks: [] })).toMatchObject({ session: "HALTED" });
   });
 
-  it("refuses a delta after a gap", () => {
-    expect(applyDelta(start, { symbol: "AAPL", first_sequence: 12, sequence: 12, bids: [], asks: [] })).toBeNull();
+  it("refuses an update after a gap", () => {
+    expect(updated(start, { symbol: "AAPL", sequence: 12, bids: [], asks: [] })).toBeNull();
   });
 });
 

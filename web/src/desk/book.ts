@@ -1,8 +1,8 @@
 /**
- * An order book from a snapshot and the deltas after it (services/market_data/feed.py). Pure.
+ * An order book from a snapshot and the updates after it (docs/market-data.md). Pure.
  *
- * A delta follows on exactly one sequence number. One that is older than the book says nothing new; one that leaves a
- * gap means that something was missed, and then only a fresh snapshot is right.
+ * An update follows on exactly one sequence number. One that is not newer than the book says nothing new; one that leaves
+ * a gap means that something was missed, and then only a fresh snapshot is right.
  */
 
 import { money } from "../shared/money";
@@ -14,7 +14,7 @@ export interface Level {
   readonly quantity: number;
 }
 
-/** The auction as it would be now. */
+/** The auction as it would be now (channel `session`). */
 export interface Indication {
   readonly price: string;
   readonly volume: number;
@@ -29,6 +29,8 @@ export interface Status {
   readonly indication: Indication | null;
 }
 
+export const OPEN: Status = { session: "CONTINUOUS", indication: null };
+
 export interface Book extends Status {
   readonly symbol: string;
   readonly sequence: number;
@@ -39,41 +41,25 @@ export interface Book extends Status {
 
 type RawLevel = readonly [price: string, quantity: string, ...rest: readonly unknown[]];
 
-export interface Snapshot extends Partial<Status> {
+/** A snapshot, or an update: then only the levels that changed, with what they are now. */
+export interface Levels {
   readonly symbol: string;
   readonly sequence: number;
   readonly bids: readonly RawLevel[];
   readonly asks: readonly RawLevel[];
 }
 
-export interface Delta extends Snapshot {
-  readonly first_sequence: number;
+export function bookFrom(snapshot: Levels, status: Status): Book {
+  const { symbol, sequence } = snapshot;
+  return { symbol, sequence, ...status, bids: merged([], snapshot.bids, -1), asks: merged([], snapshot.asks, 1) };
 }
 
-export function bookFrom(snapshot: Snapshot): Book {
-  return {
-    symbol: snapshot.symbol,
-    sequence: snapshot.sequence,
-    session: snapshot.session ?? "CONTINUOUS",
-    indication: snapshot.indication ?? null,
-    bids: merged([], snapshot.bids, -1),
-    asks: merged([], snapshot.asks, 1),
-  };
-}
-
-/** The book after a delta: the same book for one it knows already, null where there is a gap. */
-export function applyDelta(book: Book, delta: Delta): Book | null {
-  if (delta.sequence <= book.sequence) return book;
-  if (delta.first_sequence > book.sequence + 1) return null;
-  return {
-    symbol: book.symbol,
-    sequence: delta.sequence,
-    // A delta that names the session tells the indication too; one that does not leaves both as they are.
-    session: delta.session ?? book.session,
-    indication: delta.session === undefined ? book.indication : (delta.indication ?? null),
-    bids: merged(book.bids, delta.bids, -1),
-    asks: merged(book.asks, delta.asks, 1),
-  };
+/** The book after an update: the same book for one it knows already, null where there is a gap. */
+export function updated(book: Book, update: Levels): Book | null {
+  const { sequence } = update;
+  if (sequence <= book.sequence) return book;
+  if (sequence !== book.sequence + 1) return null;
+  return { ...book, sequence, bids: merged(book.bids, update.bids, -1), asks: merged(book.asks, update.asks, 1) };
 }
 
 /** Levels with the changed ones put in, replaced or (at quantity "0") taken out. `direction` 1 sorts upwards. */

@@ -2,10 +2,10 @@
  * The socket to the gateway (services/client_gateway/socket.py): what one follows, kept up through lost connections.
  *
  * The feed remembers what was asked for and asks again on each new connection. A book whose sequence breaks is asked for
- * anew, so that its reader only ever sees whole books.
+ * anew, so that its reader only ever sees whole books. The messages are those of docs/market-data.md.
  */
 
-import { applyDelta, type Book, bookFrom, type Delta, type Snapshot } from "./book";
+import { type Book, bookFrom, type Levels, OPEN, type Status, updated } from "./book";
 import type { Notice } from "./types";
 
 export type Connection = "connecting" | "live" | "lost";
@@ -28,15 +28,19 @@ export interface Listener {
   onRefused(code: string, detail: string): void;
 }
 
+type Content =
+  | ({ readonly channel: "L2" } & Levels)
+  | ({ readonly channel: "session"; readonly symbol: string } & Status)
+  | { readonly channel: "trades"; readonly symbol: string; readonly trades: readonly FeedTrade[] };
+
 type Message =
-  | ({ readonly type: "book_snapshot" } & Snapshot)
-  | ({ readonly type: "book_delta" } & Delta)
-  | { readonly type: "book_reset"; readonly symbol: string }
-  | { readonly type: "trades"; readonly symbol: string; readonly trades: readonly FeedTrade[] }
+  | ({ readonly type: "snapshot" | "update" } & Content)
   | { readonly type: "error"; readonly code: string; readonly detail: string }
-  | { readonly type: "authenticated" | "subscribed" | "unsubscribed" | "pong" }
+  | { readonly type: "authenticated" | "subscribed" | "unsubscribed" | "pong" | "heartbeat" | "interrupted" }
   | Notice;
 
+/** Of the one symbol whose book is shown. */
+const BOOK_CHANNELS = ["session", "L2"] as const;
 const OWN = new Set(["order", "trade", "reduced", "amended", "triggered"]);
 const RETRY_MIN_MS = 500;
 const RETRY_MAX_MS = 10_000;
@@ -49,6 +53,7 @@ export class Feed {
   private bookOf = "";
   private tradesOf = new Set<string>();
   private book: Book | null = null;
+  private status: Status = OPEN;
   private retryMs = RETRY_MIN_MS;
   private wasLive = false;
   private heardAtMs = 0;
@@ -85,10 +90,10 @@ export class Feed {
   /** The one book to follow. */
   followBook(symbol: string): void {
     if (symbol === this.bookOf) return;
-    if (this.bookOf) this.say({ type: "unsubscribe", channel: "book", symbol: this.bookOf });
+    const before = this.bookOf;
+    if (before) for (const channel of BOOK_CHANNELS) this.say({ type: "unsubscribe", channel, symbol: before });
     this.bookOf = symbol;
-    this.book = null;
-    this.say({ type: "subscribe", channel: "book", symbol });
+    this.resync();
   }
 
   followTrades(symbols: readonly string[]): void {
@@ -116,10 +121,9 @@ export class Feed {
   private opened(): void {
     this.retryMs = RETRY_MIN_MS;
     this.heardAtMs = Date.now();
-    this.book = null;
     if (this.token) this.say({ type: "auth", token: this.token });
     for (const symbol of this.tradesOf) this.say({ type: "subscribe", channel: "trades", symbol });
-    if (this.bookOf) this.say({ type: "subscribe", channel: "book", symbol: this.bookOf });
+    if (this.bookOf) this.resync();
     clearInterval(this.ping);
     this.ping = setInterval(() => this.beat(), PING_MS);
     this.listener.onConnection("live");
@@ -148,17 +152,9 @@ export class Feed {
   private hear(message: Message): void {
     this.heardAtMs = Date.now();
     switch (message.type) {
-      case "book_snapshot":
-        if ("bids" in message && message.symbol === this.bookOf) this.show(bookFrom(message));
-        return;
-      case "book_delta":
-        if ("first_sequence" in message && message.symbol === this.book?.symbol) this.follow(this.book, message);
-        return;
-      case "book_reset":
-        if ("symbol" in message && message.symbol === this.bookOf) this.resync();
-        return;
-      case "trades":
-        if ("trades" in message) this.listener.onTrades(message.symbol, message.trades);
+      case "snapshot":
+      case "update":
+        if ("channel" in message) this.take(message);
         return;
       case "error":
         if ("code" in message) this.listener.onRefused(message.code, message.detail);
@@ -168,10 +164,18 @@ export class Feed {
     }
   }
 
-  private follow(book: Book, delta: Delta): void {
-    const next = applyDelta(book, delta);
-    if (next === null) this.resync();
-    else this.show(next);
+  private take(message: { readonly type: "snapshot" | "update" } & Content): void {
+    if (message.channel === "trades") this.listener.onTrades(message.symbol, message.trades);
+    else if (message.symbol !== this.bookOf) return;
+    else if (message.channel === "session") {
+      this.status = { session: message.session, indication: message.indication };
+      if (this.book) this.show({ ...this.book, ...this.status });
+    } else if (message.type === "snapshot") this.show(bookFrom(message, this.status));
+    else if (this.book) {
+      const next = updated(this.book, message);
+      if (next === null) this.resync();
+      else this.show(next);
+    }
   }
 
   private show(book: Book): void {
@@ -181,7 +185,8 @@ export class Feed {
 
   private resync(): void {
     this.book = null;
-    this.say({ type: "subscribe", channel: "book", symbol: this.bookOf });
+    this.status = OPEN;
+    for (const channel of BOOK_CHANNELS) this.say({ type: "subscribe", channel, symbol: this.bookOf });
   }
 
   private say(message: object): void {

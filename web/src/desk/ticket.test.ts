@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { bookFrom } from "./book";
+import { bookFrom, OPEN } from "./book";
 import { type Draft, judge, type Market, NEW_DRAFT, withType } from "./ticket";
 
 const market: Market = {
@@ -7,7 +7,7 @@ const market: Market = {
     symbol: "AAPL", name: "Apple", tick_size: "0.05", lot_size: 10, maker_fee_ppm: 0, taker_fee_ppm: 0, reference_price: "150.00",
     bid: null, ask: null, last: null, volume: 0,
   },
-  book: bookFrom({ symbol: "AAPL", sequence: 1, bids: [["149.00", "50"]], asks: [["150.00", "20"], ["151.00", "100"]] }),
+  book: bookFrom({ symbol: "AAPL", sequence: 1, bids: [["149.00", "50"]], asks: [["150.00", "20"], ["151.00", "100"]] }, OPEN),
   balances: [
     { asset: "USD", total: "5000.00", held: "0.00", available: "5000.00" },
     { asset: "AAPL", total: "30", held: "10", available: "20" },
