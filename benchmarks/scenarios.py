@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from benchmarks.connection import Address
+from benchmarks.fanout import READERS, Fanout
 from benchmarks.loops import OnStart, closed_loop, open_loop
 from benchmarks.metrics import mean_batches, read_batches
 from benchmarks.processes import GENERATOR, Processes, Usage
@@ -115,6 +116,14 @@ class Bench:
         """The mix at a set rate, latency from the time that each request was due."""
         return await self._open(f"open loop, {rate_per_s:.0f} requests/s", rate_per_s, OPEN_CONNECTIONS, self.plan)
 
+    async def fanout(self) -> Result:
+        """1,000 readers of one book that takes 1,000 orders a second."""
+        fanout = Fanout(self.address, self.plan.warm_up_s, self.plan.seconds)
+        result = await self.measure(f"fan-out, {READERS} readers", fanout.run)
+        result.figures["readers"] = fanout.found
+        result.note = fanout.note()
+        return result
+
     async def _closed(self, name: str, connections: int, batch: int = 0) -> Result:
         def run(on_start: OnStart) -> Awaitable[Tally]:
             plan = self.plan
@@ -177,4 +186,5 @@ def scenarios(bench: Bench) -> dict[str, list[Scenario]]:
         "batch": [bench.batch],
         "open": [bench.open],
         "overload": [bench.overload],
+        "fanout": [bench.fanout],
     }

@@ -20,10 +20,14 @@ class SetupError(Exception):
     """The exchange refused a step of the set-up. The text says which, with its own words."""
 
 
-async def make_traders(address: Address, count: int = USERS, seed: int = SEED) -> list[Trader]:
-    """Registers and funds ``count`` users and gives back who trades for them. Raises SetupError, OSError."""
+async def make_traders(address: Address, count: int = USERS, seed: int = SEED, only: str = "") -> list[Trader]:
+    """Registers and funds ``count`` users and gives back who trades for them, ``only`` one symbol or all.
+
+    Raises SetupError, OSError.
+    """
     async with address.connection() as connection:
-        mids = Mids(await _instruments(address, connection), seed)
+        listed = await _instruments(address, connection)
+        mids = Mids([one for one in listed if only in ("", one.symbol)], seed)
         run = secrets.token_hex(4)
         traders = []
         for number in range(count):
