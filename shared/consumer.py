@@ -11,11 +11,13 @@ from typing import Any, Protocol
 
 import msgspec
 import structlog
+from prometheus_client import Counter
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from shared.contracts.events import Stream
 from shared.errors import Unavailable
+from shared.metrics import Histogram
 from shared.outbox import FIELD, positions_key, rewind_key
 from shared.postgres import Connection, Database
 
@@ -31,6 +33,9 @@ RETRY_S = 0.3
 REPORT_S = 1.0
 SAFE_AFTER_S = 3.0
 """A relaxed commit is on disk well before this (three times PostgreSQL's wal_writer_delay of 200 ms)."""
+
+EVENTS = Counter("outcry_events_total", "Events that took effect", ["stream"])
+EVENT_SECONDS = Histogram("outcry_event_batch_seconds", "Time in which a batch of events took effect", ["stream"])
 
 AfterCommit = Callable[[], Awaitable[None]]
 
@@ -54,6 +59,8 @@ class Consumer:
         gather_s: float = GATHER_S,
     ) -> None:
         self._gather_s = gather_s
+        self._seconds = EVENT_SECONDS.labels(stream.name)
+        self._events = EVENTS.labels(stream.name)
         self._database = database
         self._redis = redis
         self._stream = stream
@@ -135,6 +142,7 @@ class Consumer:
             return
         events = [self._decode(payload) for _, payload in entries]
         last = entries[-1][0]
+        started = time.perf_counter()
         async with self._database.transaction(durable=False) as connection:
             publish = await self._handle(connection, events)
             moved = await connection.execute(
@@ -142,6 +150,8 @@ class Consumer:
             )
             if moved != "UPDATE 1":
                 raise Unavailable(self._service, "its position is another than it thought")
+        self._seconds.observe(time.perf_counter() - started, getattr(events[0], "traceparent", ""))
+        self._events.inc(len(events))
         self.position = last
         self._unsafe.append((time.monotonic(), last))
         self._tell()

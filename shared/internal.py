@@ -11,12 +11,13 @@ from typing import Any
 import msgspec
 import structlog
 from opentelemetry.trace import Span
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter
 
 from shared.auth import ServiceCredentials
 from shared.consumer import Consumer
 from shared.contracts.operations import A, I, Operation, Refused
 from shared.errors import Problem, Unavailable
+from shared.metrics import Histogram
 from shared.server import Answer, Request, Route
 from shared.tracing import ItemAttributes, item_spans
 from shared.web import bug_problem, problem_body, unavailable_problem
@@ -29,9 +30,11 @@ BODY_BYTES_MAX = 16 * 1024 * 1024
 """Far above any batch. What is larger is no call of ours."""
 
 CALLS = Counter("outcry_calls_total", "Items of internal calls by outcome", ["operation", "outcome"])
+"""``ok``, ``refused`` (a no by the rules) or ``failed`` (an outage or a bug)."""
+
 CALL_SECONDS = Histogram("outcry_call_seconds", "Time to serve one batch", ["operation"])
 BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-BATCH_ITEMS = Histogram("outcry_batch_items", "Items in a batch", ["operation"], buckets=BATCH_BUCKETS)
+BATCH_ITEMS = Histogram("outcry_batch_items", "Items in a batch", ["operation"], BATCH_BUCKETS)
 
 _encode = msgspec.json.Encoder().encode
 
@@ -55,6 +58,7 @@ class Endpoint:
         self._items = BATCH_ITEMS.labels(operation.name)
         self._ok = CALLS.labels(operation.name, "ok")
         self._refused = CALLS.labels(operation.name, "refused")
+        self._failed = CALLS.labels(operation.name, "failed")
 
     async def serve(self, body: bytes) -> bytes:
         """The answers to a list of items. Raises Problem for what is no such list, Unavailable in an outage."""
@@ -64,14 +68,22 @@ class Endpoint:
             expected = self.operation.item.__name__
             raise Problem(400, "invalid_items", f"Send a JSON list of {expected}: {error}.") from error
         started = time.perf_counter()
-        answers = await self._answer(items) if items else []
-        self._seconds.observe(time.perf_counter() - started)
+        try:
+            answers = await self._answer(items) if items else []
+        except Exception:
+            self._failed.inc(len(items))
+            raise
+        self._seconds.observe(time.perf_counter() - started, self._trace_of(items))
         self._items.observe(len(items))
         refused = sum(1 for answer in answers if type(answer) is Refused)
         if refused:
             self._refused.inc(refused)
         self._ok.inc(len(answers) - refused)
         return _encode(answers)
+
+    def _trace_of(self, items: Sequence[Any]) -> str:
+        """The trace that stands for a batch: that of its first item."""
+        return items[0].traceparent if items and self.operation.traced else ""
 
     async def _answer(self, items: Sequence[Any]) -> Sequence[Any]:
         """All at once; where that fails, but for an outage, one by one, so that a bad item fails alone."""

@@ -1,4 +1,7 @@
-"""Structured logs: one JSON object a line on standard output, with the ids of the trace that it belongs to."""
+"""Structured logs: one JSON object a line on standard output, with the ids of the trace that it belongs to.
+
+Nothing sensitive is in them: the redactor of the spans cleans them, too.
+"""
 
 import logging
 import sys
@@ -7,12 +10,20 @@ from typing import Any
 import structlog
 from opentelemetry import trace
 
+from shared.tracing.redact import redact_attributes
+
 
 def _add_trace(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     context = trace.get_current_span().get_span_context()
     if context.is_valid:
         event["trace_id"] = f"{context.trace_id:032x}"
         event["span_id"] = f"{context.span_id:016x}"
+    return event
+
+
+def _redact(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Messages and stack traces may quote what somebody sent."""
+    redact_attributes(event)  # type: ignore[arg-type]
     return event
 
 
@@ -27,6 +38,7 @@ def setup_logs(service: str) -> None:
     ]
     render: list[structlog.typing.Processor] = [
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        _redact,
         structlog.processors.JSONRenderer(),
     ]
     handler = logging.StreamHandler(sys.stdout)

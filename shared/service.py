@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import structlog
-from fastapi import FastAPI, Response
-from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
+from fastapi import FastAPI, Request, Response
+from prometheus_client import Gauge
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from shared.auth import ServiceCredentials
 from shared.batching import Clients
@@ -26,6 +26,7 @@ from shared.contracts.operations import A, I, Operation
 from shared.errors import Unavailable
 from shared.internal import Endpoint, Serve, internal_route
 from shared.logs import setup_logs
+from shared.metrics import PROCESS, exposition
 from shared.openapi import describe_operation
 from shared.outbox import Outbox
 from shared.postgres import Database, migrate
@@ -45,6 +46,7 @@ SOCKET_MESSAGE_BYTES_MAX = 1024 * 1024
 """A larger message ends its connection; what is only larger than allowed is answered by the application."""
 
 POSITION = Gauge("outcry_stream_position", "Last event that has taken effect here", ["stream"])
+BACKLOG = Gauge("outcry_stream_backlog", "Published events that have not taken effect here yet", ["stream"])
 
 
 class Service:
@@ -55,6 +57,7 @@ class Service:
     ) -> None:
         """``untraced``: paths beside those of health whose requests make no spans; "/x/" means all below it."""
         setup_logs(name)
+        PROCESS.service = name
         setup_tracing(name, ValkeyTriggers(settings.redis_url.get_secret_value()))
         self.name = name
         self.settings = settings
@@ -72,6 +75,7 @@ class Service:
         self._starts: list[Callable[[], Awaitable[None]]] = []
         self._loops: list[Callable[[], Coroutine[Any, Any, None]]] = []
         self._checks: dict[str, Callable[[], Awaitable[Any]]] = {}
+        self._measures: list[Callable[[], None]] = []
         self.app = FastAPI(title=f"Outcry {name}", lifespan=self._lifespan)
         install_problems(self.app)
         instrument_fastapi(self.app, (*EXCLUDED, *untraced))
@@ -126,6 +130,10 @@ class Service:
         """Adds to what ``/ready`` asks. A probe that raises makes the service not ready."""
         self._checks[name] = probe
 
+    def measure(self, measure: Callable[[], None]) -> None:
+        """Runs before figures are given out: for gauges that are cheaper to read now than to keep up to date."""
+        self._measures.append(measure)
+
     # Its life
 
     @asynccontextmanager
@@ -172,11 +180,17 @@ class Service:
             return json_response({"ready": fine, "checks": found}, 200 if fine else 503)
 
         @self.app.get("/metrics", tags=["health"])
-        async def metrics() -> Response:
-            """Figures for Prometheus."""
+        async def metrics(request: Request) -> Response:
+            """Figures for Prometheus; as OpenMetrics, with traces as exemplars, for who accepts that."""
             for consumer in self.consumers:
                 POSITION.labels(consumer.stream.name).set(consumer.position)
-            return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+                newest = await _newest(self.redis, consumer.stream)
+                if newest is not None:
+                    BACKLOG.labels(consumer.stream.name).set(max(0, newest - consumer.position))
+            for measure in self._measures:
+                measure()
+            body, content_type = exposition(request.headers.get("accept", ""))
+            return Response(body, media_type=content_type)
 
 
 async def _patiently(step: Callable[[], Awaitable[Any]], limit_s: float = 30.0) -> None:
@@ -191,6 +205,17 @@ async def _patiently(step: Callable[[], Awaitable[Any]], limit_s: float = 30.0) 
                 raise
             log.info("waiting to start", error=str(error))
             await asyncio.sleep(0.1)
+
+
+async def _newest(redis: Redis, stream: Stream) -> int | None:
+    """The last event that was published; None while nobody can tell."""
+    try:
+        info = await asyncio.wait_for(redis.xinfo_stream(stream.name), 1)
+    except ResponseError:  # there is no such stream yet
+        return 0
+    except (RedisError, OSError, TimeoutError):
+        return None
+    return int(info["last-generated-id"].split(b"-")[0])
 
 
 async def _probe(probe: Callable[[], Awaitable[Any]]) -> str:

@@ -21,12 +21,17 @@ from shared.batching import Clients
 from shared.contracts.operations import A, I, Operation, Refused
 from shared.contracts.users import VERIFY_TOKEN, Identity, Token
 from shared.errors import Problem, Unavailable
+from shared.metrics import Histogram
 from shared.openapi import describe
 from shared.server import Answer, Request, Route, direct_table
 from shared.tracing import current_traceparent
 from shared.web import bug_response, problem_response, unavailable_response
 
 TOLD_MAX = 200_000
+
+REQUEST_SECONDS = Histogram(
+    "outcry_http_request_seconds", "Time to answer a client's request", ["method", "route", "status"]
+)
 
 REFUSAL_STATUS = {
     "order_not_found": 404,
@@ -147,7 +152,8 @@ class Api:
         decode = msgspec.json.Decoder(body).decode if body is not None else None
 
         async def serve(request: Request) -> Answer:
-            verdict = self._by_address.take(request.address, time.monotonic())
+            started = time.monotonic()
+            verdict = self._by_address.take(request.address, started)
             try:
                 _pass(verdict)
                 identity = NOBODY
@@ -164,6 +170,8 @@ class Api:
                 response = unavailable_response(error)
             except Exception as error:
                 response = bug_response(error)
+            seconds = REQUEST_SECONDS.labels(method, path, str(response.status_code))
+            seconds.observe(time.monotonic() - started, current_traceparent())
             return _answer(response, verdict)
 
         self._table.add(Route(method, path, serve, traced=True, body_bytes_max=self._body_bytes_max))

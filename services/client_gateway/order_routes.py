@@ -9,6 +9,7 @@ import structlog
 from fastapi import Response
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind
+from prometheus_client import Counter
 
 from services.client_gateway.amendment import Amendment, new_terms
 from services.client_gateway.api import Api, Call, Nothing, Told, read_body, refusal
@@ -36,6 +37,11 @@ from shared.tracing import current_traceparent, item_spans
 from shared.web import json_response, problem_body, trace_id
 
 log = structlog.get_logger()
+
+ORDERS = Counter("outcry_orders_total", "Orders by outcome, and why not", ["outcome", "code"])
+"""Outcomes are accepted, repeated (the answer was given before), refused and failed."""
+
+ACCEPTED, REPEATED = ORDERS.labels("accepted", ""), ORDERS.labels("repeated", "")
 
 
 class OrderRoutes:
@@ -89,6 +95,20 @@ class OrderRoutes:
             return {"status": status, "order": view}
 
     async def _place(self, call: Call, request: OrderRequest) -> tuple[int, dict[str, Any]]:
+        """Status and body of an order's answer; its outcome is counted."""
+        try:
+            status, view = await self._take(call, request)
+        except Problem as problem:
+            ORDERS.labels("refused" if problem.status < 500 else "failed", problem.code).inc()
+            raise
+        except Exception as error:
+            code = "service_unavailable" if isinstance(error, Unavailable) else "internal_error"
+            ORDERS.labels("failed", code).inc()
+            raise
+        (ACCEPTED if status == 201 else REPEATED).inc()
+        return status, view
+
+    async def _take(self, call: Call, request: OrderRequest) -> tuple[int, dict[str, Any]]:
         if self._placement.in_flight >= self._settings.orders_in_flight_max:
             raise Problem(503, "overloaded", "Too many orders are on their way. Try again in 1 s.", headers=RETRY)
         wanted = understand(request, self._listing.instruments)

@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeVar, cast
 
 import structlog
 from fastapi import FastAPI
 from opentelemetry.trace import Span
+from prometheus_client import Gauge
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
@@ -42,6 +44,8 @@ from shared.tracing import ItemAttributes, traceparent_of
 log = structlog.get_logger()
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+
+OPEN_ORDERS = Gauge("outcry_open_orders", "Orders in the book", ["symbol"])
 
 ACTION = ItemAttributes({"order.symbol": "symbol", "user.id": ("user_id", str)})
 CANCEL = ItemAttributes({"order.id": ("order_id", str), "order.symbol": "symbol", "user.id": ("user_id", str)})
@@ -283,6 +287,7 @@ def create_app(settings: EngineSettings) -> FastAPI:
     service.at_start(writer.load)
     service.keep_running(leadership.run)
     service.check("journal", leadership.ready)
+    service.measure(partial(_count_open_orders, writer))
     service.serve(contract.MATCH_ORDER, operations.match, NEW_ORDER)
     service.serve(contract.CANCEL_ORDER, operations.cancel, CANCEL)
     service.serve(contract.AMEND_ORDER, operations.amend, AMEND)
@@ -297,3 +302,8 @@ def create_app(settings: EngineSettings) -> FastAPI:
     service.serve(contract.LIST_INSTRUMENTS, operations.instruments)
     service.serve(contract.GET_BOOK, operations.book)
     return service.app
+
+
+def _count_open_orders(writer: Writer) -> None:
+    for symbol, count in writer.engine.open_orders().items():
+        OPEN_ORDERS.labels(symbol).set(count)

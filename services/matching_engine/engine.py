@@ -119,6 +119,10 @@ class Engine:
         """The symbols for which it is time for an ``Expire``."""
         return self._teller.resting.due(now_us // SECOND_US)
 
+    def open_orders(self) -> dict[str, int]:
+        """How many orders each book holds; stop orders that wait are not in it."""
+        return {symbol: book.order_count() for symbol, book in self.books.items()}
+
     def resting(self, symbol: str) -> tuple[RestingOrder, ...]:
         """A book's orders, bids then asks, in priority order."""
         return tuple(

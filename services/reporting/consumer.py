@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from opentelemetry.trace import SpanKind
 
+from services.reporting.figures import count_executions
 from services.reporting.store import ReportStore
 from services.reporting.trades import Counts, Key, count, settle, sides_of
 from shared.attributes import SIDES, message_id, price_text, processing
@@ -51,7 +52,7 @@ class Recorder:
         if not trades:
             if counts:
                 await self._store.add_counts(connection, (), counts)
-            return None
+            return self._after(events, set())
         sides = [side for event, trade in trades for side in sides_of(event, trade)]
         keys = {(side.user_id, side.symbol) for side in sides}
         count(sides, counts)
@@ -68,7 +69,7 @@ class Recorder:
             last_prices = {event.symbol: trade.price for event, trade in trades}
             await self._store.write_trades(connection, spans, sides, holdings, last_prices)
             await self._store.add_counts(connection, spans, counts)
-        return self._remembering(keys)
+        return self._after(events, keys)
 
     async def apply_orders(self, connection: Connection, events: Sequence[OrderEvent]) -> AfterCommit | None:
         """Orders that were taken in, and those that were written off before the engine saw them."""
@@ -116,13 +117,14 @@ class Recorder:
                 else:
                     holding.withdraw(-event.amount)
             await self._store.write_holdings(connection, spans, holdings)
-        return self._remembering(keys)
+        return self._after((), keys)
 
-    def _remembering(self, keys: set[Key]) -> AfterCommit:
-        async def remember() -> None:
+    def _after(self, events: Sequence[EngineEvent], keys: set[Key]) -> AfterCommit:
+        async def stored() -> None:
             self._store.remember(keys)
+            count_executions(events)
 
-        return remember
+        return stored
 
 
 def _engine_rejections(events: Sequence[EngineEvent]) -> dict[int, Counts]:

@@ -1,5 +1,6 @@
 """Settlement: what the engine's events do to the ledger. Trades move cash and shares, closed orders free holds."""
 
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 
@@ -12,11 +13,17 @@ from shared.consumer import AfterCommit
 from shared.contracts.codes import Side
 from shared.contracts.events import EXECUTIONS, Amended, Closed, Decremented, EngineEvent, Trade
 from shared.contracts.money import CASH, cost_per_share
+from shared.ids import created_us
+from shared.metrics import Histogram
 from shared.postgres import Connection
 from shared.tracing import ItemAttributes, item_spans
 
 KNOWN_MAX = 100_000
 """Accounts that are remembered as existing, at some 200 bytes each. Beyond that they are asked for once more."""
+
+SETTLEMENT_SECONDS = Histogram(
+    "outcry_settlement_seconds", "From an order's making to the settlement of its trades"
+).labels()
 
 RELEASING = (Closed, Decremented, Amended)
 """Reports that change a hold without a trade."""
@@ -46,8 +53,19 @@ class Settlement:
             if len(self._known) > KNOWN_MAX:
                 self._known.clear()
             self._known |= keys
+            _measure(events)
 
         return remember
+
+
+def _measure(events: Sequence[EngineEvent]) -> None:
+    """How long each order that traded at once has taken, from its making to here, where its trades are settled."""
+    now_us = time.time_ns() // 1000
+    for event in events:
+        trade = next((report for report in event.reports if type(report) is Trade), None)
+        # An amended order was made long before, and so was a stop that another order triggered.
+        if trade is not None and trade.taker_order_id == event.order_id and not event.amend_id:
+            SETTLEMENT_SECONDS.observe((now_us - created_us(event.order_id)) / 1e6, event.traceparent)
 
 
 def settle(ledger: Ledger, events: Sequence[EngineEvent]) -> None:
