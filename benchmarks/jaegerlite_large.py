@@ -23,13 +23,10 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
-import duckdb
 import psutil
 
 from benchmarks.exchange_spans import ExchangeSpans
-from benchmarks.jaegerlite import HEADERS, OTLP_PORT, cpu_seconds, get, start, stored_spans
-from jaegerlite.housekeeping import disk_bytes_used
-from jaegerlite.store import FILE_NAME
+from benchmarks.jaegerlite import HEADERS, OTLP_PORT, cpu_seconds, disk_figures, get, start, stored_spans
 
 TRACES_PER_S = 160.0
 LARGE_TRACES, LARGE_SPANS = 20, 10_000
@@ -93,17 +90,7 @@ def load(folder: Path, spans: int) -> dict[str, Any]:
         "spans_per_s": round(sent / wall_s),
         "cpu_us_per_span": round(used_s / sent * 1e6, 2),
         "resident_mb_max": round(peak / 1e6),
-        **_disk(folder, sent),
-    }
-
-
-def _disk(folder: Path, spans: int) -> dict[str, float]:
-    path = folder / FILE_NAME
-    with duckdb.connect(str(path), read_only=True) as connection:
-        live = disk_bytes_used(connection)
-    return {
-        "file_bytes_per_span": round(path.stat().st_size / spans, 1),
-        "live_bytes_per_span": round(live / spans, 1),
+        **disk_figures(folder, sent),
     }
 
 
