@@ -13,7 +13,7 @@ import duckdb
 import numpy as np
 
 from jaegerlite.columns import U8Array
-from jaegerlite.otlp import read_rest
+from jaegerlite.otlp_read import read_rest
 from jaegerlite.partitions import Partition, Snapshot
 from jaegerlite.sql import number_list
 from jaegerlite.store import Store

@@ -7,7 +7,8 @@ program that writes ids into its span names; such a program pays with memory her
 from dataclasses import dataclass
 from typing import Final
 
-from jaegerlite.otlp import Attributes, read_resource, read_scope
+from jaegerlite.otlp import Attributes
+from jaegerlite.otlp_read import read_resource, read_scope
 
 KIND_NAMES: Final = ("", "internal", "server", "client", "producer", "consumer")
 NO_SERVICE_NAME: Final = "OTLPResourceNoServiceName"

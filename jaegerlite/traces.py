@@ -7,7 +7,8 @@ import duckdb
 import numpy as np
 
 from jaegerlite.chunk import trace_hash, unpack_parents, unpack_rests
-from jaegerlite.otlp import SpanRest, read_rest
+from jaegerlite.otlp import SpanRest
+from jaegerlite.otlp_read import read_rest
 from jaegerlite.partitions import Partition, Snapshot
 from jaegerlite.series import Series
 from jaegerlite.sql import number_list

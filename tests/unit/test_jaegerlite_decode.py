@@ -17,7 +17,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from jaegerlite.columns import SpanColumns
 from jaegerlite.decode import MalformedError, decode_request
-from jaegerlite.otlp import Value, read_rest, value_text
+from jaegerlite.otlp import Value, value_text
+from jaegerlite.otlp_read import read_rest
 from jaegerlite.series import SeriesRegistry
 from jaegerlite.tagfilter import fill_tag_filter, rows_with_tag, tag_places
 

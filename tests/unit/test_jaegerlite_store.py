@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as OtlpSpan
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
+from jaegerlite.directory import TraceDirectory
 from jaegerlite.merge import SMALL_CHUNKS_MAX
 from jaegerlite.red import read_edges, window_of
 from jaegerlite.search import TraceQuery, find_traces
@@ -314,3 +316,18 @@ def test_a_trace_of_ten_thousand_spans(open_store: Callable[..., Store]) -> None
     _flush(store)
     spans = _load(store, 5)[(0, 5)]
     assert {span.span_id: span.parent_id for span in spans} == {number: number // 2 for number in range(1, 10_001)}
+
+
+def test_the_directory_finds_every_chunk_of_a_trace() -> None:
+    """However many chunks came, in whatever runs, each trace is found where it is, and nowhere once it is gone."""
+    directory, dice = TraceDirectory(), random.Random(5)
+    where: dict[int, set[int]] = {}
+    for chunk in range(300):
+        hashes = sorted({dice.randrange(2000) for _ in range(dice.randrange(1, 40))})
+        directory.add(chunk, np.array(hashes, np.uint32))
+        for one in hashes:
+            where.setdefault(one, set()).add(chunk)
+    for one, chunks in where.items():
+        assert directory.chunks_of(np.array([one, 5000], np.uint32)) == sorted(chunks)
+    directory.drop(np.arange(250, dtype=np.uint32))
+    assert directory.chunks_of(np.array(sorted(where), np.uint32)) == list(range(250, 300))
