@@ -41,6 +41,5 @@ def processing(operation: str, stream: Stream) -> Mapping[str, str]:
     }
 
 
-def message_id(seq: int) -> str:
-    """The id of an event in its stream in Valkey."""
-    return f"{seq}-0"
+MESSAGE_ID = "{}-0"
+"""An event's number as its id in its stream in Valkey."""

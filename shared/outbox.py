@@ -68,7 +68,7 @@ class Outbox:
         self._wake = asyncio.Event()
         self._tracer = trace.get_tracer("shared.outbox")
         self.attributes = ItemAttributes(
-            {"messaging.message.id": lambda entry: f"{entry[0]}-0"},
+            {"messaging.message.id": ("0", "{}-0")},
             {
                 "messaging.system": "redis",
                 "messaging.operation.name": "publish_event",

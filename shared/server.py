@@ -18,7 +18,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from shared.tracing.asgi import finish, response_headers, start_request
+from shared.tracing.server_span import finish, response_headers, start_request
 
 DIRECT_BODY_MAX = 4 * 1024 * 1024
 """A longer body is read the general way, where the endpoint's own limit refuses it without keeping it."""

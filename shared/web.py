@@ -8,11 +8,10 @@ import msgspec
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from opentelemetry import trace
 from starlette.exceptions import HTTPException
 
 from shared.errors import Problem, Unavailable
-from shared.tracing import record_error
+from shared.tracing import current_span, record_error, trace_id_of
 
 log = structlog.get_logger()
 
@@ -26,8 +25,7 @@ def json_response(content: Any, status: int = 200, headers: Mapping[str, str] | 
 
 def trace_id() -> str:
     """The id of the trace that is running here, 32 hex digits, empty when there is none."""
-    context = trace.get_current_span().get_span_context()
-    return f"{context.trace_id:032x}" if context.is_valid else ""
+    return trace_id_of(current_span())
 
 
 def problem_body(problem: Problem) -> dict[str, Any]:
@@ -47,7 +45,7 @@ def problem_body(problem: Problem) -> dict[str, Any]:
 
 def problem_response(problem: Problem) -> Response:
     """A problem as the answer to a request; its span learns the code."""
-    trace.get_current_span().set_attribute("error.code", problem.code)
+    current_span().set_attribute("error.code", problem.code)
     return Response(_encode(problem_body(problem)), problem.status, problem.headers, "application/problem+json")
 
 
@@ -66,13 +64,13 @@ def bug_problem(error: Exception) -> Problem:
 
 def unavailable_response(error: Unavailable) -> Response:
     """An outage as the answer to a request, recorded on its span."""
-    record_error(trace.get_current_span(), error)
+    record_error(current_span(), error)
     return problem_response(unavailable_problem(error))
 
 
 def bug_response(error: Exception) -> Response:
     """A bug as the answer to a request, recorded on its span and in the log."""
-    record_error(trace.get_current_span(), error)
+    record_error(current_span(), error)
     return problem_response(bug_problem(error))
 
 

@@ -13,7 +13,6 @@ from typing import Any
 import msgspec
 from fastapi import FastAPI, Response
 from fastapi.responses import StreamingResponse
-from opentelemetry import trace
 
 from services.client_gateway.limits import RateLimit, Verdict
 from services.client_gateway.settings import GatewaySettings
@@ -24,7 +23,7 @@ from shared.errors import Problem, Unavailable
 from shared.metrics import Histogram
 from shared.openapi import describe
 from shared.server import Answer, Request, Route, direct_table
-from shared.tracing import current_traceparent
+from shared.tracing import current_span, current_traceparent
 from shared.web import bug_response, problem_response, unavailable_response
 
 TOLD_MAX = 200_000
@@ -200,7 +199,7 @@ class Api:
         answer = await self._clients.call(VERIFY_TOKEN, Token(token=token, traceparent=current_traceparent()))
         if isinstance(answer, Refused):
             raise refusal(answer)
-        trace.get_current_span().set_attribute("user.id", str(answer.user_id))
+        current_span().set_attribute("user.id", str(answer.user_id))
         return answer
 
     def _body(self, request: Request) -> bytes:

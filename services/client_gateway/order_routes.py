@@ -28,12 +28,12 @@ from services.client_gateway.requests import (
 from services.client_gateway.settings import GatewaySettings
 from services.client_gateway.steps import Steps, steps
 from services.client_gateway.views import order_view, placed_view
+from shared.attributes import NEW_ORDER
 from shared.contracts import engine, orders
-from shared.contracts.money import money_text
 from shared.contracts.operations import Refused
 from shared.errors import Problem, Unavailable
 from shared.ids import OrderIds, created_us
-from shared.tracing import current_traceparent, item_spans
+from shared.tracing import current_span, current_traceparent, describe, item_spans
 from shared.web import json_response, problem_body, trace_id
 
 log = structlog.get_logger()
@@ -122,7 +122,7 @@ class OrderRoutes:
             return self._replay(way, placed)
         assert placed.matched is not None
         self._told.note(call.identity.user_id, placed.matched.position)
-        trace.get_current_span().set_attribute("order.status", placed.matched.status)
+        current_span().set_attribute("order.status", placed.matched.status)
         now_us = time.time_ns() // 1000
         return 201, placed_view(way.order, created_us(way.order.order_id), placed.matched, now_us, trace_id())
 
@@ -132,16 +132,7 @@ class OrderRoutes:
             near = await self._listing.expected_price(wanted)
             price = protection_price(wanted, near, self._settings.market_protection_percent)
         way = steps(wanted, self._ids.next(), call.identity.user_id, price, current_traceparent(), call.position)
-        trace.get_current_span().set_attributes(
-            {
-                "order.id": str(way.order.order_id),
-                "order.symbol": way.order.symbol,
-                "order.side": wanted.side.name,
-                "order.type": wanted.order_type.name,
-                "order.quantity": wanted.quantity,
-                "order.price": money_text(price),
-            }
-        )
+        describe(current_span(), NEW_ORDER, way.order)
         return way
 
     def _replay(self, way: Steps, placed: Placed) -> tuple[int, dict[str, Any]]:

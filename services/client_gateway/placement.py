@@ -9,7 +9,6 @@ import asyncio
 from dataclasses import dataclass
 
 import structlog
-from opentelemetry import trace
 
 from services.client_gateway.steps import Steps
 from shared.batching import Clients
@@ -17,7 +16,7 @@ from shared.contracts import engine, orders, risk, wallet
 from shared.contracts.money import amount_text
 from shared.contracts.operations import Answer, Refused
 from shared.errors import Problem, Unavailable
-from shared.tracing import current_traceparent
+from shared.tracing import current_span, current_traceparent
 
 log = structlog.get_logger()
 
@@ -182,7 +181,7 @@ def _tell(hold: wallet.HoldRequest, passed: Answer | BaseException) -> None:
     }
     if isinstance(passed, risk.RiskPassed):
         told["risk.checks"] = passed.checks
-    trace.get_current_span().set_attributes(told)
+    current_span().set_attributes(told)
 
 
 def _unsettled(order_id: int) -> Problem:

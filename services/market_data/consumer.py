@@ -9,7 +9,7 @@ from services.market_data.candles import candles_of
 from services.market_data.feed import Feed
 from services.market_data.market import Market
 from services.market_data.tape import trades_of
-from shared.attributes import message_id, processing
+from shared.attributes import MESSAGE_ID, processing
 from shared.consumer import AfterCommit
 from shared.contracts.events import EXECUTIONS, EngineEvent, Trade
 from shared.postgres import Connection
@@ -17,7 +17,7 @@ from shared.tracing import ItemAttributes, item_spans
 
 UPDATE_BOOK = ItemAttributes(
     {
-        "messaging.message.id": ("seq", message_id),
+        "messaging.message.id": ("seq", MESSAGE_ID),
         "order.id": ("order_id", str),
         "order.symbol": "symbol",
     },

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from services.notification.messages import Notice, notices_of
 from services.notification.store import NotificationStore
 from services.notification.subscriptions import Subscriptions
-from shared.attributes import message_id, processing
+from shared.attributes import MESSAGE_ID, processing
 from shared.consumer import AfterCommit
 from shared.contracts.events import EXECUTIONS, EngineEvent, user_channel
 from shared.postgres import Connection
@@ -20,7 +20,7 @@ from shared.tracing import ItemAttributes, item_spans, traceparent_of
 
 NOTIFY_USER = ItemAttributes(
     {
-        "messaging.message.id": ("event.seq", message_id),
+        "messaging.message.id": ("event.seq", MESSAGE_ID),
         "order.id": ("order_id", str),
         "order.symbol": "event.symbol",
         "user.id": ("user_id", str),

@@ -7,7 +7,7 @@ from opentelemetry.trace import SpanKind
 from services.reporting.figures import count_executions
 from services.reporting.store import ReportStore
 from services.reporting.trades import Counts, Key, count, settle, sides_of
-from shared.attributes import SIDES, message_id, price_text, processing
+from shared.attributes import MESSAGE_ID, SIDES, price_text, processing
 from shared.consumer import AfterCommit
 from shared.contracts.events import EXECUTIONS, FUNDS, ORDER_EVENTS, Closed, EngineEvent, FundsEvent, OrderEvent, Trade
 from shared.contracts.money import CASH
@@ -17,11 +17,11 @@ from shared.tracing import ItemAttributes, item_spans
 
 RECORD_TRADE = ItemAttributes(
     {
-        "messaging.message.id": (lambda pair: pair[0].seq, message_id),
-        "trade.id": (lambda pair: pair[1].trade_id, str),
-        "order.symbol": lambda pair: pair[0].symbol,
-        "order.price": (lambda pair: pair[1].price, price_text),
-        "order.quantity": lambda pair: pair[1].quantity,
+        "messaging.message.id": ("0.seq", MESSAGE_ID),
+        "trade.id": ("1.trade_id", str),
+        "order.symbol": "0.symbol",
+        "order.price": ("1.price", price_text),
+        "order.quantity": "1.quantity",
     },
     processing("record_trade", EXECUTIONS),
 )

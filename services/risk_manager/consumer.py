@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 from services.risk_manager import store
 from services.risk_manager.control_store import load_controls
 from services.risk_manager.state import RiskState
-from shared.attributes import message_id, processing
+from shared.attributes import MESSAGE_ID, processing
 from shared.consumer import Consumer
 from shared.contracts.events import EXECUTIONS, EngineEvent
 from shared.errors import Unavailable
@@ -21,7 +21,7 @@ log = structlog.get_logger()
 
 UPDATE_POSITION = ItemAttributes(
     {
-        "messaging.message.id": ("seq", message_id),
+        "messaging.message.id": ("seq", MESSAGE_ID),
         "order.id": ("order_id", str),
         "order.symbol": "symbol",
     },

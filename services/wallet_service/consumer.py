@@ -8,7 +8,7 @@ from opentelemetry.trace import Span, SpanKind
 
 from services.wallet_service.ledger import EXCHANGE, AccountKey, Ledger
 from services.wallet_service.store import lock_accounts, make_accounts, select_holds, write
-from shared.attributes import message_id, price_text
+from shared.attributes import MESSAGE_ID, price_text
 from shared.consumer import AfterCommit
 from shared.contracts.codes import Side
 from shared.contracts.events import EXECUTIONS, Amended, Closed, Decremented, EngineEvent, Trade
@@ -149,20 +149,20 @@ _PROCESS = {
 }
 _SETTLE_TRADE = ItemAttributes(
     {
-        "messaging.message.id": (lambda pair: pair[0].seq, message_id),
-        "trade.id": (lambda pair: pair[1].trade_id, str),
-        "order.symbol": lambda pair: pair[0].symbol,
-        "trade.price": (lambda pair: pair[1].price, price_text),
-        "trade.quantity": lambda pair: pair[1].quantity,
+        "messaging.message.id": ("0.seq", MESSAGE_ID),
+        "trade.id": ("1.trade_id", str),
+        "order.symbol": "0.symbol",
+        "trade.price": ("1.price", price_text),
+        "trade.quantity": "1.quantity",
     },
     _PROCESS,
 )
 _RELEASE_HOLD = ItemAttributes(
     {
-        "messaging.message.id": (lambda pair: pair[0].seq, message_id),
+        "messaging.message.id": ("0.seq", MESSAGE_ID),
         "order.id": (lambda pair: _order_of(pair[1]), str),
-        "order.symbol": lambda pair: pair[0].symbol,
-        "user.id": (lambda pair: pair[1].user_id, str),
+        "order.symbol": "0.symbol",
+        "user.id": ("1.user_id", str),
     },
     _PROCESS,
 )

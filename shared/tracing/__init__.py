@@ -12,7 +12,15 @@ can be taken alone.
 
 from shared.tracing.asgi import TracingMiddleware, instrument_fastapi
 from shared.tracing.batch import item_spans, statement_spans
-from shared.tracing.context import context_from, current_traceparent, record_error, trace_id_of, traceparent_of
+from shared.tracing.context import (
+    context_from,
+    current_span,
+    current_traceparent,
+    describe,
+    record_error,
+    trace_id_of,
+    traceparent_of,
+)
 from shared.tracing.described import FixedAttributes, ItemAttributes
 from shared.tracing.setup import flush, setup_tracing, shutdown_tracing, span_count, tracing_stats
 
@@ -21,7 +29,9 @@ __all__ = [
     "ItemAttributes",
     "TracingMiddleware",
     "context_from",
+    "current_span",
     "current_traceparent",
+    "describe",
     "flush",
     "instrument_fastapi",
     "item_spans",

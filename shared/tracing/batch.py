@@ -60,21 +60,19 @@ def item_spans(
         return made
     if isinstance(tracer, Tracer):
         made.spans = start_items(
-            tracer.buffer, tracer.scope, name, kind, traceparents, described, items, start_ns, mappings
+            tracer.buffer, tracer.scope, name, kind, traceparents, described, items, start_ns, mappings, links
         )
-    else:
-        if described is not None:
-            mappings = [described.attributes(item) for item in items]  # type: ignore[union-attr]
-        for index in range(count):
-            given = dict(mappings[index]) if mappings is not None else {}
-            if count > 1:
-                given[BATCH_SIZE] = count
-            context = context_from(traceparents[index])
-            made.spans.append(tracer.start_span(name, context, kind, given, None, start_ns))
-    if links is not None:
-        for index in range(count):
-            if links[index]:
-                made.spans[index].add_link(span_context_from(links[index]))  # type: ignore[arg-type]
+        return made
+    if described is not None:
+        mappings = [described.attributes(item) for item in items]  # type: ignore[union-attr]
+    for index in range(count):
+        given = dict(mappings[index]) if mappings is not None else {}
+        if count > 1:
+            given[BATCH_SIZE] = count
+        span = tracer.start_span(name, context_from(traceparents[index]), kind, given, None, start_ns)
+        if links is not None and links[index]:
+            span.add_link(span_context_from(links[index]))  # type: ignore[arg-type]
+        made.spans.append(span)
     return made
 
 

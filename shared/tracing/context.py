@@ -1,11 +1,14 @@
 # cython: language_level=3, annotation_typing=False
 """Carrying a trace over a boundary by hand: W3C `traceparent` strings in, out, and as an OpenTelemetry context."""
 
+from typing import Any
+
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.trace import NonRecordingSpan, SpanContext, Status, StatusCode, TraceFlags
+from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, SpanContext, Status, StatusCode, TraceFlags
 from opentelemetry.trace.propagation import _SPAN_KEY
 
+from shared.tracing.described import ItemAttributes
 from shared.tracing.recorder import get_context
 from shared.tracing.span import Span, exception_type
 from shared.tracing.w3c import parse_traceparent
@@ -17,6 +20,20 @@ def current_traceparent() -> str:
     if isinstance(span, Span):
         return span.traceparent()
     return traceparent_of(span) if isinstance(span, trace.Span) else ""
+
+
+def current_span() -> trace.Span:
+    """The span that is current; without one, the invalid span that notes nothing."""
+    span: Any = get_context().get(_SPAN_KEY)
+    return INVALID_SPAN if span is None else span
+
+
+def describe(span: trace.Span, attributes: ItemAttributes, item: Any) -> None:
+    """Give a span the attributes of an item, which must not change any more."""
+    if isinstance(span, Span):
+        span.describe(attributes, item)
+    else:
+        span.set_attributes(attributes.attributes(item))
 
 
 def traceparent_of(span: trace.Span) -> str:

@@ -3,7 +3,7 @@
 cimport cython
 from shared.tracing.otlp_values cimport write_attributes, write_value
 from shared.tracing.redact cimport is_suspect, redact_attributes
-from shared.tracing.wire cimport Writer
+from shared.tracing.wire cimport Writer, put_back, take_writer
 
 cdef int SPAN_ATTRIBUTE, VALUE, TEXT, AS_IS, DIGITS, TABLE, CONVERTED
 
@@ -18,11 +18,12 @@ cdef class FixedAttributes:
 
 @cython.final
 cdef class Field:
-    cdef readonly str key, name
+    cdef readonly str key
+    cdef readonly tuple path
     cdef readonly int kind, form
     cdef readonly object read, convert
     cdef readonly dict table
-    cdef readonly bytes head
+    cdef readonly bytes head, before, after
 
     cdef raw(self, item)
     cdef value(self, value)

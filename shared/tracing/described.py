@@ -8,18 +8,17 @@ when its span is encoded, off the hot path, so the span only notes which item it
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from operator import attrgetter
 from typing import Any
 
 from shared.tracing.attributes import NO_LIMIT, clean_attributes, clean_value
 from shared.tracing.otlp_values import write_attributes, write_value
 from shared.tracing.redact import is_suspect, kind_of_key, redact_attributes, redact_value
-from shared.tracing.wire import Writer
+from shared.tracing.wire import Writer, put_back, take_writer
 
 logger = logging.getLogger(__name__)
 
 Source = str | Callable[[Any], Any]
-Form = Callable[[Any], Any] | Mapping[Any, str]
+Form = str | Callable[[Any], Any] | Mapping[Any, str]
 
 SPAN_ATTRIBUTE, KEY, VALUE, TEXT = 0x4A, 0x0A, 0x12, 0x0A
 """Tags of the fields that an attribute is made of: in the span, its key, its value, and a value that is text."""
@@ -35,9 +34,10 @@ class FixedAttributes:
         self.known: dict[str, Any] = cleaned or {}
         redact_attributes(self.known)
         self.counts_messages = "messaging.system" in self.known
-        writer = Writer()
+        writer = take_writer()
         write_attributes(writer, SPAN_ATTRIBUTE, self.known)
         self.encoded = writer.finish()
+        put_back(writer)
 
     def keys(self) -> Any:
         """Their names."""
@@ -71,38 +71,50 @@ class Field:
     def __init__(self, key: str, source: Source, form: Form | None) -> None:
         self.key = key
         self.kind = kind_of_key(key)
-        self.name = source if isinstance(source, str) and "." not in source else None
+        self.path: tuple[Any, ...] = ()
         self.read: Callable[[Any], Any] | None = None
-        if self.name is None:
-            self.read = attrgetter(source) if isinstance(source, str) else source
+        if isinstance(source, str):
+            self.path = tuple([int(step) if step.isdigit() else step for step in source.split(".")])
+        else:
+            self.read = source
         self.table: dict[Any, str] | None = None
         self.convert: Callable[[Any], Any] | None = None
+        self.before, self.after = b"", b""
         self.form = AS_IS
-        if form is str and self.kind == 0:
+        if isinstance(form, str):
+            before, _, after = form.partition("{}")
+            self.before, self.after = before.encode(), after.encode()
             self.form = DIGITS
         elif isinstance(form, Mapping):
             self.form = TABLE
             self.table = dict(form)
         elif form is not None:
-            self.form = CONVERTED
+            self.form = DIGITS if form is str else CONVERTED
             self.convert = form
-        writer = Writer()
+        writer = take_writer()
         writer.text_field(KEY, key)
         self.head = writer.finish()
+        put_back(writer)
 
     def raw(self, item: Any) -> Any:
         """What the item has, before it is brought into form."""
-        return getattr(item, self.name) if self.read is None else self.read(item)  # type: ignore[arg-type]
+        if self.read is not None:
+            return self.read(item)
+        for step in self.path:
+            item = getattr(item, step) if type(step) is str else item[step]
+        return item
 
     def value(self, value: Any) -> Any:
         """What the item has as it may leave the process."""
         if value is None:
             return None
         if self.form == DIGITS:
-            return str(value)
-        if self.form == TABLE:
-            return self.table.get(value, str(value))  # type: ignore[union-attr]
-        if self.form == CONVERTED:
+            if type(value) is int and self.kind == 0:
+                return f"{self.before.decode()}{value}{self.after.decode()}"
+            value = f"{self.before.decode()}{value}{self.after.decode()}"
+        elif self.form == TABLE:
+            value = self.table.get(value, str(value))  # type: ignore[union-attr]
+        elif self.form == CONVERTED:
             value = self.convert(value)  # type: ignore[misc]
         if type(value) is not str:
             value = clean_value(value, None)
@@ -114,9 +126,10 @@ class Field:
 class ItemAttributes:
     """How the attributes of a span are read from the item it is about, which must not change any more.
 
-    `fields` says for each attribute where it comes from: the name of one of the item's own (dots lead further in) or a
-    function of the item; or a pair of that and the form it takes: `str` for ids and other numbers that are shown as
-    text, a mapping for codes that have names, any other function. What is None is left out. `fixed` go before them.
+    `fields` says for each attribute where it comes from: the name of one of the item's own (`a.b` leads further in, a
+    number into a tuple) or a function of the item; or a pair of that and the form it takes: `str` for ids and other
+    numbers that are shown as text, a text with `{}` for them, a mapping for codes that have names, any other function.
+    What is None is left out. `fixed` go before them.
     """
 
     def __init__(
@@ -158,19 +171,23 @@ def field_value(field: Field, item: Any) -> Any:
 def write_field(writer: Writer, field: Field, item: Any) -> None:
     """One attribute field."""
     start = writer.size
-    if field.form == DIGITS and field.name is not None:
-        number = getattr(item, field.name, None)
-        if type(number) is int:
-            writer.digits(number)
+    try:
+        value = field.raw(item)
+        if field.form == DIGITS and type(value) is int and field.kind == 0:
+            # What most attributes are, ids, needs no text of its own.
+            writer.raw(field.after)
+            writer.digits(value)
+            writer.raw(field.before)
             writer.close(TEXT, start)
-            writer.close(VALUE, start)
-            writer.raw(field.head)
-            writer.close(SPAN_ATTRIBUTE, start)
-            return
-    value = field_value(field, item)
-    if value is None:
+        else:
+            value = field.value(value)
+            if value is None:
+                return
+            write_value(writer, value)
+    except Exception:
+        logger.exception("The attribute %s can't be read from a %s.", field.key, type(item).__name__)
+        writer.take_back(start)
         return
-    write_value(writer, value)
     writer.close(VALUE, start)
     writer.raw(field.head)
     writer.close(SPAN_ATTRIBUTE, start)

@@ -115,7 +115,7 @@ def write_span(writer: ThriftWriter, span: Span) -> None:
     if span.link_list:
         writer.field(6, LIST)
         writer.structs(len(span.link_list))
-        for link in span.link_list:
+        for link in span.links:
             write_reference(writer, link)
     writer.field(7, I32)
     writer.integer(span.flags & 1)

@@ -4,10 +4,14 @@ cimport cython
 from shared.tracing.described cimport FixedAttributes, ItemAttributes
 from shared.tracing.otlp_values cimport write_attributes
 from shared.tracing.sources cimport mixed_id
-from shared.tracing.span cimport Span, SpanGroup
-from shared.tracing.wire cimport Writer
+from shared.tracing.span cimport RemoteLink, Span, SpanGroup
+from shared.tracing.wire cimport Writer, put_back, take_writer
 
-@cython.locals(writer=Writer, start=cython.Py_ssize_t, by_scope=dict)
+cdef object SERVER, CLIENT, PRODUCER, CONSUMER
+
+cdef int kind_number(object kind) except -1
+
+@cython.locals(writer=Writer, start=cython.Py_ssize_t, by_scope=dict, entries=list)
 cpdef bytes encode_request(object resource, object ended)
 
 @cython.locals(writer=Writer)
@@ -40,5 +44,7 @@ cdef write_span_details(Writer writer, Span span)
 cdef write_event(Writer writer, object event)
 
 cdef write_link(Writer writer, object link)
+
+cdef write_remote_link(Writer writer, RemoteLink link)
 
 cdef write_count(Writer writer, unsigned char tag, unsigned int count)

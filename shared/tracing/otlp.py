@@ -13,25 +13,33 @@ from opentelemetry.trace import SpanKind
 
 from shared.tracing.otlp_values import write_attributes
 from shared.tracing.sources import mixed_id
-from shared.tracing.span import BATCH_SIZE, Ended, Resource, Scope, Span, SpanGroup
-from shared.tracing.wire import Writer
+from shared.tracing.span import BATCH_SIZE, Ended, RemoteLink, Resource, Scope, Span, SpanGroup
+from shared.tracing.wire import Writer, put_back, take_writer
 
 HAS_REMOTE_FLAG, REMOTE_FLAG = 0x100, 0x200
+INTERNAL, SERVER, CLIENT, PRODUCER, CONSUMER = SpanKind
 
 
 def encode_request(resource: Resource, ended: Iterable[Ended]) -> bytes:
     """The whole ExportTraceServiceRequest: one resource, its spans grouped by instrumentation scope."""
     by_scope: dict[Scope, list[Ended]] = {}
+    scope: Scope | None = None
+    entries: list[Ended] = []
     for entry in ended:
-        by_scope.setdefault(entry.scope, []).append(entry)
-    writer = Writer()
+        if entry.scope is not scope:
+            scope = entry.scope
+            entries = by_scope.setdefault(scope, [])
+        entries.append(entry)
+    writer = take_writer()
     for scope in reversed(by_scope):
         write_scope_spans(writer, scope, by_scope[scope])
     start = writer.size
     write_attributes(writer, 0x0A, resource.attributes)
     writer.close(0x0A, start)
     writer.close(0x0A, 0)
-    return writer.finish()
+    request = writer.finish()
+    put_back(writer)
+    return request
 
 
 def encode_span(span: Span) -> bytes:
@@ -78,7 +86,7 @@ def write_span(writer: Writer, span: Span) -> None:
 
 def write_group(writer: Writer, group: SpanGroup) -> None:
     """Several Span fields of a ScopeSpans message: what they share is written once and copied."""
-    common = Writer()
+    common = take_writer()
     write_no_details(common)
     write_attributes(common, 0x4A, group.attribute_map)
     fixed = group.fixed
@@ -86,6 +94,7 @@ def write_group(writer: Writer, group: SpanGroup) -> None:
         common.raw(fixed.encoded)
     write_what_and_when(common, group.span_name, group.span_kind, group.start_ns, group.end_ns)
     shared = common.finish()
+    put_back(common)
     parents = group.parents
     for index in range(len(parents) - 1, -1, -1):
         parent = parents[index]
@@ -101,10 +110,21 @@ def write_what_and_when(writer: Writer, name: str, kind: SpanKind, start_ns: int
     writer.byte(0x41)
     writer.fixed64(start_ns)
     writer.byte(0x39)
-    writer.byte(kind._value_ + 1)
+    writer.byte(kind_number(kind))
     writer.byte(0x30)
     if name:
         writer.text_field(0x2A, name)
+
+
+def kind_number(kind: SpanKind) -> int:
+    """A span kind's number in OTLP."""
+    if kind is CLIENT:
+        return 3
+    if kind is SERVER:
+        return 2
+    if kind is CONSUMER:
+        return 5
+    return 4 if kind is PRODUCER else 1
 
 
 def write_ids(writer: Writer, span: Span, span_id: int, parent_id: int) -> None:
@@ -158,7 +178,10 @@ def write_span_details(writer: Writer, span: Span) -> None:
     if span.link_list:
         for link in reversed(span.link_list):
             start = writer.size
-            write_link(writer, link)
+            if isinstance(link, RemoteLink):
+                write_remote_link(writer, link)
+            else:
+                write_link(writer, link)
             writer.close(0x6A, start)
     write_count(writer, 0x60, span.dropped_events)
     if span.event_list:
@@ -192,6 +215,19 @@ def write_link(writer: Writer, link: Any) -> None:
     writer.byte(8)
     writer.byte(0x12)
     writer.raw(context.trace_id.to_bytes(16, "big"))
+    writer.byte(16)
+    writer.byte(0x0A)
+
+
+def write_remote_link(writer: Writer, link: RemoteLink) -> None:
+    """The same of a link that is nothing but ids."""
+    writer.fixed32(HAS_REMOTE_FLAG | REMOTE_FLAG)
+    writer.byte(0x35)
+    writer.big64(link.span_id)
+    writer.byte(8)
+    writer.byte(0x12)
+    writer.big64(link.trace_low)
+    writer.big64(link.trace_high)
     writer.byte(16)
     writer.byte(0x0A)
 

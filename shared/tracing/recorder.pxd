@@ -4,7 +4,7 @@ cimport cython
 from cpython.dict cimport PyDict_SetItem
 from shared.tracing.sources cimport monotonic_ns, next_id, wall_ns
 from shared.tracing.described cimport ItemAttributes
-from shared.tracing.span cimport Span, SpanBuffer
+from shared.tracing.span cimport RemoteLink, Span, SpanBuffer
 from shared.tracing.w3c cimport ParentIds
 
 
@@ -36,7 +36,7 @@ cpdef Span start_remote_child(
 )
 cpdef list start_items(
     SpanBuffer buffer, object scope, object name, object kind, object traceparents, ItemAttributes described,
-    object items, object start_ns, object attributes
+    object items, object start_ns, object attributes, object links
 )
 
 cdef continue_remote(Span span, object traceparent, ParentIds ids)

@@ -25,7 +25,7 @@ from shared.tracing.described import ItemAttributes
 from shared.tracing.sampling import Sampler
 from shared.tracing.settings import Limits
 from shared.tracing.sources import monotonic_ns, next_id, wall_ns
-from shared.tracing.span import BATCH_SIZE, Resource, Scope, Span, SpanBuffer
+from shared.tracing.span import BATCH_SIZE, RemoteLink, Resource, Scope, Span, SpanBuffer
 from shared.tracing.w3c import MASK_64, ParentIds
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -123,10 +123,11 @@ def start_items(
     items: Sequence[Any] | None,
     start_ns: int | None,
     attributes: Sequence[Mapping[str, Any]] | None,
+    links: Sequence[str | None] | None,
 ) -> list[Span]:
     """Start the spans of a batch, each a child of its own `traceparent`, all at the same time.
 
-    Their attributes are described and read from `items`, or given one by one.
+    Their attributes are described and read from `items`, or given one by one; `links` are as `item_spans` has them.
     """
     ids = ParentIds()
     now_ns = monotonic_ns()
@@ -157,6 +158,8 @@ def start_items(
                 span.batch_size = size
             elif size > 1:
                 span.set_attribute(BATCH_SIZE, size)
+            if links is not None and links[index] and ids.read(links[index]):  # type: ignore[arg-type]
+                span.append_link(RemoteLink(ids.trace_high, ids.trace_low, ids.span_id, ids.flags))
             if buffer.sampler.tells:
                 tell(span, own)
         spans.append(span)

@@ -1,11 +1,12 @@
 # C types for the compiled form of redact.py.
 
 cimport cython
-from shared.tracing.span cimport Span, SpanGroup
+from shared.tracing.span cimport RemoteLink, Span, SpanGroup
 
 cdef int CARD_DIGITS_MIN, TEXT_LENGTH_MIN, _PLAIN, _SENSITIVE, _STATEMENT, _URL
 cdef dict _key_kinds
 
+@cython.locals(group=SpanGroup)
 cpdef redact_spans(object ended)
 
 cdef redact_span(Span span)

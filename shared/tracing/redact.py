@@ -12,7 +12,7 @@ from typing import Any
 
 import cython
 
-from shared.tracing.span import Ended, Span, SpanGroup
+from shared.tracing.span import Ended, RemoteLink, Span, SpanGroup
 
 REDACTED = "REDACTED"
 KNOWN_KEYS_MAX = 4096
@@ -54,9 +54,10 @@ def redact_spans(ended: Iterable[Ended]) -> None:
     """Clean ended spans in place. What is described beforehand (`described`) is clean already."""
     for entry in ended:
         if isinstance(entry, SpanGroup):
-            if entry.attribute_map is not None:
-                redact_attributes(entry.attribute_map)
-            entry.span_name = redact_text(entry.span_name)
+            group = entry
+            if group.attribute_map is not None:
+                redact_attributes(group.attribute_map)
+            group.span_name = redact_text(group.span_name)
         else:
             redact_span(entry)
 
@@ -75,7 +76,7 @@ def redact_span(span: Span) -> None:
                 redact_attributes(event.attributes)
     if span.link_list:
         for link in span.link_list:
-            if isinstance(link.attributes, dict):
+            if not isinstance(link, RemoteLink) and isinstance(link.attributes, dict):
                 redact_attributes(link.attributes)
 
 
@@ -157,9 +158,13 @@ def is_suspect(text: str) -> bool:
         if character == "@" or character == ":" or character == "=":
             return True
         if "0" <= character <= "9":
-            digits += 1
-            if digits >= CARD_DIGITS_MIN:
-                return True
+            # What may be a card number begins with 3 to 6, and not inside a word or a longer number.
+            if digits:
+                digits += 1
+                if digits >= CARD_DIGITS_MIN:
+                    return True
+            elif "3" <= character <= "6" and not (before.isalnum() or before == "_" or before == "-"):
+                digits = 1
         elif character != " " and character != "-":
             digits = 0
         if character == "y" and before == "e":

@@ -34,9 +34,12 @@ cdef class Span:
     cdef public int flags, status_code, dropped_attributes, dropped_events, dropped_links, batch_size
     cpdef set_attribute(self, key, value)
     cpdef end(self, end_time=*)
+    cpdef append_link(self, link)
     cpdef end_at(self, long long end_ns)
     cpdef long long now_ns(self)
     cpdef note_exception(self, exception)
+    @cython.locals(own=dict, many=cython.bint)
+    cpdef describe(self, described, item)
     cdef int folded(self) except -1
     cpdef dict all_attributes(self)
     cpdef unfold(self)
@@ -58,5 +61,13 @@ cdef class SpanGroup:
     cpdef list spans(self)
 
 
-@cython.locals(count=cython.Py_ssize_t)
+@cython.final
+cdef class RemoteLink:
+    cdef readonly unsigned long long trace_high, trace_low, span_id
+    cdef readonly int flags
+
+    cpdef link(self)
+
+
+@cython.locals(count=cython.Py_ssize_t, group=SpanGroup)
 cpdef Py_ssize_t span_count(object ended) except -1

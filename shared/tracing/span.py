@@ -117,7 +117,7 @@ class Span:
         self.state: TraceState | None = None
         self.attribute_map: dict[str, Any] | None = None
         self.event_list: list[Event] | None = None
-        self.link_list: list[Link] | None = None
+        self.link_list: list[Link | RemoteLink] | None = None
         self.context_made: SpanContext | None = None
         self.status_code = 0
         self.status_message: str | None = None
@@ -165,6 +165,22 @@ class Span:
             self.dropped_attributes += 1
             return
         attributes[key] = value
+
+    def describe(self, described: Any, item: Any) -> None:
+        """Take over the attributes that `described` (`ItemAttributes`) reads from an item, when the span is sent."""
+        if not self.recording:
+            return
+        own = self.attribute_map
+        many = (len(own) if own is not None else 0) + described.count > self.buffer.span_attributes_max
+        if self.described is not None or many or self.buffer.span_value_length is not None:
+            self.set_attributes(described.attributes(item))
+            return
+        if own is not None:
+            for key in described.keys:
+                own.pop(key, None)
+        self.described = described
+        self.item = item
+        self.batch_size = self.batch_size or 1
 
     def folded(self) -> int:
         """How many attributes the span has beside those in its mapping."""
@@ -214,10 +230,14 @@ class Span:
             return
         limits = self.buffer.limits
         cleaned, dropped = clean_attributes(attributes, limits.link_attributes, limits.value_length)
+        self.append_link(BoundedLink(context, cleaned, dropped))
+
+    def append_link(self, link: "Link | RemoteLink") -> None:
+        """Add a link to a span that is recording."""
         if self.link_list is None:
             self.link_list = []
-        self.link_list.append(BoundedLink(context, cleaned, dropped))
-        if len(self.link_list) > limits.links:
+        self.link_list.append(link)
+        if len(self.link_list) > self.buffer.limits.links:
             del self.link_list[0]
             self.dropped_links += 1
 
@@ -331,7 +351,8 @@ class Span:
     @property
     def links(self) -> Sequence[Link]:
         """The links so far, oldest first."""
-        return tuple(self.link_list or ())
+        links = self.link_list or ()
+        return tuple([link.link() if isinstance(link, RemoteLink) else link for link in links])
 
     @property
     def status(self) -> Status:
@@ -425,7 +446,11 @@ def span_count(ended: Iterable[Ended]) -> int:
     """How many spans these are."""
     count = 0
     for entry in ended:
-        count += len(entry.parents) if isinstance(entry, SpanGroup) else 1
+        if isinstance(entry, SpanGroup):
+            group = entry
+            count += len(group.parents)
+        else:
+            count += 1
     return count
 
 
@@ -452,6 +477,22 @@ class BoundedLink(Link):
     def dropped_attributes(self) -> int:
         """How many attributes the limit cost."""
         return self._dropped
+
+
+class RemoteLink:
+    """A link to the span that a `traceparent` names, as its bare ids."""
+
+    def __init__(self, trace_high: int, trace_low: int, span_id: int, flags: int) -> None:
+        self.trace_high = trace_high
+        self.trace_low = trace_low
+        self.span_id = span_id
+        self.flags = flags
+
+    def link(self) -> Link:
+        """The same as the API has it."""
+        high: Any = self.trace_high
+        trace_id: int = (high << 64) | self.trace_low
+        return BoundedLink(SpanContext(trace_id, self.span_id, True, trace.TraceFlags(self.flags)), None, 0)
 
 
 def exception_type(exception: BaseException) -> str:

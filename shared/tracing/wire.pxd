@@ -7,6 +7,10 @@ from cpython.unicode cimport PyUnicode_AsUTF8AndSize
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
+cdef Py_ssize_t KEPT_CAPACITY_MAX
+cdef list _spare
+
+
 @cython.final
 cdef class Writer:
     cdef unsigned char* data
@@ -44,9 +48,17 @@ cdef class Writer:
     @cython.locals(count=cython.Py_ssize_t, source="const char *")
     cpdef text(self, str value)
 
+    @cython.locals(length=cython.Py_ssize_t)
     cpdef close(self, unsigned char tag, Py_ssize_t start)
+
+    cpdef take_back(self, Py_ssize_t start)
 
     @cython.locals(start=cython.Py_ssize_t)
     cpdef text_field(self, unsigned char tag, str value)
 
     cpdef bytes finish(self)
+
+
+cpdef Writer take_writer()
+
+cpdef put_back(Writer writer)

@@ -18,6 +18,9 @@ _double = struct.Struct("<d")
 FIRST_CAPACITY = 64 * 1024
 
 
+KEPT_CAPACITY_MAX = 1024 * 1024
+
+
 class Writer:
     """Collects one message, last byte first. `size` is the number of bytes so far."""
 
@@ -51,7 +54,8 @@ class Writer:
     def byte(self, value: int) -> None:
         """One byte, e.g. a field's tag."""
         if cython.compiled:
-            self.reserve(1)
+            if self.size >= self.capacity:
+                self.reserve(1)
             self.size += 1
             self.data[self.capacity - self.size] = value
         else:
@@ -158,7 +162,8 @@ class Writer:
         """Bytes as they are."""
         if cython.compiled:
             count = len(chunk)
-            self.reserve(count)
+            if self.size + count > self.capacity:
+                self.reserve(count)
             self.size += count
             memcpy(self.data + self.capacity - self.size, PyBytes_AS_STRING(chunk), count)
         else:
@@ -182,8 +187,20 @@ class Writer:
 
     def close(self, tag: int, start: int) -> None:
         """Put length and tag before what was written since the size was `start`: it becomes a field."""
-        self.varint(self.size - start)
+        length = self.size - start
+        if cython.compiled and length < 0x80 and self.size + 2 <= self.capacity:
+            self.size += 2
+            self.data[self.capacity - self.size + 1] = length
+            self.data[self.capacity - self.size] = tag
+            return
+        self.varint(length)
         self.byte(tag)
+
+    def take_back(self, start: int) -> None:
+        """Forget what was written since the size was `start`."""
+        while not cython.compiled and self.size > start:
+            self.size -= len(self.chunks.pop())
+        self.size = start
 
     def text_field(self, tag: int, value: str) -> None:
         """A whole string field."""
@@ -200,3 +217,20 @@ class Writer:
             self.chunks.clear()
         self.size = 0
         return message
+
+
+_spare: list[Writer] = []
+
+
+def take_writer() -> Writer:
+    """An empty writer, if possible one whose memory has been used before: fresh pages cost more than filling them."""
+    try:
+        return _spare.pop()
+    except IndexError:
+        return Writer()
+
+
+def put_back(writer: Writer) -> None:
+    """Keep an empty writer for the next one who needs it."""
+    if len(_spare) < 4 and (not cython.compiled or writer.capacity <= KEPT_CAPACITY_MAX):
+        _spare.append(writer)

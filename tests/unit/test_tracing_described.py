@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState
 
-from shared.tracing import FixedAttributes, ItemAttributes, item_spans, statement_spans
+from shared.tracing import FixedAttributes, ItemAttributes, current_span, describe, item_spans, statement_spans
 from shared.tracing.otlp import encode_request
 from shared.tracing.recorder import TracerProvider
 from shared.tracing.sampling import Sampler
@@ -104,6 +104,35 @@ def test_a_described_attribute_can_be_set_anew(provider: TracerProvider) -> None
     assert len(first.attributes) == len({pair.key for pair in first.attributes})
     assert (attributes_of(first)["order.symbol"], attributes_of(first)["batch.size"]) == ("MSFT", 7)
     assert [pair.key for pair in second.attributes][-2:] == ["batch.size", "order.status"]
+
+
+def test_an_item_describes_a_span_that_is_open(provider: TracerProvider) -> None:
+    """A span takes over an item's attributes later in place of its own of the same name; a second one adds to them."""
+    tracer = provider.get_tracer("library")
+    with tracer.start_as_current_span("POST", attributes={"order.id": "?", "url.path": "/v1/order"}):
+        describe(current_span(), ORDER, Order(7, "AAPL"))
+        describe(current_span(), ItemAttributes({"user.id": ("order_id", str)}), Order(9, None))
+    assert attributes_of(ended_messages(provider)[0]) == {
+        "url.path": "/v1/order",
+        "messaging.system": "redis",
+        "order.id": "7",
+        "order.symbol": "AAPL",
+        "order.side": "BUY",
+        "order.price": "0.00",
+        "user.id": "9",
+    }
+    describe(current_span(), ORDER, Order(7, "AAPL"))
+
+
+def test_items_lead_further_in(provider: TracerProvider) -> None:
+    """An attribute may come from deep inside an item, and a number may stand in a text."""
+    described = ItemAttributes(
+        {"first": "0.symbol", "inner": ("1.symbol.order_id", "{}-0"), "made": lambda pair: len(pair), "none": "0.price"}
+    )
+    item = (Order(1, "AAPL", price=None), Order(2, Order(3, "MSFT")))  # type: ignore[arg-type]
+    with item_spans("settle_trade", [ONE], attributes=described, items=[item]):
+        pass
+    assert attributes_of(ended_messages(provider)[0]) == {"first": "AAPL", "inner": "3-0", "made": 2}
 
 
 def test_what_is_described_is_redacted(provider: TracerProvider) -> None:
