@@ -9,7 +9,7 @@ from jaegerlite.analysis.tree import CLIENT, CONSUMER, PRODUCER, SERVER, Tree
 
 CALL_NS_MIN: Final = 20_000_000
 CALL_SHARE_MIN: Final = 0.5
-GAP_NS_MIN: Final = 50_000_000
+GAP_NS_MIN: Final = 100_000_000
 GAP_SHARE_MIN: Final = 0.3
 QUEUE_NS_MIN: Final = 1_000_000_000
 
@@ -58,7 +58,7 @@ def waits_in_queues(tree: Tree) -> Iterator[Finding]:
 def unrecorded_time(tree: Tree) -> Iterator[Finding]:
     """Long stretches of the critical path between a span's calls, in which no span tells what was done.
 
-    A span without any calls is work, and as such recorded. One gap at a time: 50 ms and a third of the trace.
+    A span without any calls is work, and as such recorded. One gap at a time: 100 ms and a third of the trace.
     """
     for segment in critical_path(tree.root):
         node = segment.node
