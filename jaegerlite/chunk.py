@@ -19,6 +19,7 @@ from jaegerlite.tagfilter import FILTER_VERSION, fill_tag_filter
 from jaegerlite.wire import gather
 
 CHUNK_SPANS: Final = 4096
+SMALL_SPANS: Final = CHUNK_SPANS // 2
 FILTER_BYTES_PER_SPAN: Final = 2
 ZSTD_LEVEL: Final = 3
 PARENT_NONE: Final = -1

@@ -52,10 +52,9 @@ class Housekeeping:
 
     def after_flush(self) -> None:
         """Merge if there are many small chunks; roll over if the partition is full; sometimes look at age and size."""
-        small = small_chunks(self._writer.cursor, self._writer.current)
-        if len(small) >= SMALL_CHUNKS_MAX:
-            self._merge(small)
         current = self._writer.current
+        if current.small_chunks >= SMALL_CHUNKS_MAX:
+            self._merge(small_chunks(self._writer.cursor, current))
         if needs_summing(current):
             with transaction(self._writer.cursor):
                 sum_up(self._writer.cursor, current)
@@ -81,6 +80,7 @@ class Housekeeping:
             self._writer.cursor.execute(f"DELETE FROM {current.span_table} WHERE chunk IN ({numbers})")  # noqa: S608
             self._writer.insert(batch)
         current.spans -= columns.count
+        current.small_chunks -= len(small)
         current.live_bytes -= packed_bytes
         current.replaced_bytes += packed_bytes
         self._gone = small

@@ -9,12 +9,11 @@ from typing import Final
 import duckdb
 import numpy as np
 
-from jaegerlite.chunk import CHUNK_SPANS, unpack_parents, unpack_rests
+from jaegerlite.chunk import SMALL_SPANS, unpack_parents, unpack_rests
 from jaegerlite.columns import SpanColumns
 from jaegerlite.partitions import Partition
 from jaegerlite.sql import number_list
 
-SMALL_SPANS: Final = CHUNK_SPANS // 2
 SMALL_CHUNKS_MAX: Final = 32
 
 

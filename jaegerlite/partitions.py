@@ -12,6 +12,8 @@ from typing import Final
 
 import duckdb
 
+from jaegerlite.chunk import SMALL_SPANS
+
 PARTITION_SQL: Final = Path(__file__).with_name("partition.sql")
 SPANS_MAX: Final = 500_000
 I64_MAX: Final = 2**63 - 1
@@ -29,6 +31,7 @@ class Partition:
     spans: int = 0
     live_bytes: int = 0
     replaced_bytes: int = 0
+    small_chunks: int = 0
     rollup_rows: int = 0
     rollup_rows_summed: int = 0
 
@@ -102,10 +105,12 @@ class Partitions:
             _create_tables(cursor, partition)
             sums = cursor.execute(
                 "SELECT coalesce(sum(spans), 0)::BIGINT, coalesce(sum(octet_length(rests)), 0)::BIGINT,"  # noqa: S608
-                f" min(start_ns_min), max(start_ns_max) FROM {partition.chunk_table}"
+                f" min(start_ns_min), max(start_ns_max), count(*) FILTER (spans < {SMALL_SPANS})"
+                f" FROM {partition.chunk_table}"
             ).fetchone()
             if sums is not None and sums[0]:
-                partition.widen(*sums)
+                partition.widen(*sums[:4])
+                partition.small_chunks = sums[4]
             for table in (partition.red_table, partition.edge_table):
                 counted = cursor.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608
                 partition.rollup_rows += counted[0] if counted else 0

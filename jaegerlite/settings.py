@@ -41,7 +41,7 @@ class Settings(BaseSettings):
         32_000_000, ge=1_000_000, description="spans in memory before senders are told to wait"
     )
     body_bytes_max: int = Field(16_000_000, ge=1_000, description="largest request, unpacked")
-    flush_interval_ms: int = Field(400, ge=20, le=5000, description="longest time that a span waits for the disk")
+    flush_interval_ms: int = Field(700, ge=20, le=5000, description="longest time that a span waits for the disk")
     alert_rules: Path | None = Field(None, description="file of alert rules; without it, the default rules")
     public_url: str = Field("", description="address of the explorer in notices; without it, host and query port")
 

@@ -12,7 +12,7 @@ import duckdb
 import numpy as np
 
 from jaegerlite import metrics
-from jaegerlite.chunk import CHUNK_SPANS, PackedChunk, pack
+from jaegerlite.chunk import CHUNK_SPANS, SMALL_SPANS, PackedChunk, pack
 from jaegerlite.columns import SpanColumns
 from jaegerlite.dependencies import EdgeCounter
 from jaegerlite.directory import TraceDirectory
@@ -142,6 +142,7 @@ class Writer:
             # Before the commit, lest a reader see a chunk and not find its traces; the other way round does no harm.
             self._directory.add(number, np.frombuffer(chunk.traces, np.uint32))
             self.current.widen(chunk.spans, len(chunk.rests), chunk.start_ns_min, chunk.start_ns_max)
+            self.current.small_chunks += chunk.spans < SMALL_SPANS
         rows = batch.rows | {"chunk": batch.rows["chunk"] + np.uint32(numbers.start)}
         self._insert_rows(self.current.span_table, rows)
         self._insert_chunks(numbers, batch)
@@ -153,9 +154,8 @@ class Writer:
         return numbers
 
     def _insert_rows(self, table: str, rows: dict[str, Any]) -> None:
-        self.cursor.register("batch", rows)
-        self.cursor.execute(f"INSERT INTO {table} SELECT * FROM batch")  # noqa: S608 - a name of ours
-        self.cursor.unregister("batch")
+        # DuckDB finds `rows` by its name in this frame, which takes half the time of registering it as a view.
+        self.cursor.execute(f"INSERT INTO {table} SELECT * FROM rows")  # noqa: S608 - a name of ours
 
     def _insert_chunks(self, numbers: range, batch: Batch) -> None:
         values = [
