@@ -87,7 +87,6 @@ async def serve(settings: Settings) -> None:
         loop.add_signal_handler(number, stop)
     # A large trace is some hundred thousand objects that all stay until it is answered: counting them again and again
     # would take a third of its time.
-    gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
     storing = asyncio.create_task(backend.run())
     # Without its flusher the process would only fill up; end it, and let the reason come out of the wait below.
