@@ -72,7 +72,7 @@ def jaegerlite(settings: Settings, home: Home) -> ProcessSpec:
         "JAEGERLITE_UI_DIR": str(PROJECT / "web" / "dist"),
     }
     return _python(
-        "jaegerlite", "jaegerlite", _inherited() | environment, port=settings.jaegerlite_query_port, url=query_url
+        "jaegerlite", "jaegerlite", inherited() | environment, port=settings.jaegerlite_query_port, url=query_url
     )
 
 
@@ -106,7 +106,7 @@ def processes(settings: Settings) -> list[tuple[str, str, int]]:
 
 def bots(settings: Settings, count: int) -> ProcessSpec:
     """The market makers and takers: a client like any other, it knows the public address and nothing else."""
-    environment = _inherited() | {"CLIENT_GATEWAY_URL": service_url(settings, GATEWAY)}
+    environment = inherited() | {"CLIENT_GATEWAY_URL": service_url(settings, GATEWAY)}
 
     async def at_once(_pid: int) -> bool:
         return True
@@ -121,7 +121,7 @@ def bots(settings: Settings, count: int) -> ProcessSpec:
 
 
 def _environment(settings: Settings, credentials: Credentials, service: str) -> dict[str, str]:
-    environment = _inherited() | {
+    environment = inherited() | {
         "SERVICE_NAME": service,
         "SERVICE_SECRET": credentials.services[service],
         "SERVICE_KEYS": credentials.service_keys,
@@ -162,7 +162,7 @@ def _local_url(port: int) -> str:
     return f"http://127.0.0.1:{port}"
 
 
-def _inherited() -> dict[str, str]:
+def inherited() -> dict[str, str]:
     """The user's own environment, so that every variable of a service can be set on the command line."""
     kept = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
     # A few threads each would otherwise claim an arena of their own: memory that is never given back.

@@ -1,6 +1,7 @@
 """The command line: a thin list of commands. Each imports what it needs when it runs, so that all start fast."""
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -111,6 +112,20 @@ def bots(
     loaded = configuration.load()
     gateway = url or catalogue.service_url(loaded, catalogue.GATEWAY)
     raise typer.Exit(run(gateway, Home(loaded.outcry_home).secrets, count, seed, orders_per_s))
+
+
+@app.command()
+def replay_market(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="from GET /marketdata/events")],
+    speed: Annotated[float, typer.Option(min=0.01, max=1_000_000, help="times as fast as it was")] = 1.0,
+    seed: Annotated[int, typer.Option(help="the same seed gives the same messages")] = 1,
+    dropped: Annotated[float, typer.Option(min=0, max=0.5, help="share of messages that get lost on their way")] = 0.0,
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8348,
+) -> None:
+    """Serve a recorded day of market data: the same REST and WebSocket as the exchange, nothing to trade."""
+    from outcry.replay import run
+
+    raise typer.Exit(run(file, speed, seed, dropped, port))
 
 
 def _refuse(wrong: configuration.WrongSettingsError) -> int:

@@ -96,6 +96,20 @@ class Service:
         ``fresh``: items name an event in ``position``; the answer waits until this consumer has it.
         """
         assert operation.service == self.name, f"{operation.name} belongs to {operation.service}"
+        self._serve(operation, handle, attributes, fresh)
+
+    def stand_in(self, operation: Operation[I, A], handle: Serve[I, A]) -> None:
+        """Serves an operation of a service that is not there."""
+        assert operation.service != self.name, f"{operation.name} is its own"
+        self._serve(operation, handle, None, None)
+
+    def _serve(
+        self,
+        operation: Operation[I, A],
+        handle: Serve[I, A],
+        attributes: ItemAttributes | None,
+        fresh: Consumer | None,
+    ) -> None:
         endpoint = Endpoint(operation, handle, attributes, fresh)
         direct_table(self.app).add(internal_route(endpoint, self._credentials, lambda: self.leads))
         describe_operation(self.app, operation)

@@ -106,9 +106,7 @@ class MarketBook:
         for order in state.orders:
             book._rest(order.order_id, order.side, order.price, order.open_quantity - order.hidden_quantity)
         book.status = Status(state.session, state.indication)
-        book.bids.touched.clear()
-        book.asks.touched.clear()
-        book.changes.clear()
+        book.forget_changes()
         book.check()
         return book
 
@@ -170,6 +168,12 @@ class MarketBook:
         bids = [one for one in shown if one[1].side == Side.BUY]
         asks = [one for one in shown if one[1].side == Side.SELL]
         return sorted(bids, key=lambda one: -one[1].price), sorted(asks, key=lambda one: one[1].price)
+
+    def forget_changes(self) -> None:
+        """What happened so far leads from nothing to here: nobody is told."""
+        self.bids.touched.clear()
+        self.asks.touched.clear()
+        self.changes.clear()
 
     def take_changes(self) -> list[Change]:
         """What happened to single orders since this was last asked."""

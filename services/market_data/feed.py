@@ -9,7 +9,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from services.market_data.market import Market
+from services.market_data.view import MarketView
 from shared.contracts.market import HEARTBEAT_S, QUOTES_KEY, Quote
 
 log = structlog.get_logger()
@@ -22,7 +22,7 @@ _encode = msgspec.json.Encoder().encode
 class Feed:
     """Publishes what changed in the market since it last did."""
 
-    def __init__(self, market: Market, redis: Redis) -> None:
+    def __init__(self, market: MarketView, redis: Redis) -> None:
         self._market = market
         self._redis = redis
         self._quotes: dict[str, Quote] = {}

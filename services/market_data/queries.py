@@ -6,7 +6,7 @@ import msgspec
 from opentelemetry.trace import Span
 
 from services.market_data import store
-from services.market_data.market import Market
+from services.market_data.view import MarketView
 from shared.contracts.market import (
     INTERVALS_S,
     BookView,
@@ -30,33 +30,15 @@ NO_INTERVAL = Refused(
 )
 
 
-class Queries:
-    """What the gateway asks of the market."""
+class BookQueries:
+    """What the gateway asks and memory knows."""
 
-    def __init__(self, market: Market, database: Database) -> None:
+    def __init__(self, market: MarketView) -> None:
         self._market = market
-        self._database = database
 
     async def order_book(self, items: Sequence[MarketQuery], _spans: Sequence[Span]) -> list[BookView | Refused]:
         """The best levels of each book, at most 1,000 a side."""
         return [self._order_book(item) for item in items]
-
-    async def trades(self, items: Sequence[MarketQuery], spans: Sequence[Span]) -> list[PublicTrades | Refused]:
-        """The newest trades below ``before`` (a trade id), at most 1,000."""
-        async with self._database.connection() as connection:
-            found = await store.select_trades(connection, spans, [_bounded(item) for item in items])
-        return [
-            PublicTrades(trades=tuple(trades)) if self._is_known(item) else _unknown(item.symbol)
-            for item, trades in zip(items, found, strict=True)
-        ]
-
-    async def candles(self, items: Sequence[MarketQuery], spans: Sequence[Span]) -> list[Candles | Refused]:
-        """The newest candles that start below ``before`` (Unix seconds), at most 1,000, of any interval to 31 days."""
-        async with self._database.connection() as connection:
-            found = await store.select_candles(connection, spans, [_bounded(item) for item in items])
-        return [
-            self._refusal(item) or Candles(candles=tuple(candles)) for item, candles in zip(items, found, strict=True)
-        ]
 
     async def tickers(self, items: Sequence[TickerQuery], _spans: Sequence[Span]) -> list[Tickers]:
         """All tickers, by symbol."""
@@ -88,6 +70,31 @@ class Queries:
             session=book.status.session,
             indication=book.status.indication,
         )
+
+
+class Queries(BookQueries):
+    """And what PostgreSQL knows."""
+
+    def __init__(self, market: MarketView, database: Database) -> None:
+        super().__init__(market)
+        self._database = database
+
+    async def trades(self, items: Sequence[MarketQuery], spans: Sequence[Span]) -> list[PublicTrades | Refused]:
+        """The newest trades below ``before`` (a trade id), at most 1,000."""
+        async with self._database.connection() as connection:
+            found = await store.select_trades(connection, spans, [_bounded(item) for item in items])
+        return [
+            PublicTrades(trades=tuple(trades)) if self._is_known(item) else _unknown(item.symbol)
+            for item, trades in zip(items, found, strict=True)
+        ]
+
+    async def candles(self, items: Sequence[MarketQuery], spans: Sequence[Span]) -> list[Candles | Refused]:
+        """The newest candles that start below ``before`` (Unix seconds), at most 1,000, of any interval to 31 days."""
+        async with self._database.connection() as connection:
+            found = await store.select_candles(connection, spans, [_bounded(item) for item in items])
+        return [
+            self._refusal(item) or Candles(candles=tuple(candles)) for item, candles in zip(items, found, strict=True)
+        ]
 
     def _is_known(self, item: MarketQuery) -> bool:
         return item.symbol in self._market.books

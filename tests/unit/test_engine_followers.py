@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.market_data.book import MarketBook
-from services.market_data.tape import Tape, trades_of
+from services.market_data.record import Record
+from services.market_data.replay import ReplayedMarket, Row, batches
+from services.market_data.tape import RECENT, Tape, trades_of
 from services.market_data.topics import SymbolTopics
 from services.matching_engine.commands import Amend, Cancel, CancelAll, Command, Expire, Place, SetSession
 from services.matching_engine.engine import Engine
@@ -214,6 +216,31 @@ def test_messages_lead_to_the_book(wishes: Morning, every: int, late: int) -> No
     if followed[Channel.L3].sequence >= 0:
         queues = MarketBook.of_state(state_of(engine)).orders()
         assert [row[0] for row in followed[Channel.L3].queue()] == [str(one[0]) for queue in queues for one in queue]
+
+
+@settings(deadline=None)
+@given(mornings, st.integers(0, 60), st.integers())
+def test_a_record_brings_the_day_back(wishes: Morning, cut: int, seed: int) -> None:
+    """Replaying what was recorded, with a fresh start in between, gives the engine's book and its trades."""
+    engine, events = run(wishes)
+    record, book, trades = Record(), MarketBook("AAPL", 0), []
+    for number, event in enumerate(events):
+        if number == cut:
+            record.book(book, event.time_us)
+        record.begin(event, {"AAPL": book})
+        before = book.status
+        book.apply(event)
+        traded = trades_of([event])
+        record.event(event, book.take_changes(), traded, before, book.status)
+        trades += traded
+    lines = [line.split(",") for _, text in record.take() for line in text.splitlines()]
+    rows = [Row(*[int(cell) if cell.lstrip("-").isdigit() else cell or None for cell in line]) for line in lines]  # type: ignore[arg-type]
+    replayed = ReplayedMarket(["AAPL"])
+    for batch in batches(rows, seed):
+        replayed.apply(batch)
+    fresh = MarketBook.of_state(state_of(engine))
+    assert (replayed.books["AAPL"].orders(), replayed.books["AAPL"].status) == (fresh.orders(), fresh.status)
+    assert list(replayed.tapes["AAPL"].recent) == trades[-RECENT:]
 
 
 @settings(deadline=None)
