@@ -36,15 +36,16 @@ class Connection:
     def write(self, frame: bytes) -> None:
         """Writes a frame that is ready. A client for which too much waits is dropped."""
         protocol = self._protocol
+        if not protocol.open:
+            return
         if protocol.waiting_bytes > self._allowed_bytes:
             self._drop()
         else:
-            protocol.write_frame(frame)
+            protocol.transport.write(frame)
 
     def write_large(self, frame: bytes) -> None:
         """Like ``write``, for what the client asked for and may take its time to read."""
-        waiting = self._protocol.waiting_bytes
-        if not waiting:
+        if self._protocol.open and not self._protocol.waiting_bytes:
             self._allowed_bytes = self._waiting_bytes_max
         if self._allowed_bytes < LARGE_BYTES_MAX:
             self._allowed_bytes += len(frame)

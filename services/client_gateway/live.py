@@ -7,7 +7,6 @@ import structlog
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
 from shared.errors import Unavailable
 
@@ -15,6 +14,8 @@ log = structlog.get_logger()
 
 RETRY_S = 0.5
 CONFIRM_S = 5.0
+ALWAYS = "client-gateway:live"
+"""A channel on which nobody publishes: the library takes a subscription to nothing for the end."""
 
 
 class Hearer(Protocol):
@@ -38,63 +39,56 @@ class Live:
         retry = Retry(NoBackoff(), 0)
         self._redis: Redis = Redis.from_url(redis_url, socket_connect_timeout=2, health_check_interval=0, retry=retry)
         self._hearers: dict[str, Hearer] = {}
-        # Set once Valkey has confirmed the channel: what is published after that is heard.
+        # Of all channels that Valkey was told of. Set once it has confirmed: what is published after that is heard.
         self._confirmed: dict[str, asyncio.Event] = {}
         self._interrupted: set[str] = set()
-        self._wanted = asyncio.Event()
-        self._pubsub: Any = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._changed = asyncio.Event()
 
     async def follow(self, channel: str, hearer: Hearer) -> None:
         """Returns once everything that is published on the channel will be heard. Raises Unavailable without Valkey."""
         self._hearers[channel] = hearer
+        self._changed.set()
         confirmed = self._confirmed.setdefault(channel, asyncio.Event())
-        self._wanted.set()
         try:
-            if self._pubsub is not None and not confirmed.is_set():
-                await self._pubsub.subscribe(channel)
             await asyncio.wait_for(confirmed.wait(), CONFIRM_S)
-        except (RedisError, OSError, TimeoutError) as error:
-            raise Unavailable("valkey", type(error).__name__) from error
+        except TimeoutError as error:
+            raise Unavailable("valkey", "it does not confirm a subscription") from error
 
     def leave(self, channel: str) -> None:
         """Nobody hears this channel any more."""
         self._hearers.pop(channel, None)
-        self._confirmed.pop(channel, None)
         self._interrupted.discard(channel)
-        task = asyncio.create_task(self._unsubscribe(channel))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _unsubscribe(self, channel: str) -> None:
-        if channel in self._hearers or self._pubsub is None:
-            return
-        try:
-            await self._pubsub.unsubscribe(channel)
-        except (RedisError, OSError) as error:
-            # A subscription too many costs little; the loop notices a Valkey that is gone by itself.
-            log.info("channel not left", channel=channel, error=str(error))
+        self._changed.set()
 
     async def run(self) -> None:
         """Passes on what Valkey publishes, for ever."""
         while True:
-            await self._wanted.wait()
             try:
-                async with self._redis.pubsub() as self._pubsub:
-                    await self._listen()
-            except (RedisError, OSError, RuntimeError) as error:
-                log.warning("live messages are interrupted", error=str(error))
-                self._pubsub = None
-                self._interrupt()
-                await asyncio.sleep(RETRY_S)
-            self._pubsub = None
-            if not self._hearers:
-                self._wanted.clear()
+                async with self._redis.pubsub() as pubsub, asyncio.TaskGroup() as group:
+                    await pubsub.subscribe(ALWAYS)
+                    group.create_task(self._listen(pubsub))
+                    group.create_task(self._steer(pubsub))
+            except* Exception as errors:  # whatever it is, those who listen must not be left alone with it
+                log.warning("live messages are interrupted", error=[repr(error) for error in errors.exceptions])
+            self._interrupt()
+            await asyncio.sleep(RETRY_S)
 
-    async def _listen(self) -> None:
-        """Returns when there is nothing to listen to any more."""
-        await self._pubsub.subscribe(*self._hearers)
-        async for message in self._pubsub.listen():
+    async def _steer(self, pubsub: Any) -> None:
+        """Tells Valkey what is followed, one change after the other, so that the last one counts."""
+        told: set[str] = set()
+        while True:
+            self._changed.clear()
+            for channel in told - self._hearers.keys():
+                told.discard(channel)
+                self._confirmed.pop(channel, None)
+                await pubsub.unsubscribe(channel)
+            if new := self._hearers.keys() - told:
+                told |= new
+                await pubsub.subscribe(*new)
+            await self._changed.wait()
+
+    async def _listen(self, pubsub: Any) -> None:
+        async for message in pubsub.listen():
             channel = message["channel"].decode()
             hearer = self._hearers.get(channel)
             if hearer is None:
@@ -103,22 +97,25 @@ class Live:
                 hearer.hear(message["data"])
             elif message["type"] == "subscribe":
                 self._confirm(channel, hearer)
+        raise ConnectionError("Valkey ended the subscription")
 
     def _confirm(self, channel: str, hearer: Hearer) -> None:
-        confirmed = self._confirmed[channel]
-        if confirmed.is_set():
+        confirmed = self._confirmed.setdefault(channel, asyncio.Event())
+        if channel in self._interrupted:
+            self._interrupted.discard(channel)
+            hearer.resumed()
+        elif confirmed.is_set():
             # Confirmed once more: there was another connection in between.
             hearer.interrupted()
-            hearer.resumed()
-        elif channel in self._interrupted:
-            self._interrupted.discard(channel)
             hearer.resumed()
         confirmed.set()
 
     def _interrupt(self) -> None:
-        for channel, hearer in list(self._hearers.items()):
-            confirmed = self._confirmed[channel]
+        for channel in self._confirmed.keys() - self._hearers.keys():
+            del self._confirmed[channel]
+        for channel, confirmed in self._confirmed.items():
             if confirmed.is_set():
                 confirmed.clear()
                 self._interrupted.add(channel)
-                hearer.interrupted()
+                if hearer := self._hearers.get(channel):  # one hearer's end may be another's
+                    hearer.interrupted()

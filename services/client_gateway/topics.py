@@ -119,6 +119,14 @@ class Topic:
             self._work = asyncio.create_task(self._do())
 
     async def _do(self) -> None:
+        try:
+            await self._work_off()
+        except Exception as error:  # a bug: those who wait must hear of it, the others get a fresh start
+            log.exception("a topic is in trouble", topic=self.key.valkey_channel)
+            self._refuse(Unavailable("market-data", type(error).__name__))
+            self._known, self._snapshot = False, b""
+
+    async def _work_off(self) -> None:
         while not self._cut and not self.idle and (self._coming or self._joining or not self._known):
             if (not self._known or (self._joining and not self._snapshot)) and not await self._fetch():
                 continue
