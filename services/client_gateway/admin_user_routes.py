@@ -89,7 +89,7 @@ class AdminUserRoutes:
 
     async def transactions(self, call: Call, query: PageQuery) -> Response:
         """A user's statement, newest first."""
-        return await statement(call, _account_id(call), query)
+        return await statement(call, _account_id(call), query.cursor, query.limit)
 
     async def transaction(self, call: Call, _query: Nothing) -> Response:
         """One entry of the ledger, from whom to whom."""

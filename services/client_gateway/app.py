@@ -11,6 +11,7 @@ from services.client_gateway.admin_user_routes import AdminUserRoutes
 from services.client_gateway.amendment import Amendment
 from services.client_gateway.api import Api
 from services.client_gateway.event_routes import EventRoutes
+from services.client_gateway.exports import Exports
 from services.client_gateway.instruments import Listing
 from services.client_gateway.live import Live
 from services.client_gateway.market_routes import MarketRoutes
@@ -43,11 +44,12 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     api = Api(app, service.clients, settings)
     OrderRoutes(placement, Amendment(service.clients, placement), listing, api.told, settings).install(api)
     AccountRoutes(settings).install(api)
-    WalletRoutes(listing).install(api)
+    exports = Exports()
+    WalletRoutes(listing, exports).install(api)
     NotificationRoutes().install(api)
     MarketRoutes(listing).install(api)
     EventRoutes(service.clients, listing).install(api)
-    ReportRoutes().install(api)
+    ReportRoutes(listing, exports).install(api)
     AdminRoutes(listing).install(api)
     RiskAdminRoutes().install(api)
     AdminUserRoutes(listing).install(api)

@@ -1,6 +1,7 @@
 """What can be traded, as the engine lists it, and what it costs right now."""
 
 import asyncio
+from collections.abc import Sequence
 
 import msgspec
 import structlog
@@ -83,6 +84,17 @@ class Listing:
         across = ticker.ask if side is Side.BUY else ticker.bid
         return across or ticker.last or instrument.reference_price
 
+    async def marks(self, symbols: Sequence[str]) -> dict[str, Money]:
+        """What each symbol's shares count as worth, as far as the market is known right now; without Valkey of none."""
+        if not symbols:
+            return {}
+        try:
+            with statement_spans((trace.get_current_span(),), "HMGET quote", QUOTE_ATTRIBUTES):
+                found = await self._redis.hmget(QUOTES_KEY, list(symbols))
+        except (RedisError, OSError):
+            return {}
+        return {symbol: mark_price(self._decode(text)) for symbol, text in zip(symbols, found, strict=True) if text}
+
     async def ticker(self, symbol: str) -> Quote | None:
         """The latest quote, None where nothing has happened yet. Raises Unavailable without Valkey."""
         try:
@@ -91,3 +103,11 @@ class Listing:
         except (RedisError, OSError) as error:
             raise Unavailable("valkey", type(error).__name__) from error
         return self._decode(found) if found else None
+
+
+def mark_price(ticker: Quote) -> Money:
+    """The last price, brought inside the best bid and ask; between these where nothing has traded; 0 for no market."""
+    if not ticker.last:
+        return (ticker.bid + ticker.ask) // 2 if ticker.bid and ticker.ask else 0
+    mark = max(ticker.last, ticker.bid)
+    return min(mark, ticker.ask) if ticker.ask else mark

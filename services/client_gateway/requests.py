@@ -1,7 +1,7 @@
 """What clients may say: bodies and queries."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated
 
@@ -228,13 +228,35 @@ class EmailCodeRequest(Body, frozen=True, kw_only=True):
     code: Annotated[str, Meta(min_length=1, max_length=64)]
 
 
-class ReportTradesQuery(Body, frozen=True, kw_only=True):
-    """``format=csv`` gives a file for a spreadsheet."""
+FileLimit = Annotated[int, Meta(ge=1, le=50_000)]
 
-    symbol: str = ""
-    cursor: Cursor = 0
-    limit: Limit = 100
+
+class FormatQuery(Body, frozen=True, kw_only=True):
+    """``format``: json, or a file as csv or parquet."""
+
     format: str = "json"
+
+
+class ReportTradesQuery(FormatQuery, frozen=True, kw_only=True):
+    """``GET /reports/trades``: a page of up to 500, a file of up to 50,000."""
+
+    symbol: Annotated[str, Meta(max_length=32, pattern=r"^[^\x00]*$")] = ""
+    cursor: Cursor = 0
+    limit: FileLimit | None = None
+
+
+class StatementQuery(FormatQuery, frozen=True, kw_only=True):
+    """``GET /wallet/transactions``: a page of up to 500, a file of up to 50,000."""
+
+    cursor: Cursor = 0
+    limit: FileLimit | None = None
+
+
+class DaysQuery(FormatQuery, frozen=True, kw_only=True):
+    """``GET /reports/daily``: days (UTC) from ``since`` to ``until``, like 2026-01-31, both included."""
+
+    since: date | None = None
+    until: date | None = None
 
 
 def path_id(params: Mapping[str, str], name: str, code: str) -> int:

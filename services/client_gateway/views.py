@@ -7,7 +7,7 @@ from shared.contracts.codes import OrderType, SelfTrade, Side, TimeInForce
 from shared.contracts.engine import Matched
 from shared.contracts.money import Money, Shares, amount_text, money_text
 from shared.contracts.orders import Fill, NewOrder, Order
-from shared.contracts.reports import Position, UserTrade
+from shared.contracts.reports import DaySummary, Position, UserTrade
 from shared.contracts.users import UserRecord
 from shared.contracts.wallet import Entry, Transaction, Wallet
 
@@ -165,22 +165,45 @@ def user_trade_view(trade: UserTrade) -> dict[str, Any]:
         "value": money_text(trade.price * trade.quantity),
         "role": trade.role,
         "realised": money_text(trade.realised),
+        "fee": money_text(trade.fee),
         "time": time_text(trade.time_us),
     }
 
 
-def position_view(position: Position) -> dict[str, Any]:
-    """A position at its last price; unrealised profit is what selling all of it there would bring beyond its cost."""
-    value = position.quantity * position.last_price
+def position_view(position: Position, mark: Money) -> dict[str, Any]:
+    """A position at its mark; unrealised profit is what selling all of it there would bring beyond its cost.
+
+    Without a mark (0) nothing can be said of its value.
+    """
+    value = position.quantity * mark
     return {
         "symbol": position.symbol,
         "quantity": position.quantity,
         "average_cost": average_text(position.cost, position.quantity),
         "cost": money_text(position.cost),
         "last_price": money_text(position.last_price) if position.last_price else None,
+        "mark_price": money_text(mark) if mark else None,
         "value": money_text(value),
-        "unrealised": money_text(value - position.cost if position.last_price else 0),
+        "unrealised": money_text(value - position.cost if mark else 0),
         "realised": money_text(position.realised),
+        "fees": money_text(position.fees),
+    }
+
+
+def day_view(day: DaySummary) -> dict[str, Any]:
+    """A day in a symbol; ``net`` is the realised profit less the fees."""
+    return {
+        "date": time_text(day.day * 86_400_000_000)[:10],
+        "symbol": day.symbol,
+        "trades": day.trade_count,
+        "trades_as_maker": day.maker_count,
+        "bought_quantity": day.bought_quantity,
+        "bought_value": money_text(day.bought_value),
+        "sold_quantity": day.sold_quantity,
+        "sold_value": money_text(day.sold_value),
+        "realised": money_text(day.realised),
+        "fees": money_text(day.fees),
+        "net": money_text(day.realised - day.fees),
     }
 
 

@@ -5,8 +5,9 @@ import uuid
 from fastapi import Response
 
 from services.client_gateway.api import Api, Call, Nothing
+from services.client_gateway.exports import Exports, format_of, rows_in
 from services.client_gateway.instruments import Listing
-from services.client_gateway.requests import FundingRequest, PageQuery, TransferRequest, funding_amount
+from services.client_gateway.requests import FundingRequest, StatementQuery, TransferRequest, funding_amount
 from services.client_gateway.views import transaction_view, wallet_view
 from shared.contracts import users, wallet
 from shared.contracts.codes import Side
@@ -21,8 +22,9 @@ REQUEST_ID_MAX = 64
 class WalletRoutes:
     """The handlers, and what they need."""
 
-    def __init__(self, listing: Listing) -> None:
+    def __init__(self, listing: Listing, exports: Exports) -> None:
         self._listing = listing
+        self._exports = exports
 
     def install(self, api: Api) -> None:
         api.route("GET", "/wallet/balance", self.balance, tag="wallet")
@@ -30,7 +32,7 @@ class WalletRoutes:
         api.route("POST", "/wallet/add-funds", self.add_funds, body=FundingRequest, tag="wallet")
         api.route("POST", "/wallet/withdraw", self.withdraw, body=FundingRequest, tag="wallet")
         api.route("POST", "/wallet/transfer", self.transfer, body=TransferRequest, tag="wallet")
-        api.route("GET", "/wallet/transactions", self.transactions, query=PageQuery, tag="wallet")
+        api.route("GET", "/wallet/transactions", self.transactions, query=StatementQuery, tag="wallet")
 
     async def balance(self, call: Call, _query: Nothing) -> Response:
         """All you own: total, held by open orders, available."""
@@ -76,9 +78,21 @@ class WalletRoutes:
         )
         return json_response(wallet_view(moved))
 
-    async def transactions(self, call: Call, query: PageQuery) -> Response:
-        """Your statement, newest first. ``next_cursor`` continues where this page ends."""
-        return await statement(call, call.identity.user_id, query)
+    async def transactions(self, call: Call, query: StatementQuery) -> Response:
+        """Your statement, newest first, as JSON or as a file. ``next_cursor`` continues where this page ends."""
+        kind = format_of(query.format)
+        limit = rows_in(query.limit, kind, default=50)
+        if kind == "json":
+            return await statement(call, call.identity.user_id, query.cursor, limit)
+        asked = wallet.TransactionsOf(
+            user_id=call.identity.user_id,
+            position=call.position,
+            before=query.cursor,
+            limit=limit,
+            traceparent=call.traceparent,
+        )
+        file = await call.ask(wallet.EXPORT_STATEMENT, asked)
+        return await self._exports.file("statement", kind, file.content, file.next_before)
 
     async def _fund(self, call: Call, body: FundingRequest, amount: int, unit_cost: Money) -> Response:
         moved = await call.ask(
@@ -101,15 +115,15 @@ async def unit_cost_of(listing: Listing, asset: str) -> Money:
     return 0 if asset == CASH else await listing.quote(asset, Side.BUY)
 
 
-async def statement(call: Call, user_id: int, query: PageQuery) -> Response:
+async def statement(call: Call, user_id: int, cursor: int, limit: int) -> Response:
     """A page of a user's statement."""
     page = await call.ask(
         wallet.GET_TRANSACTIONS,
         wallet.TransactionsOf(
             user_id=user_id,
             position=call.position,
-            before=query.cursor,
-            limit=query.limit,
+            before=cursor,
+            limit=limit,
             traceparent=call.traceparent,
         ),
     )
@@ -117,7 +131,7 @@ async def statement(call: Call, user_id: int, query: PageQuery) -> Response:
     return json_response(
         {
             "transactions": [transaction_view(row) for row in rows],
-            "next_cursor": str(rows[-1].transfer_id) if len(rows) == query.limit else None,
+            "next_cursor": str(rows[-1].transfer_id) if len(rows) == limit else None,
         }
     )
 

@@ -40,6 +40,8 @@ def create_app(settings: ServiceSettings) -> FastAPI:
 
     service.serve(reports.GET_USER_TRADES, store.trades, USER, fresh=executions)
     service.serve(reports.GET_POSITIONS, positions, USER, fresh=executions)
+    service.serve(reports.GET_DAYS, store.days, USER, fresh=executions)
+    service.serve(reports.EXPORT_TRADES, store.export_trades, USER, fresh=executions)
     service.serve(reports.GET_STATISTICS, store.statistics, USER, fresh=executions)
     return service.app
 

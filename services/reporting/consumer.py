@@ -1,16 +1,17 @@
 """The three streams that reports are made of: executions, orders, funds."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from opentelemetry.trace import SpanKind
 
 from services.reporting.figures import count_executions
+from services.reporting.positions import Holding
 from services.reporting.store import ReportStore
-from services.reporting.trades import Counts, Key, count, settle, sides_of
+from services.reporting.trades import DAY_US, Counts, Day, DayKey, Key, days_of, settle, sides_of
 from shared.attributes import MESSAGE_ID, SIDES, price_text, processing
 from shared.consumer import AfterCommit
 from shared.contracts.events import EXECUTIONS, FUNDS, ORDER_EVENTS, Closed, EngineEvent, FundsEvent, OrderEvent, Trade
-from shared.contracts.money import CASH
+from shared.contracts.money import CASH, Money
 from shared.contracts.orders import OrderStatus
 from shared.postgres import Connection
 from shared.tracing import ItemAttributes, item_spans
@@ -55,7 +56,6 @@ class Recorder:
             return self._after(events, set())
         sides = [side for event, trade in trades for side in sides_of(event, trade)]
         keys = {(side.user_id, side.symbol) for side in sides}
-        count(sides, counts)
         with item_spans(
             "record_trade",
             [event.traceparent for event, _ in trades],
@@ -67,8 +67,9 @@ class Recorder:
             holdings = await self._store.lock_holdings(connection, spans, keys)
             settle(sides, holdings)
             last_prices = {event.symbol: trade.price for event, trade in trades}
-            await self._store.write_trades(connection, spans, sides, holdings, last_prices)
-            await self._store.add_counts(connection, spans, counts)
+            await self._store.write_trades(connection, spans, sides, holdings, last_prices, days_of(sides))
+            if counts:
+                await self._store.add_counts(connection, spans, counts)
         return self._after(events, keys)
 
     async def apply_orders(self, connection: Connection, events: Sequence[OrderEvent]) -> AfterCommit | None:
@@ -107,16 +108,15 @@ class Recorder:
             items=shares,
         ) as spans:
             holdings = await self._store.lock_holdings(connection, spans, keys)
+            days: dict[DayKey, Day] = {}
             for event in shares:
-                holding = holdings[event.user_id, event.asset]
-                if event.amount > 0:
-                    holding.take_in(event.amount, event.unit_cost)
-                elif event.to_user_id:
-                    receiver = holdings[event.to_user_id, event.asset]
-                    holding.give(receiver, -event.amount, event.unit_cost)
-                else:
-                    holding.withdraw(-event.amount)
+                profit, user_id = _move(event, holdings)
+                if profit:
+                    day = days.setdefault((user_id, event.time_us // DAY_US, event.asset), Day())
+                    day.realised += profit
             await self._store.write_holdings(connection, spans, holdings)
+            if days:
+                await self._store.add_days(connection, spans, days)
         return self._after((), keys)
 
     def _after(self, events: Sequence[EngineEvent], keys: set[Key]) -> AfterCommit:
@@ -125,6 +125,18 @@ class Recorder:
             count_executions(events)
 
         return stored
+
+
+def _move(event: FundsEvent, holdings: Mapping[Key, Holding]) -> tuple[Money, int]:
+    """Moves shares. Answers the profit that this brought to light, mostly 0, and whose it is."""
+    holding = holdings[event.user_id, event.asset]
+    if event.amount > 0:
+        return holding.take_in(event.amount, event.unit_cost), event.user_id
+    if not event.to_user_id:
+        holding.withdraw(-event.amount)
+        return 0, event.user_id
+    receiver = holdings[event.to_user_id, event.asset]
+    return holding.give(receiver, -event.amount, event.unit_cost), event.to_user_id
 
 
 def _engine_rejections(events: Sequence[EngineEvent]) -> dict[int, Counts]:

@@ -73,14 +73,14 @@ class Holding:
         self.owed += quantity - covered
         return cost_out
 
-    def give(self, other: "Holding", quantity: Shares, unit_cost: Money) -> None:
-        """Shares go to another user with what they had cost, without profit for either.
+    def give(self, other: "Holding", quantity: Shares, unit_cost: Money) -> Money:
+        """Shares go to another user with what they had cost. Answers the profit that this brings to light there.
 
         ``unit_cost`` is the cost of those that are seen to leave before they are seen to come in.
         """
         owed_before = self.owed
         cost = self.withdraw(quantity) + (self.owed - owed_before) * unit_cost
-        other.receive(quantity, cost)
+        return other.receive(quantity, cost)
 
     def _part_of_cost(self, quantity: Shares) -> Money:
         """The share that ``quantity`` of all the shares has in the cost (of a short: in its proceeds), rounded down."""

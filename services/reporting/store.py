@@ -8,9 +8,21 @@ from opentelemetry.trace import Span
 
 from services.reporting import statements as sql
 from services.reporting.positions import Holding
-from services.reporting.trades import Counts, Key, TradeSide
+from services.reporting.trades import Counts, Day, DayKey, Key, TradeSide
 from shared.contracts.money import Money
-from shared.contracts.reports import Position, Positions, ReportQuery, Statistics, UserTrade, UserTrades
+from shared.contracts.reports import (
+    Days,
+    DaysQuery,
+    DaySummary,
+    Export,
+    Position,
+    Positions,
+    ReportQuery,
+    Statistics,
+    UserTrade,
+    UserTrades,
+)
+from shared.export import export_csv
 from shared.postgres import Connection, Database
 
 LIMIT_MAX = 1000
@@ -57,8 +69,9 @@ class ReportStore:
         sides: Sequence[TradeSide],
         holdings: Mapping[Key, Holding],
         last_prices: Mapping[str, Money],
+        days: Mapping[DayKey, Day],
     ) -> None:
-        """Adds trades, and writes the locked holdings that they changed and the prices that they set."""
+        """Adds trades and their days, and writes the locked holdings that they changed and the prices that they set."""
         await sql.WRITE_TRADES.fetch(
             connection,
             spans,
@@ -75,7 +88,13 @@ class ReportStore:
             [side.quantity for side in sides],
             [str(side.realised) for side in sides],
             [side.time_us for side in sides],
+            [side.fee for side in sides],
+            *_day_columns(days),
         )
+
+    async def add_days(self, connection: Connection, spans: Sequence[Span], days: Mapping[DayKey, Day]) -> None:
+        """Adds to days what no trade brought about."""
+        await sql.ADD_DAYS.fetch(connection, spans, *_day_columns(days))
 
     async def add_counts(self, connection: Connection, spans: Sequence[Span], counts: Mapping[int, Counts]) -> None:
         """Adds to the statistics of each user."""
@@ -85,12 +104,6 @@ class ReportStore:
             list(counts),
             [counted.orders for counted in counts.values()],
             [counted.rejected for counted in counts.values()],
-            [counted.trades for counted in counts.values()],
-            [counted.maker_trades for counted in counts.values()],
-            [str(counted.bought_value) for counted in counts.values()],
-            [str(counted.sold_value) for counted in counts.values()],
-            [counted.bought_quantity for counted in counts.values()],
-            [counted.sold_quantity for counted in counts.values()],
         )
 
     # What users ask for
@@ -127,19 +140,32 @@ class ReportStore:
         async with self._database.connection() as connection:
             rows = await sql.SELECT_STATISTICS.fetch(connection, spans, [query.user_id for query in queries])
         found = {row["user_id"]: _statistics(row) for row in rows}
-        return [found.get(query.user_id, NOTHING_YET) for query in queries]
+        return [found[query.user_id] for query in queries]
 
+    async def days(self, queries: Sequence[DaysQuery], spans: Sequence[Span]) -> list[Days]:
+        """Each user's days by symbol, newest first."""
+        async with self._database.connection() as connection:
+            found = [
+                await sql.SELECT_DAYS.fetch(connection, spans, query.user_id, query.first_day, query.last_day)
+                for query in queries
+            ]
+        return [Days(days=tuple(map(_day, rows))) for rows in found]
 
-NOTHING_YET = Statistics(
-    order_count=0,
-    rejected_count=0,
-    trade_count=0,
-    maker_count=0,
-    bought_value=0,
-    sold_value=0,
-    bought_quantity=0,
-    sold_quantity=0,
-)
+    async def export_trades(self, queries: Sequence[ReportQuery], spans: Sequence[Span]) -> list[Export]:
+        """Each user's trades as CSV, newest first."""
+        async with self._database.connection() as connection:
+            return [
+                await export_csv(
+                    connection,
+                    spans,
+                    sql.EXPORT_TRADES,
+                    query.user_id,
+                    query.before or NEWEST,
+                    query.symbol,
+                    limit=query.limit,
+                )
+                for query in queries
+            ]
 
 
 def _key_columns(keys: Collection[Key]) -> tuple[list[int], list[str]]:
@@ -156,6 +182,22 @@ def _holding_columns(holdings: Mapping[Key, Holding]) -> tuple[list[Any], ...]:
     )
 
 
+def _day_columns(days: Mapping[DayKey, Day]) -> tuple[list[Any], ...]:
+    return (
+        [user_id for user_id, _, _ in days],
+        [day for _, day, _ in days],
+        [symbol for _, _, symbol in days],
+        [day.trades for day in days.values()],
+        [day.maker_trades for day in days.values()],
+        [str(day.bought_quantity) for day in days.values()],
+        [str(day.bought_value) for day in days.values()],
+        [str(day.sold_quantity) for day in days.values()],
+        [str(day.sold_value) for day in days.values()],
+        [str(day.realised) for day in days.values()],
+        [str(day.fees) for day in days.values()],
+    )
+
+
 def _user_trade(row: Record) -> UserTrade:
     return UserTrade(
         trade_id=row["trade_id"],
@@ -167,6 +209,7 @@ def _user_trade(row: Record) -> UserTrade:
         role=row["role"],
         realised=int(row["realised"]),
         time_us=row["time_us"],
+        fee=row["fee"],
     )
 
 
@@ -177,6 +220,7 @@ def _position(row: Record) -> Position:
         cost=int(row["cost"]),
         realised=int(row["realised"]),
         last_price=row["last_price"],
+        fees=int(row["fees"]),
     )
 
 
@@ -190,4 +234,20 @@ def _statistics(row: Record) -> Statistics:
         sold_value=int(row["sold_value"]),
         bought_quantity=int(row["bought_quantity"]),
         sold_quantity=int(row["sold_quantity"]),
+        fees=int(row["fees"]),
+    )
+
+
+def _day(row: Record) -> DaySummary:
+    return DaySummary(
+        day=row["day"],
+        symbol=row["symbol"],
+        trade_count=row["trade_count"],
+        maker_count=row["maker_count"],
+        bought_quantity=int(row["bought_quantity"]),
+        bought_value=int(row["bought_value"]),
+        sold_quantity=int(row["sold_quantity"]),
+        sold_value=int(row["sold_value"]),
+        realised=int(row["realised"]),
+        fees=int(row["fees"]),
     )

@@ -27,6 +27,7 @@ class TradeSide:
     quantity: Shares
     role: str
     time_us: int
+    fee: Money
     realised: Money = 0
 
 
@@ -36,12 +37,26 @@ class Counts:
 
     orders: int = 0
     rejected: int = 0
+
+
+DAY_US = 86_400_000_000
+
+DayKey = tuple[int, int, str]
+"""User, day (since 1970, UTC) and symbol."""
+
+
+@dataclass(slots=True)
+class Day:
+    """What is added to a user's day in a symbol. ``fees`` are less what came back as rebates."""
+
     trades: int = 0
     maker_trades: int = 0
-    bought_value: Money = 0
-    sold_value: Money = 0
     bought_quantity: Shares = 0
+    bought_value: Money = 0
     sold_quantity: Shares = 0
+    sold_value: Money = 0
+    realised: Money = 0
+    fees: Money = 0
 
 
 def sides_of(event: EngineEvent, trade: Trade) -> tuple[TradeSide, TradeSide]:
@@ -57,6 +72,7 @@ def sides_of(event: EngineEvent, trade: Trade) -> tuple[TradeSide, TradeSide]:
         trade.quantity,
         TAKER,
         event.time_us,
+        trade.taker_fee,
     )
     maker = TradeSide(
         trade.maker_user_id,
@@ -68,6 +84,7 @@ def sides_of(event: EngineEvent, trade: Trade) -> tuple[TradeSide, TradeSide]:
         trade.quantity,
         MAKER,
         event.time_us,
+        trade.maker_fee,
     )
     return taker, maker
 
@@ -82,15 +99,19 @@ def settle(sides: Iterable[TradeSide], holdings: Mapping[Key, Holding]) -> None:
             side.realised = holding.sell(side.quantity, side.price)
 
 
-def count(sides: Iterable[TradeSide], counts: dict[int, Counts]) -> None:
-    """Adds the sides to the counts of their users."""
+def days_of(sides: Iterable[TradeSide]) -> dict[DayKey, Day]:
+    """What settled sides add to the days of their users."""
+    days: dict[DayKey, Day] = {}
     for side in sides:
-        counted = counts.setdefault(side.user_id, Counts())
-        counted.trades += 1
-        counted.maker_trades += side.role == MAKER
+        day = days.setdefault((side.user_id, side.time_us // DAY_US, side.symbol), Day())
+        day.trades += 1
+        day.maker_trades += side.role == MAKER
+        day.realised += side.realised
+        day.fees += side.fee
         if side.side == Side.BUY:
-            counted.bought_quantity += side.quantity
-            counted.bought_value += side.quantity * side.price
+            day.bought_quantity += side.quantity
+            day.bought_value += side.quantity * side.price
         else:
-            counted.sold_quantity += side.quantity
-            counted.sold_value += side.quantity * side.price
+            day.sold_quantity += side.quantity
+            day.sold_value += side.quantity * side.price
+    return days

@@ -52,5 +52,6 @@ def create_app(settings: WalletSettings) -> FastAPI:
     service.serve(wallet.LIST_CORRECTIONS, corrections.corrections)
     service.serve(wallet.GET_BALANCE, wallets.balances, USER, fresh=settled)
     service.serve(wallet.GET_TRANSACTIONS, wallets.statement, USER, fresh=settled)
+    service.serve(wallet.EXPORT_STATEMENT, wallets.export, USER, fresh=settled)
     service.keep_running(Retention(service.database, settings.holds_kept_s).run)
     return service.app

@@ -187,6 +187,31 @@ DELETE_HOLDS = Statement(
        RETURNING order_id""",
 )
 
+EXPORT_TRANSFERS = Statement(
+    "SELECT transfer",
+    """SELECT page.transfer_id AS transaction_id,
+              to_char(timestamp 'epoch' + page.time_us * interval '1 microsecond', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+                  AS time, kind, asset,
+              CASE asset WHEN 'USD' THEN round(amount / 10000.0, 4) ELSE amount END AS amount,
+              CASE asset WHEN 'USD' THEN round(balance_after / 10000.0, 4) ELSE balance_after END AS balance_after,
+              nullif(order_id, 0) AS order_id, nullif(trade_id, 0) AS trade_id, nullif(other_user, 0) AS other_user_id,
+              page.request_id, taken.corrects, taking.transfer_id AS corrected_by, taken.reason
+       FROM (
+           (SELECT transfer_id, time_us, kind, asset, -amount AS amount, debit_balance_after AS balance_after,
+                   debit_order_id AS order_id, trade_id,
+                   CASE kind WHEN 'transfer' THEN credit_user ELSE 0 END AS other_user, request_id
+            FROM transfers WHERE debit_user = $1 AND transfer_id < $2 ORDER BY transfer_id DESC LIMIT $3)
+           UNION ALL
+           (SELECT transfer_id, time_us, kind, asset, amount, credit_balance_after, credit_order_id, trade_id,
+                   CASE kind WHEN 'transfer' THEN debit_user ELSE 0 END,
+                   CASE kind WHEN 'deposit' THEN request_id END
+            FROM transfers WHERE credit_user = $1 AND transfer_id < $2 ORDER BY transfer_id DESC LIMIT $3)
+           ORDER BY transfer_id DESC LIMIT $3) AS page
+       LEFT JOIN corrections AS taken ON taken.transfer_id = page.transfer_id
+       LEFT JOIN corrections AS taking ON taking.corrects = page.transfer_id
+       ORDER BY page.transfer_id DESC""",
+)
+
 SELECT_OPEN_HOLDS = Statement(
     "SELECT hold",
     """SELECT order_id, user_id FROM holds WHERE state = 1 AND created_us >= $1 AND created_us < $2

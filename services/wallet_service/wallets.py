@@ -9,7 +9,9 @@ from services.wallet_service.ledger import no_wallet
 from services.wallet_service.store import make_accounts, select_wallets
 from shared.contracts.money import CASH
 from shared.contracts.operations import Refused
+from shared.contracts.reports import Export
 from shared.contracts.wallet import Transaction, Transactions, TransactionsOf, Wallet, WalletOf
+from shared.export import export_csv
 from shared.postgres import Database
 
 NEWEST = 2**63 - 1
@@ -51,3 +53,13 @@ class Wallets:
         for number, *columns in (tuple(row) for row in rows):
             pages[number - 1].append(Transaction(**dict(zip(Transaction.__struct_fields__, columns, strict=True))))
         return [Transactions(transactions=tuple(page)) for page in pages]
+
+    async def export(self, items: Sequence[TransactionsOf], spans: Sequence[Span]) -> list[Export | Refused]:
+        """Each user's statement as CSV, newest first."""
+        async with self._database.connection() as connection:
+            return [
+                await export_csv(
+                    connection, spans, sql.EXPORT_TRANSFERS, item.user_id, item.before or NEWEST, limit=item.limit
+                )
+                for item in items
+            ]

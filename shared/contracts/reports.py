@@ -28,6 +28,7 @@ class UserTrade(msgspec.Struct, frozen=True, kw_only=True):
     role: str
     realised: Money
     time_us: int
+    fee: Money
 
 
 class UserTrades(Answer, frozen=True, kw_only=True, tag=True):
@@ -37,13 +38,17 @@ class UserTrades(Answer, frozen=True, kw_only=True, tag=True):
 
 
 class Position(msgspec.Struct, frozen=True, kw_only=True):
-    """Shares of one symbol: ``cost`` is what they were bought for in total, ``realised`` the profit of those sold."""
+    """Shares of one symbol: ``cost`` is what they were bought for in total, ``realised`` the profit of those sold.
+
+    ``fees`` were paid for all trades of the symbol, less rebates; neither cost nor profit has them in it.
+    """
 
     symbol: str
     quantity: Shares
     cost: Money
     realised: Money
     last_price: Money
+    fees: Money
 
 
 class Positions(Answer, frozen=True, kw_only=True, tag=True):
@@ -63,8 +68,48 @@ class Statistics(Answer, frozen=True, kw_only=True, tag=True):
     sold_value: Money
     bought_quantity: Shares
     sold_quantity: Shares
+    fees: Money
+
+
+class DaysQuery(Item, frozen=True, kw_only=True):
+    """A user's days (since 1970, UTC) from the first to the last, no older than engine event ``position``."""
+
+    user_id: int
+    first_day: int
+    last_day: int
+    position: int = 0
+
+
+class DaySummary(msgspec.Struct, frozen=True, kw_only=True):
+    """What a user traded in one symbol on one day; ``realised`` is the profit before ``fees``."""
+
+    day: int
+    symbol: str
+    trade_count: int
+    maker_count: int
+    bought_quantity: Shares
+    bought_value: Money
+    sold_quantity: Shares
+    sold_value: Money
+    realised: Money
+    fees: Money
+
+
+class Days(Answer, frozen=True, kw_only=True, tag=True):
+    """Days, newest first; one on which nothing was traded is left out."""
+
+    days: tuple[DaySummary, ...]
+
+
+class Export(Answer, frozen=True, kw_only=True, tag=True):
+    """A report as CSV with a header. ``next_before`` continues where it was cut short; 0: that was all."""
+
+    content: bytes
+    next_before: int
 
 
 GET_USER_TRADES = Operation(REPORTING, "get_trades", ReportQuery, UserTrades)
 GET_POSITIONS = Operation(REPORTING, "get_positions", ReportQuery, Positions)
 GET_STATISTICS = Operation(REPORTING, "get_statistics", ReportQuery, Statistics)
+GET_DAYS = Operation(REPORTING, "get_days", DaysQuery, Days)
+EXPORT_TRADES = Operation(REPORTING, "export_trades", ReportQuery, Export)

@@ -4,6 +4,7 @@ import msgspec
 
 from shared.contracts.money import Money, Shares
 from shared.contracts.operations import WALLET, Answer, Done, Item, Operation
+from shared.contracts.reports import Export
 
 
 class HoldRequest(Item, frozen=True, kw_only=True):
@@ -215,4 +216,5 @@ CORRECT_ENTRY = Operation(WALLET, "correct_entry", Correction, Entry)
 LIST_CORRECTIONS = Operation(WALLET, "list_corrections", CorrectionsQuery, Corrections)
 GET_BALANCE = Operation(WALLET, "get_balance", WalletOf, Wallet)
 GET_TRANSACTIONS = Operation(WALLET, "get_transactions", TransactionsOf, Transactions)
+EXPORT_STATEMENT = Operation(WALLET, "export_statement", TransactionsOf, Export)
 OPEN_HOLDS = Operation(WALLET, "open_holds", UnconfirmedSince, OrderIds, traced=False)

@@ -4,8 +4,11 @@ import random
 import secrets
 from collections import defaultdict
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import asyncpg
+import msgspec
 import pytest
 
 from services.reporting.app import create_app
@@ -14,9 +17,13 @@ from shared.contracts.codes import Side
 from shared.contracts.events import EXECUTIONS, FUNDS, ORDER_EVENTS, Closed, EngineEvent, FundsEvent, OrderEvent, Trade
 from shared.contracts.operations import REPORTING
 from shared.contracts.reports import (
+    EXPORT_TRADES,
+    GET_DAYS,
     GET_POSITIONS,
     GET_STATISTICS,
     GET_USER_TRADES,
+    DaysQuery,
+    DaySummary,
     Position,
     Positions,
     ReportQuery,
@@ -74,8 +81,8 @@ async def test_a_trade_moves_both_positions(settings: ServiceSettings) -> None:
         await service.reached(FUNDS, 2)
         await service.send(EXECUTIONS, [event(1, trade(1, ANN, BOB, 4, 150)), event(2, trade(2, ANN, BOB, 1, 160))])
         ann, bob = await positions(service, ANN, 2), await positions(service, BOB, 2)
-    assert ann == [Position(symbol="AAPL", quantity=5, cost=760, realised=0, last_price=160)]
-    assert bob == [Position(symbol="AAPL", quantity=5, cost=500, realised=260, last_price=160)]
+    assert ann == [Position(symbol="AAPL", quantity=5, cost=760, realised=0, last_price=160, fees=0)]
+    assert bob == [Position(symbol="AAPL", quantity=5, cost=500, realised=260, last_price=160, fees=0)]
 
 
 async def test_a_deposit_shows_at_once(settings: ServiceSettings) -> None:
@@ -84,7 +91,7 @@ async def test_a_deposit_shows_at_once(settings: ServiceSettings) -> None:
         assert await positions(service, ANN, 0) == []
         await service.send(FUNDS, [deposit(ANN, 10, 100), deposit(ANN, -3, 0)])
         assert await positions(service, ANN, 0) == [
-            Position(symbol="AAPL", quantity=7, cost=700, realised=0, last_price=0)
+            Position(symbol="AAPL", quantity=7, cost=700, realised=0, last_price=0, fees=0)
         ]
 
 
@@ -147,6 +154,7 @@ async def test_statistics_count_orders_and_trades(settings: ServiceSettings) -> 
         sold_value=0,
         bought_quantity=4,
         sold_quantity=0,
+        fees=0,
     )
     assert (bob.trade_count, bob.maker_count, bob.sold_value, bob.sold_quantity) == (1, 1, 600, 4)
     assert carol.order_count == carol.trade_count == 0
@@ -233,10 +241,116 @@ async def test_each_trade_has_a_span_in_the_takers_trace(settings: ServiceSettin
             "INSERT holding": {},
             "SELECT holding": {},
             "INSERT trade": {},
-            "INSERT statistics": {},
         }
         assert service.spans.tree(matched.traceparent) == {"record_trade": below}
         assert service.spans.tree(ordered.traceparent) == {"record_order": {"INSERT statistics": {}}}
         (span,) = [span for span in service.spans.of_trace(matched.traceparent) if span.name == "record_trade"]
     assert [f"{link.context.trace_id:032x}" for link in span.links] == [crossing.maker_traceparent.split("-")[1]]
     assert (span.attributes or {})["order.price"] == "150.00"
+
+
+DAY_US = 86_400_000_000
+
+
+def sold(seq: int, day: int, price: int, symbol: str = "AAPL") -> EngineEvent:
+    """Ann buys 2 from Bob on a day, and both pay for it: Ann 3, Bob gets 1 back."""
+    met = msgspec.structs.replace(trade(seq, ANN, BOB, 2, price), taker_fee=3, maker_fee=-1)
+    return msgspec.structs.replace(event(seq, met, symbol=symbol), time_us=day * DAY_US + seq)
+
+
+async def test_days_add_up_what_was_traded_on_them(settings: ServiceSettings) -> None:
+    """By day and symbol: trades, values, the profit that was realised, fees less rebates; and all of it in total."""
+    async with running(create_app, settings) as service:
+        await service.send(FUNDS, [deposit(BOB, 100, 40), deposit(BOB, 100, 40, asset="MSFT")])
+        await service.reached(FUNDS, 2)
+        events = [sold(1, 10, 50), sold(2, 10, 60), sold(3, 10, 70, symbol="MSFT"), sold(4, 12, 45)]
+        await service.send(EXECUTIONS, events)
+
+        async def days(user_id: int, first: int, last: int) -> list[DaySummary]:
+            query = DaysQuery(user_id=user_id, first_day=first, last_day=last, position=4)
+            return list((await service.answer(GET_DAYS, query)).days)
+
+        bob = await days(BOB, 0, 20)
+        assert [(d.day, d.symbol, d.trade_count, d.maker_count) for d in bob] == [
+            (12, "AAPL", 1, 1),
+            (10, "AAPL", 2, 2),
+            (10, "MSFT", 1, 1),
+        ]
+        assert [(d.sold_quantity, d.sold_value, d.realised, d.fees) for d in bob] == [
+            (2, 90, 10, -1),
+            (4, 220, 60, -2),
+            (2, 140, 60, -1),
+        ]
+        assert [(d.bought_value, d.realised, d.fees) for d in await days(ANN, 10, 10)] == [(220, 0, 6), (140, 0, 3)]
+        assert await days(ANN, 11, 11) == []
+        positions_of_ann = await positions(service, ANN, 4)
+        statistics = await service.answer(GET_STATISTICS, ReportQuery(user_id=ANN, position=4))
+        trades = await service.answer(GET_USER_TRADES, ReportQuery(user_id=BOB, position=4))
+    assert [(p.symbol, p.cost, p.fees) for p in positions_of_ann] == [("AAPL", 310, 9), ("MSFT", 140, 3)]
+    assert (statistics.trade_count, statistics.bought_value, statistics.fees) == (4, 450, 12)
+    assert {t.fee for t in trades.trades} == {-1}
+
+
+async def test_profit_that_comes_to_light_late_is_in_its_day(settings: ServiceSettings) -> None:
+    """Shares that are seen to be sold before they are seen to come in: days and positions tell the same profit."""
+    async with running(create_app, settings) as service:
+        await service.send(EXECUTIONS, [event(1, trade(1, ANN, BOB, 2, 100))])
+        await service.reached(EXECUTIONS, 1)
+        await service.send(FUNDS, [deposit(BOB, 2, 70)])
+        (position,) = await positions(service, BOB, 1)
+        query = DaysQuery(user_id=BOB, first_day=0, last_day=1, position=1)
+        days = (await service.answer(GET_DAYS, query)).days
+    assert position.realised == sum(day.realised for day in days) == 60
+
+
+async def test_a_gift_keeps_its_cost(settings: ServiceSettings) -> None:
+    """Shares that go to another user leave at their average cost and arrive with it."""
+    async with running(create_app, settings) as service:
+        gift = msgspec.structs.replace(deposit(ANN, -4, 999), to_user_id=BOB)
+        await service.send(FUNDS, [deposit(ANN, 10, 100), gift])
+        ann, bob = await positions(service, ANN, 0), await positions(service, BOB, 0)
+    assert [(p.quantity, p.cost, p.realised) for p in (*ann, *bob)] == [(6, 600, 0), (4, 400, 0)]
+
+
+async def test_trades_as_csv_page_by_page(settings: ServiceSettings) -> None:
+    """Exact decimals and UTC times, newest first; where a file is cut short it says where to go on."""
+    async with running(create_app, settings) as service:
+        await service.send(EXECUTIONS, [sold(seq, 20_000, 1_234_567 + seq) for seq in (1, 2, 3)])
+
+        async def export(before: int, symbol: str = "") -> tuple[list[str], int]:
+            query = ReportQuery(user_id=ANN, position=3, before=before, limit=2, symbol=symbol)
+            file = await service.answer(EXPORT_TRADES, query)
+            return file.content.decode().splitlines(), file.next_before
+
+        first, following = await export(0)
+        second, end = await export(following)
+        none, nothing_more = await export(0, "NOPE")
+    assert first[0] == "trade_id,order_id,symbol,side,price,quantity,value,role,realised,fee,time"
+    assert first[1] == "3,30,AAPL,BUY,123.4570,2,246.9140,taker,0.0000,0.0003,2024-10-04T00:00:00.000003Z"
+    assert (following, len(second), second[1].split(",")[0], end) == (2, 2, "1", 0)
+    assert (len(none), nothing_more) == (1, 0)
+
+
+async def test_days_are_made_from_trades_that_were_there_before(
+    settings: ServiceSettings, database_url: Callable[[str], str]
+) -> None:
+    """An exchange that has traded already has its days, and the same statistics, after the change of its tables."""
+    migrations = Path(create_app.__globals__["MIGRATIONS"])
+    database = await asyncpg.connect(settings.database_url.get_secret_value())
+    try:
+        await database.execute((migrations / "0001_reports.sql").read_text())
+        await database.execute(
+            """CREATE TABLE migrations (name text PRIMARY KEY, applied_at timestamptz);
+               INSERT INTO migrations VALUES ('0001_reports.sql', now());
+               INSERT INTO trades VALUES (1000, 1, 'taker', 10, 'AAPL', 1, 50, 2, 0, 864000000001),
+                                         (1000, 2, 'maker', 11, 'AAPL', 2, 60, 1, 10, 864000000002);
+               INSERT INTO statistics VALUES (1000, 7, 1, 2, 1, 100, 60, 2, 1)"""
+        )
+    finally:
+        await database.close()
+    async with running(create_app, settings) as service:
+        found = await service.answer(GET_STATISTICS, ReportQuery(user_id=ANN))
+        query = DaysQuery(user_id=ANN, first_day=10, last_day=10)
+        (day,) = (await service.answer(GET_DAYS, query)).days
+    assert (found.order_count, found.rejected_count, found.trade_count, found.bought_value) == (7, 1, 2, 100)
+    assert (day.bought_value, day.sold_value, day.realised, day.maker_count) == (100, 60, 10, 1)

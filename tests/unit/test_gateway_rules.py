@@ -2,16 +2,19 @@
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.client_gateway.instruments import mark_price
 from services.client_gateway.limits import RateLimit
 from services.client_gateway.order_terms import protection_price, understand
 from services.client_gateway.requests import FundingRequest, OrderRequest, funding_amount
 from services.client_gateway.views import average_text, time_text
 from shared.contracts.codes import OrderType, Side, TimeInForce
 from shared.contracts.engine import Instrument
+from shared.contracts.market import Quote
 from shared.contracts.money import AmountError, money_from, money_text, shares_from
 from shared.errors import Problem
 from shared.ids import OrderIds, created_us
@@ -137,3 +140,23 @@ def test_views_round_to_the_nearest_and_write_utc() -> None:
     assert average_text(3, 2) == "0.0002"
     assert average_text(0, 0) is None
     assert time_text(1_700_000_000_000_001) == "2023-11-14T22:13:20.000001Z"
+
+
+@pytest.mark.parametrize(
+    ("bid", "ask", "last", "mark"),
+    [
+        (99, 101, 100, 100),
+        (99, 101, 90, 99),
+        (99, 101, 110, 101),
+        (99, 0, 90, 99),
+        (0, 101, 110, 101),
+        (0, 0, 90, 90),
+        (99, 101, 0, 100),
+        (99, 0, 0, 0),
+        (0, 0, 0, 0),
+    ],
+)
+def test_a_mark_is_the_last_price_inside_the_quote(bid: int, ask: int, last: int, mark: int) -> None:
+    """What shares count as worth: the last price as far as bid and ask agree with it, 0 where there is no market."""
+    quote = {"symbol": "AAPL", "bid": bid, "ask": ask, "last": last, "volume": 0}
+    assert mark_price(msgspec.convert(quote, Quote)) == mark
