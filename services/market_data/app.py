@@ -31,7 +31,7 @@ def create_app(settings: Settings) -> FastAPI:
     queries = Queries(market, service.database)
     executions = service.follow(EXECUTIONS, Executions(market, feed).apply, gather_s=0.02)
     exports = Exports(service.database, settings.exports_max)
-    for part in (market, feed, exports, Retention(market, service.database, settings.event_days_kept)):
+    for part in (market, feed, exports, Retention(market, service.database, settings)):
         service.keep_running(part.run)
     service.check("books", market.ready)
     service.serve(contract.GET_ORDER_BOOK, queries.order_book, QUERY, fresh=executions)

@@ -6,7 +6,8 @@ import time
 import structlog
 
 from services.market_data.market import Market
-from services.market_data.store import DAY_S, forget_events, forget_seconds
+from services.market_data.settings import Settings
+from services.market_data.store import DAY_S, forget_events, forget_seconds, forget_trades
 from shared.errors import Unavailable
 from shared.postgres import Database
 
@@ -19,19 +20,19 @@ EVERY_S = 600.0
 class Retention:
     """Runs beside the service."""
 
-    def __init__(self, market: Market, database: Database, days_kept: int) -> None:
-        """``days_kept``: of the record, today included."""
+    def __init__(self, market: Market, database: Database, settings: Settings) -> None:
         self._market = market
         self._database = database
-        self._days_kept = days_kept
+        self._settings = settings
 
     async def run(self) -> None:
         while True:
             await asyncio.sleep(EVERY_S)
             try:
                 async with self._database.connection(durable=False) as connection:
-                    now_s = int(time.time())
-                    await forget_seconds(connection, sorted(self._market.books), now_s - SECONDS_KEPT_S)
-                    await forget_events(connection, now_s // DAY_S - self._days_kept + 1)
+                    now_s, symbols = int(time.time()), sorted(self._market.books)
+                    await forget_seconds(connection, symbols, now_s - SECONDS_KEPT_S)
+                    await forget_events(connection, now_s // DAY_S - self._settings.event_days_kept + 1)
+                    await forget_trades(connection, symbols, now_s - self._settings.trade_days_kept * DAY_S)
             except Unavailable as error:
                 log.warning("old market data not deleted", error=str(error))

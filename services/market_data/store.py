@@ -73,6 +73,22 @@ DAY_VOLUMES = """
     FROM unnest($1::text[]) AS asked (symbol)"""
 
 
+TRADES_AT_ONCE = 1000
+"""Per symbol, so that no statement keeps those waiting who follow the market."""
+
+# A symbol's trades are in the order of their ids, the oldest first: nothing is looked at that stays.
+DELETE_TRADES = """
+    DELETE FROM trades USING (
+        SELECT asked.symbol, oldest.trade_id
+        FROM unnest($1::text[]) AS asked (symbol)
+        CROSS JOIN LATERAL (
+            SELECT trade_id, time_us FROM trades
+            WHERE trades.symbol = asked.symbol ORDER BY trade_id LIMIT $3) AS oldest
+        WHERE oldest.time_us < $2
+          AND oldest.trade_id < (SELECT max(trade_id) FROM trades WHERE trades.symbol = asked.symbol)) AS old
+    WHERE trades.symbol = old.symbol AND trades.trade_id = old.trade_id"""
+
+
 async def record(
     connection: Connection,
     spans: Sequence[Span],
@@ -175,6 +191,12 @@ async def has_events(connection: Connection, day: int) -> bool:
 async def forget_events(connection: Connection, before_day: int) -> None:
     """Deletes the record of days before this one."""
     await connection.execute("DELETE FROM events WHERE day < $1", before_day)
+
+
+async def forget_trades(connection: Connection, symbols: Sequence[str], before_s: int) -> None:
+    """Deletes trades from before this time, a few at a time; each symbol's last one stays, for its price."""
+    while int((await connection.execute(DELETE_TRADES, symbols, before_s * 1_000_000, TRADES_AT_ONCE)).split()[1]):
+        pass
 
 
 async def forget_seconds(connection: Connection, symbols: Sequence[str], before_s: int) -> None:

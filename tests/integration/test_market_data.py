@@ -11,8 +11,9 @@ import asyncpg
 import pytest
 from redis.asyncio import Redis
 
-from services.market_data.app import create_app
+from services.market_data.app import MIGRATIONS, create_app
 from services.market_data.settings import Settings
+from services.market_data.store import forget_trades
 from shared.contracts.codes import Side
 from shared.contracts.engine import BookState, RestingOrder
 from shared.contracts.events import EXECUTIONS, EngineEvent
@@ -312,6 +313,23 @@ async def test_candles_of_any_interval_add_up_the_trades(database_url: DatabaseU
         assert await candles(7200) == [(0, 100, 120, 80, 99, 21, 6)]
         refused = await service.call(GET_CANDLES, MarketQuery(symbol="AAPL", interval_s=0))
         assert isinstance(refused, Refused)
+
+
+async def test_old_trades_are_forgotten(database_url: DatabaseUrl) -> None:
+    """Chunk by chunk, up to the day from which they are kept; a symbol's last trade stays for its price."""
+    database = await asyncpg.connect(database_url(MARKET), server_settings={"search_path": "market_data"})
+    try:
+        await database.execute((MIGRATIONS / "0001_market.sql").read_text())
+        await database.execute(
+            """INSERT INTO trades SELECT symbol, id, 1, 1, 1, id::bigint * 1000000
+               FROM unnest(ARRAY['AAPL', 'MSFT']) AS symbol, generate_series(1, 3500) AS id
+               WHERE symbol = 'AAPL' OR id <= 2100"""
+        )
+        await forget_trades(database, ["AAPL", "MSFT", "NONE"], 3001)  # type: ignore[arg-type]
+        left = await database.fetch("SELECT symbol, min(trade_id), max(trade_id) FROM trades GROUP BY 1 ORDER BY 1")
+    finally:
+        await database.close()
+    assert [tuple(row) for row in left] == [("AAPL", 3001, 3500), ("MSFT", 2100, 2100)]
 
 
 async def test_trades_page_downward(database_url: DatabaseUrl, redis_url: str) -> None:
