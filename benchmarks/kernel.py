@@ -6,6 +6,8 @@ Two mixes, made from a seed before the clock starts, each as packed batches of 1
 (b) a middle price that wanders up 25 % and back through a book of 100,000 orders within 2,000 ticks of it: 45 % new
     (which trade with what the middle has passed), 45 % cancel, 10 % move, each resting order hit once, in random order,
     so that nearly every command misses the near caches.
+Then (c), what a command costs as the book grows: bids at 10 to 100,000 levels with one order each, and at one level
+with 10 to 100,000; 25 % new, 25 % cancel, 25 % reduce, 25 % move, at random. Nothing but the caches may show.
 The clock is the CPU time of this process, since what else the machine does is not the kernel's; the best round is given
 and the middle one. Beside it stands what a read costs that has to wait for memory, in a table of the size of book (b).
 """
@@ -147,6 +149,26 @@ def large_book(commands: int) -> tuple[Words, Words]:
     return filling, script.words
 
 
+def bids_only(levels: int, per_level: int, commands: int) -> tuple[Words, Words]:
+    """Return the commands that fill a book of bids with that many levels and orders at each, and those to measure."""
+    script = Script(seed=3)
+    best = levels + MIDDLE
+    for place in range(levels * per_level):
+        script.new(Side.BUY, best - place % levels, 100)
+    filling, script.words = script.words, array("q")
+    for step in range(commands):
+        tick = best - script.random.randrange(levels)
+        if step % 4 == 0:
+            script.new(Side.BUY, tick, 100)
+        elif step % 4 == 1:
+            script.cancel(script.pick()[0])
+        elif step % 4 == 2:
+            script.amend(script.pick()[0], 0, 99)
+        else:
+            script.amend(script.pick()[0], tick, 100)
+    return filling, script.words
+
+
 def batched(book: Book, words: Words) -> float:
     """Return the seconds that the commands take in batches."""
     batches = [words[at : at + BATCH * COMMAND_WORDS] for at in range(0, len(words), BATCH * COMMAND_WORDS)]
@@ -231,6 +253,9 @@ def main() -> None:
         filling, words = make(chosen.commands)
         results.append(measure(f"({mix}) batches", filling, words, chosen.rounds, batched))
         results.append(measure(f"({mix}) one by one", filling, words, chosen.rounds, one_by_one))
+    for levels, per_level in ((10, 1), (1000, 1), (100_000, 1), (1, 10), (1, 1000), (1, 100_000)):
+        filling, words = bids_only(levels, per_level, chosen.commands)
+        results.append(measure(f"(c) {levels:,} x {per_level:,}", filling, words, chosen.rounds, batched))
     wait_ns = memory_wait_ns(RESTING_B * ORDER_WORDS * 8)
     print(f"  one read that misses the near caches waits {wait_ns:.0f} ns (a table of the size of the orders of (b))")
     for result in results:

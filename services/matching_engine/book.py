@@ -22,6 +22,7 @@ from services.matching_engine.kernel_snapshot import DIGEST_BYTES, BookState, pa
 
 if not cython.compiled:
     from services.matching_engine.kernel_codes import (
+        DAY,
         DO_ADVANCE_CLOCK,
         DO_AMEND,
         DO_CANCEL,
@@ -29,6 +30,7 @@ if not cython.compiled:
         DO_CONFIGURE,
         DO_PLACE,
         DO_SET_SESSION,
+        GTD,
     )
     from services.matching_engine.kernel_layout import (
         ACCOUNT,
@@ -46,8 +48,9 @@ if not cython.compiled:
         DISPLAY,
         ENTRY,
         EXPIRES_AT,
-        EXPIRY_LEVEL,
+        EXTRA_BIT,
         FLAGS,
+        FORCE_SHIFT,
         HEAD,
         HIDDEN,
         KEY,
@@ -276,7 +279,9 @@ class Book(Commands):
         words = self.pool.words
         partner = words[order + LINK]
         linked_id = words[partner + ORDER_ID] if partner != 0 else 0
-        return (*[words[order + cython.cast(cython.longlong, field)] for field in SNAPSHOT_FIELDS], linked_id)
+        row = [words[order + cython.cast(cython.longlong, field)] for field in SNAPSHOT_FIELDS]
+        row[SNAPSHOT_FIELDS.index(FLAGS)] &= ~(cython.cast(cython.longlong, 1) << EXTRA_BIT)
+        return (*row, linked_id)
 
     def _restore_numbers(self, numbers: list[int]) -> None:
         self.log.sequence, self.pool.entries, self.session, self.clock = numbers[2:6]
@@ -293,7 +298,10 @@ class Book(Commands):
             for field, value in zip(SNAPSHOT_FIELDS, values, strict=True):
                 self.pool.words[order + cython.cast(cython.longlong, field)] = value
             self.pool.words[order + LINK] = 0
-            self.pool.words[order + EXPIRY_LEVEL] = 0
+            force: cython.longlong = (self.pool.words[order + FLAGS] >> FORCE_SHIFT) & 255
+            stop: cython.longlong = self.pool.words[order + TRIGGER] | self.pool.words[order + TRAIL]
+            if stop != 0 or force in (DAY, GTD):
+                self.pool.words[order + FLAGS] |= cython.cast(cython.longlong, 1) << EXTRA_BIT
             if (self.pool.words[order + FLAGS] >> WAITING_BIT) & 1:
                 self.stops.join(order)
             else:

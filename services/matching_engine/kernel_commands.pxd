@@ -8,6 +8,8 @@ cdef class Commands(Refusals):
 
     cdef Py_ssize_t _apply(self, long long at) except -1
     cdef void _warm(self, long long at, long long end) noexcept
+    cdef void _warm_level(self, long long at) noexcept
+    cdef void _fill_extra(self, long long order, long long side, long long order_type, long long trigger) noexcept
     cdef Py_ssize_t _reject(self, long long at, long long side, long long reason) except -1
     cdef Py_ssize_t _place(self, long long at) except -1
     cdef Py_ssize_t _new_order(self, long long at, long long side, long long order_type) except -1

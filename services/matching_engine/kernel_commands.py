@@ -13,10 +13,12 @@ if not cython.compiled:
     from services.matching_engine.kernel_codes import (
         ACCEPTED,
         AMENDED,
+        BUY,
         CLOCK_ADVANCED,
         CLOSED,
         CONFIGURED,
         CONTINUOUS,
+        DAY,
         DO_ADVANCE_CLOCK,
         DO_AMEND,
         DO_CANCEL,
@@ -25,6 +27,7 @@ if not cython.compiled:
         DO_PLACE,
         DO_SET_SESSION,
         DONE_CANCELLED,
+        GTD,
         KEPT_PLACE,
         LIMIT,
         MARKET,
@@ -51,7 +54,7 @@ if not cython.compiled:
         COMMAND_WORDS,
         DISPLAY,
         EXPIRES_AT,
-        EXPIRY_LEVEL,
+        EXTRA_BIT,
         FLAGS,
         HIDDEN,
         HIDDEN_QUANTITY,
@@ -63,10 +66,12 @@ if not cython.compiled:
         ORDER_ID,
         PRICE,
         QUANTITY,
+        TAIL,
         TOTAL,
         TRAIL,
         TRIGGER,
         WAITING_BIT,
+        prefetch,
     )
 
 PPM = cython.declare(cython.longlong, 1_000_000)
@@ -114,6 +119,19 @@ class Commands(Refusals):
         ahead = at + 2 * COMMAND_WORDS
         if ahead < end:
             self.pool.warm_neighbours(self.commands[ahead + C_ORDER], self.commands[ahead + C_ACCOUNT])
+            if self.commands[ahead + C_PRICE] > 0:
+                self._warm_level(ahead)
+
+    def _warm_level(self, at: cython.longlong) -> None:
+        """Ask for the last order of the level where the order of a command may come to rest."""
+        side: cython.longlong = (self.commands[at + C_CODES] >> 8) & 255
+        if side == 0:
+            side = self.pool.words[self.pool.find(self.commands[at + C_ORDER]) + FLAGS] & 255
+        queues: Queues = self.bids if side == BUY else self.asks
+        tick: cython.longlong = self.commands[at + C_PRICE] // self.tick_size
+        level: cython.longlong = queues.find((MAX_KEY - tick if side == BUY else tick) & MAX_KEY)
+        if cython.compiled:
+            prefetch(cython.address(self.pool.words[queues.levels[level + TAIL]]))
 
     def _reject(self, at: cython.longlong, side: cython.longlong, reason: cython.longlong) -> cython.Py_ssize_t:
         return self.log.add(
@@ -154,7 +172,6 @@ class Commands(Refusals):
         """Fill a record from a command that was not refused."""
         order: cython.longlong = self.pool.new()
         codes_word: cython.longlong = self.commands[at + C_CODES]
-        trigger: cython.longlong = self.commands[at + C_TRIGGER]
         self.pool.words[order + ORDER_ID] = self.commands[at + C_ORDER]
         self.pool.words[order + ACCOUNT] = self.commands[at + C_ACCOUNT]
         self.pool.words[order + OPEN] = self.commands[at + C_QUANTITY]
@@ -166,13 +183,19 @@ class Commands(Refusals):
         self.pool.words[order + DISPLAY] = self.commands[at + C_DISPLAY]
         self.pool.words[order + LINK] = 0
         self.pool.words[order + EXPIRES_AT] = self.commands[at + C_EXPIRES_AT]
-        self.pool.words[order + EXPIRY_LEVEL] = 0
+        if order_type not in (LIMIT, MARKET) or (codes_word >> 24) & 255 in (DAY, GTD):
+            self._fill_extra(order, side, order_type, self.commands[at + C_TRIGGER])
+        return order
+
+    def _fill_extra(
+        self, order: cython.longlong, side: cython.longlong, order_type: cython.longlong, trigger: cython.longlong
+    ) -> None:
+        """Fill the third line of a stop, or of an order with an expiry."""
+        self.pool.words[order + FLAGS] |= cython.cast(cython.longlong, 1) << EXTRA_BIT
         self.pool.words[order + TRIGGER] = trigger
-        self.pool.words[order + TRAIL] = 0
         if order_type == TRAILING_STOP:
             self.pool.words[order + TRAIL] = trigger
             self.pool.words[order + TRIGGER] = self.stops.trailed(side, trigger, self.last_price)
-        return order
 
     # Cancel and amend
 

@@ -28,6 +28,7 @@ cdef enum:
     POST_ONLY_BIT = 32
     ICEBERG_BIT = 33
     WAITING_BIT = 34
+    EXTRA_BIT = 35
     LEVEL_WORDS = 8
     KEY = 0
     HEAD = 1

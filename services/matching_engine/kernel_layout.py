@@ -6,7 +6,8 @@ Offset 0 is never handed out: it means "none". `kernel_layout.pxd` gives the com
 compares the two.
 """
 
-# An order is three cache lines. The first holds what matching and unlinking touch.
+# An order is three cache lines. The first holds what matching and unlinking touch. The third is all zero, and is not
+# looked at, unless EXTRA_BIT is set.
 ORDER_WORDS = 24
 ORDER_ID = 0
 ACCOUNT = 1
@@ -39,6 +40,7 @@ SELF_TRADE_SHIFT = 24
 POST_ONLY_BIT = 32
 ICEBERG_BIT = 33
 WAITING_BIT = 34
+EXTRA_BIT = 35  # in memory only, not in snapshots
 
 # A price level is one cache line.
 LEVEL_WORDS = 8

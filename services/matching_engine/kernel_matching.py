@@ -49,6 +49,7 @@ if not cython.compiled:
         EXPIRES_AT,
         EXPIRY_LEVEL,
         EXPIRY_STEPS,
+        EXTRA_BIT,
         FLAGS,
         FORCE_SHIFT,
         HEAD,
@@ -313,7 +314,7 @@ class Matching:
             self.pool.words[order + OPEN] + self.pool.words[order + HIDDEN],
             0,
         )
-        if self.pool.words[order + ENTRY] != 0 and self.pool.words[order + EXPIRY_LEVEL] != 0:
+        if (self.pool.words[order + FLAGS] >> EXTRA_BIT) & 1 and self.pool.words[order + EXPIRY_LEVEL] != 0:
             self.expiries.leave(order)
         if order == self.named:
             self.named = 0

@@ -17,12 +17,17 @@ if not cython.compiled:
         ACCOUNT_NEXT,
         ACCOUNT_PREVIOUS,
         ENTRY,
+        EXPIRY_LEVEL,
+        EXTRA_BIT,
+        FLAGS,
         NEXT,
         OPEN,
         ORDER_ID,
         ORDER_WORDS,
         PREVIOUS,
         TOTAL,
+        TRAIL,
+        TRIGGER,
         prefetch,
     )
 
@@ -41,10 +46,13 @@ class OrderPool:
         self.accounts = IdMap(64)
 
     def new(self) -> cython.Py_ssize_t:
-        """Return a record whose fields are the caller's to fill in; its `ENTRY` is 0."""
+        """Return a record whose fields are the caller's to fill in; its `ENTRY` and its third line are 0."""
         order: cython.longlong = self.free_order
         if order != 0:
             self.free_order = self.words[order + NEXT]
+            if cython.compiled:  # the next order will want the one behind it
+                prefetch(cython.address(self.words[self.free_order]))
+                prefetch(cython.address(self.words[self.free_order + TOTAL]))
         else:
             if self.next_order == len(self.words):
                 self.words = doubled(self.words)
@@ -57,6 +65,10 @@ class OrderPool:
         """Give a record back. Its id reads 0 from here on, so that whoever still looks at it sees that it is gone."""
         if self.words[order + ENTRY] != 0:
             self._unregister(order)
+        if (self.words[order + FLAGS] >> EXTRA_BIT) & 1:
+            self.words[order + EXPIRY_LEVEL] = 0
+            self.words[order + TRIGGER] = 0
+            self.words[order + TRAIL] = 0
         self.words[order + ORDER_ID] = 0
         self.words[order + OPEN] = 0
         self.words[order + NEXT] = self.free_order
