@@ -64,8 +64,8 @@ webtest: ## what the pages promise, where Node and their libraries are at hand
 	elif ! $(MAKE) --no-print-directory $(WEB_LIBRARIES); then echo "The libraries of the pages could not be installed: their tests are skipped."; \
 	else $(MAKE) --no-print-directory $(WEB_STAMP) && cd web && npm run --silent test; fi
 
-build: $(LIBRARIES) ## compile the hot modules again after a change
-	@$(PIP) --no-deps -e .
+build: $(TEST_STAMP) ## compile the hot modules that changed
+	@$(BIN)/python setup.py --quiet build_ext --inplace
 
 lock: $(VENV) ## choose current versions for the lock files
 	$(PIP) uv

@@ -21,8 +21,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from redis.asyncio import Redis
-
 from outcry import process
 from outcry.postgres import EmbeddedPostgres
 from outcry.provision import create_database, create_rooms, role_url
@@ -35,6 +33,7 @@ from shared.contracts.events import EXECUTIONS
 from shared.ids import COUNTER_BITS, EPOCH_MS, NODE_BITS
 from shared.outbox import Outbox
 from shared.postgres import Database, migrate
+from shared.valkey import Valkey
 
 SYMBOLS = ("AAPL", "AMZN", "GOOGL", "MSFT", "NVDA")
 BATCH = 100
@@ -81,7 +80,7 @@ class Journal:
 
     def __init__(self, url: str) -> None:
         self.database = Database(url, "matching_engine")
-        nowhere: Redis = Redis.from_url("redis://127.0.0.1:1")  # nothing is relayed here
+        nowhere = Valkey("redis://127.0.0.1:1")  # nothing is relayed here
         self.store = JournalStore(self.database, Outbox(self.database, nowhere, EXECUTIONS))
 
     async def write(self, count: int, seed: int) -> bytes:

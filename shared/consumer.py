@@ -12,14 +12,15 @@ from typing import Any, Protocol
 import msgspec
 import structlog
 from prometheus_client import Counter
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from shared.connections import Connection
 from shared.contracts.events import Stream
 from shared.errors import Unavailable
 from shared.metrics import Histogram
-from shared.outbox import FIELD, positions_key, rewind_key
-from shared.postgres import Connection, Database
+from shared.outbox import positions_key, rewind_key
+from shared.postgres import Database
+from shared.valkey import Valkey
 
 log = structlog.get_logger()
 
@@ -29,6 +30,8 @@ GATHER_S = 0.05
 """How long events gather after a batch, unless somebody waits for one. Each batch costs half a dozen round trips:
 without the pause six consumers would spend the machine on batches of two, and the orders would wait for it."""
 
+PAUSE_PER_WORK = 7.0
+GATHER_TIMES_MAX = 4
 RETRY_S = 0.3
 REPORT_S = 1.0
 SAFE_AFTER_S = 3.0
@@ -47,12 +50,15 @@ class Handler(Protocol):
 
 
 class Consumer:
-    """Follows one stream for one service. ``run`` is to be kept running next to the service."""
+    """Follows one stream for one service. ``run`` is to be kept running next to the service.
+
+    ``valkey`` is this consumer's own: its reads block.
+    """
 
     def __init__(
         self,
         database: Database,
-        redis: Redis,
+        valkey: Valkey,
         stream: Stream,
         service: str,
         handle: Handler,
@@ -62,7 +68,7 @@ class Consumer:
         self._seconds = EVENT_SECONDS.labels(stream.name)
         self._events = EVENTS.labels(stream.name)
         self._database = database
-        self._redis = redis
+        self._valkey = valkey
         self._stream = stream
         self._service = service
         self._handle = handle
@@ -127,29 +133,25 @@ class Consumer:
 
     async def _step(self) -> None:
         after = f"{self.position}-0"
-        # As a raw command: the library's own method costs more than the rest of the reading.
-        answer = await self._redis.execute_command(  # type: ignore[no-untyped-call]
-            "XREAD", "COUNT", CHUNK, "BLOCK", BLOCK_MS, "STREAMS", self._stream.name, after
-        )
+        name = self._stream.name
+        answer = await self._valkey.call("XREAD", "COUNT", CHUNK, "BLOCK", BLOCK_MS, "STREAMS", name, after)
+        started_s = time.monotonic()
         await self._report()
         entries = _entries(answer)
         if not entries:
             return
         if entries[0][0] != self.position + 1:
             log.info("events are missing", stream=self._stream.name, after=self.position, found=entries[0][0])
-            await self._redis.hset(rewind_key(self._stream), self._service, str(self.position))
+            await self._valkey.call("HSET", rewind_key(self._stream), self._service, self.position)
             await asyncio.sleep(RETRY_S)
             return
         events = [self._decode(payload) for _, payload in entries]
         last = entries[-1][0]
         started = time.perf_counter()
-        async with self._database.transaction(durable=False) as connection:
+        # Moved first, and in one trip with the BEGIN: whoever else follows for this service waits here, then gives up.
+        move = f"UPDATE positions SET seq = {last} WHERE stream = '{name}' AND seq = {self.position}"  # noqa: S608
+        async with self._database.transaction(durable=False, guard=move) as connection:
             publish = await self._handle(connection, events)
-            moved = await connection.execute(
-                "UPDATE positions SET seq = $2 WHERE stream = $1 AND seq = $3", self._stream.name, last, self.position
-            )
-            if moved != "UPDATE 1":
-                raise Unavailable(self._service, "its position is another than it thought")
         self._seconds.observe(time.perf_counter() - started, getattr(events[0], "traceparent", ""))
         self._events.inc(len(events))
         self.position = last
@@ -158,14 +160,19 @@ class Consumer:
         if publish is not None:
             await publish()
         if len(events) < CHUNK:
-            await self._gather()
+            await self._gather(time.monotonic() - started_s)
 
-    async def _gather(self) -> None:
-        """Pauses, so that the next batch is worth its cost. A first event after a while is never kept waiting."""
+    async def _gather(self, took_s: float) -> None:
+        """Pauses, so that the next batch is worth its cost. A first event after a while is never kept waiting.
+
+        The busier the machine, the longer a batch takes and the longer the pause, within bounds: so the followers stay
+        out of the way of the orders.
+        """
         self._gathered.clear()
         if self._waiting:
             return
-        ring = asyncio.get_running_loop().call_later(self._gather_s, self._gathered.set)
+        pause_s = min(max(PAUSE_PER_WORK * took_s, self._gather_s), GATHER_TIMES_MAX * self._gather_s)
+        ring = asyncio.get_running_loop().call_later(pause_s, self._gathered.set)
         try:
             await self._gathered.wait()
         finally:
@@ -196,16 +203,12 @@ class Consumer:
         while self._unsafe and self._unsafe[0][0] < now - SAFE_AFTER_S:
             self._safe = self._unsafe.popleft()[1]
         if self._safe >= 0:
-            await self._redis.hset(positions_key(self._stream), self._service, str(self._safe))
+            await self._valkey.call("HSET", positions_key(self._stream), self._service, self._safe)
 
 
 def _entries(answer: Any) -> list[tuple[int, bytes]]:
-    """What XREAD gave for its one stream, as (sequence number, payload). Both shapes of the protocol, RESP2 and 3."""
+    """What XREAD gave for its one stream, as (sequence number, payload)."""
     if not answer:
         return []
-    if isinstance(answer, dict):
-        chunks = next(iter(answer.values()))
-        rows = chunks[0] if chunks and isinstance(chunks[0], list) else chunks
-    else:
-        rows = answer[0][1]
-    return [(int(entry_id.split(b"-")[0]), fields[FIELD]) for entry_id, fields in rows]
+    [[_, rows]] = answer
+    return [(int(entry_id.partition(b"-")[0]), payload) for entry_id, [_, payload] in rows]

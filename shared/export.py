@@ -5,8 +5,9 @@ from typing import Any
 
 from opentelemetry.trace import Span
 
+from shared.connections import Connection
 from shared.contracts.reports import Export
-from shared.postgres import Connection, Statement
+from shared.postgres import Statement
 from shared.tracing import statement_spans
 
 ROWS_MAX = 50_000

@@ -6,6 +6,7 @@ where it needs it again, and the relay goes back.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Sequence
 
@@ -13,13 +14,14 @@ import msgspec
 import structlog
 from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind
-from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
+from shared.connections import Connection
 from shared.contracts.events import Stream
 from shared.errors import Unavailable
-from shared.postgres import Connection, Database, Statement
+from shared.postgres import Database, Statement
 from shared.tracing import ItemAttributes, item_spans
+from shared.valkey import Command, Valkey, pairs
 
 log = structlog.get_logger()
 
@@ -57,14 +59,17 @@ def rewind_key(stream: Stream) -> str:
 class Outbox:
     """Writes the events of one stream and relays them. ``run`` is to be kept running next to the service."""
 
-    def __init__(self, database: Database, redis: Redis, stream: Stream) -> None:
+    def __init__(self, database: Database, valkey: Valkey, stream: Stream) -> None:
         self._database = database
-        self._redis = redis
+        self._valkey = valkey
         self._stream = stream
         self._encode = msgspec.json.Encoder().encode
         self._decode = msgspec.json.Decoder(stream.event).decode
         self._pending: deque[tuple[int, bytes, str]] = deque()
         self._published = 0
+        self._unsure = True
+        """There may be events in the table that are not in memory."""
+        self._house_due_s = 0.0
         self._wake = asyncio.Event()
         self._tracer = trace.get_tracer("shared.outbox")
         self.attributes = ItemAttributes(
@@ -101,6 +106,8 @@ class Outbox:
         """Relay these now. They are on disk already, so to forget them here would only cost a read."""
         if len(self._pending) < KEPT_IN_MEMORY_MAX:
             self._pending.extend(entries)
+        else:
+            self._unsure = True
         self._wake.set()
 
     async def run(self) -> None:
@@ -110,24 +117,25 @@ class Outbox:
             try:
                 if not known:
                     self._published = await self._last_in_stream()
-                    known = True
-                if not self._wake.is_set():
-                    await self._wait()
-                self._wake.clear()
+                    self._unsure = known = True
                 while entries := await self._next():
                     await self._publish(entries)
+                if time.monotonic() >= self._house_due_s:
+                    await self._keep_house()
+                    self._house_due_s = time.monotonic() + HOUSEKEEPING_S
+                    self._unsure = True
+                await self._wait()
             except (RedisError, OSError, Unavailable) as error:
                 log.warning("relay waits", stream=self._stream.name, error=str(error))
                 known = False
                 await asyncio.sleep(RETRY_S)
-                self._wake.set()
 
     async def _wait(self) -> None:
-        try:
-            await asyncio.wait_for(self._wake.wait(), HOUSEKEEPING_S)
-        except TimeoutError:
-            await self._keep_house()
-            self._wake.set()
+        """Until there is something to relay, or to tidy up."""
+        ring = asyncio.get_running_loop().call_later(HOUSEKEEPING_S, self._wake.set)
+        await self._wake.wait()
+        ring.cancel()
+        self._wake.clear()
 
     async def _next(self) -> list[tuple[int, bytes, str]]:
         """The events to publish next: from memory where they follow on, else from the table."""
@@ -138,10 +146,13 @@ class Outbox:
             while self._pending and len(entries) < CHUNK and self._pending[0][0] == self._published + 1 + len(entries):
                 entries.append(self._pending.popleft())
             return entries
+        if not self._pending and not self._unsure:
+            return []
         async with self._database.connection() as connection:
             rows = await connection.fetch(
                 "SELECT seq, payload FROM outbox WHERE seq > $1 ORDER BY seq LIMIT $2", self._published, CHUNK
             )
+        self._unsure = len(rows) == CHUNK
         return [(row["seq"], row["payload"], self._decode(row["payload"]).traceparent) for row in rows]  # type: ignore[attr-defined]
 
     async def _publish(self, entries: list[tuple[int, bytes, str]]) -> None:
@@ -152,10 +163,11 @@ class Outbox:
             attributes=self.attributes,
             items=entries,
         ):
-            pipeline = self._redis.pipeline(transaction=False)
-            for seq, payload, _ in entries:
-                pipeline.xadd(self._stream.name, {FIELD: payload}, id=f"{seq}-0", maxlen=STREAM_MAX, approximate=True)
-            for answer in await pipeline.execute(raise_on_error=False):
+            name = self._stream.name
+            commands: list[Command] = [
+                ("XADD", name, "MAXLEN", "~", STREAM_MAX, f"{seq}-0", FIELD, payload) for seq, payload, _ in entries
+            ]
+            for answer in await self._valkey.pipeline(commands):
                 # "equal or smaller" says that this event was published before: by us, before a crash.
                 if isinstance(answer, ResponseError) and "equal or smaller" in str(answer):
                     continue
@@ -165,10 +177,10 @@ class Outbox:
 
     async def _last_in_stream(self) -> int:
         try:
-            info = await self._redis.xinfo_stream(self._stream.name)
+            info = await self._valkey.call("XINFO", "STREAM", self._stream.name)
         except ResponseError:
             return await self._before_oldest()
-        return int(info["last-generated-id"].split(b"-")[0])
+        return int(pairs(info)[b"last-generated-id"].split(b"-")[0])
 
     async def _before_oldest(self) -> int:
         async with self._database.connection() as connection:
@@ -179,17 +191,18 @@ class Outbox:
 
     async def _keep_house(self) -> None:
         """Goes back where a consumer missed something or the stream was lost; drops what everybody has stored."""
-        rewinds = await self._redis.hgetall(rewind_key(self._stream))
+        rewinds = pairs(await self._valkey.call("HGETALL", rewind_key(self._stream)))
         if rewinds:
             self._published = min(min(int(seq) for seq in rewinds.values()), self._published)
             log.info("stream is published again", stream=self._stream.name, after=self._published)
-            await self._redis.delete(self._stream.name, rewind_key(self._stream))
+            await self._valkey.call("DEL", self._stream.name, rewind_key(self._stream))
+            self._wake.set()
             return
         self._published = min(self._published, await self._last_in_stream())
-        stored = await self._redis.hgetall(positions_key(self._stream))
-        consumers: set[bytes | str] = {name.encode() for name in self._stream.consumers}
+        stored = pairs(await self._valkey.call("HGETALL", positions_key(self._stream)))
+        consumers = {name.encode() for name in self._stream.consumers}
         if consumers <= stored.keys():
             safe = min(int(stored[name]) for name in consumers)
             async with self._database.connection(durable=False) as connection:
                 await connection.execute("DELETE FROM outbox WHERE seq <= $1", safe)
-            await self._redis.xtrim(self._stream.name, minid=f"{safe + 1}-0", approximate=True)
+            await self._valkey.call("XTRIM", self._stream.name, "MINID", "~", f"{safe + 1}-0")

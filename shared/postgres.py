@@ -4,47 +4,20 @@ Statements are named once, with their SQL, and record themselves in every span t
 conventions for databases). A connection that breaks is an ``Unavailable``, never a stack trace for a user.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import asyncpg
 from opentelemetry.trace import Span
 
+from shared.connections import COMMAND_TIMEOUT_S, LOST, Connection, Connections, Lease, Transaction
 from shared.errors import Unavailable
 from shared.tracing import FixedAttributes, statement_spans
 
-if TYPE_CHECKING:
-    Connection = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
-else:
-    Connection = Any
-
-LOST = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    OSError,
-    TimeoutError,
-)
-"""What asyncpg raises when the server is gone, stopping, full or not there yet."""
-
-COMMAND_TIMEOUT_S = 10.0
 OWN_TIMEOUT_S = 2.0
 SILENCE = {"tcp_keepalives_idle": "1", "tcp_keepalives_interval": "1", "tcp_keepalives_count": "1"}
-
-
-class KeptConnection(asyncpg.Connection):
-    """A pooled connection that is not reset by a statement each time it is given back, which would be one more trip.
-
-    Nothing here leaves session state behind: no SET, no cursor, no LISTEN, no advisory lock on a pooled connection. An
-    open transaction is rolled back all the same.
-    """
-
-    def get_reset_query(self) -> str:
-        return ""
 
 
 class Statement:
@@ -77,51 +50,32 @@ class Database:
     def __init__(self, url: str, schema: str, pool_max: int = 4) -> None:
         self._url = url
         self._schema = schema
-        self._pool_max = pool_max
-        self._pools: dict[bool, asyncpg.Pool[asyncpg.Record]] = {}
+        self._connections: dict[bool, Connections] = {}
+        for durable in (True, False):
+            commit = "on" if durable else "off"
+            told = {"search_path": schema, "application_name": schema, "synchronous_commit": commit}
+            self._connections[durable] = Connections(url, pool_max, told)
 
     async def connect(self) -> None:
         """Opens both pools. Raises OSError or asyncpg's errors when the server can't be reached."""
-        for durable in (True, False):
-            self._pools[durable] = await asyncpg.create_pool(
-                self._url,
-                min_size=1,
-                max_size=self._pool_max,
-                max_inactive_connection_lifetime=0,
-                command_timeout=COMMAND_TIMEOUT_S,
-                connection_class=KeptConnection,
-                server_settings={
-                    "search_path": self._schema,
-                    "application_name": self._schema,
-                    "synchronous_commit": "on" if durable else "off",
-                },
-            )
+        for connections in self._connections.values():
+            await connections.open()
 
     async def close(self) -> None:
-        for pool in self._pools.values():
-            try:
-                await asyncio.wait_for(pool.close(), 3)
-            except TimeoutError:
-                pool.terminate()
+        for connections in self._connections.values():
+            connections.close()
 
-    @asynccontextmanager
-    async def connection(self, *, durable: bool = True) -> AsyncIterator[Connection]:
+    def connection(self, *, durable: bool = True) -> Lease:
         """A connection without a transaction: each statement commits by itself."""
-        try:
-            async with self._pools[durable].acquire(timeout=COMMAND_TIMEOUT_S) as connection:
-                yield connection
-        except LOST as error:
-            raise Unavailable("database", type(error).__name__) from error
+        return Lease(self._connections[durable])
 
-    @asynccontextmanager
-    async def transaction(self, *, durable: bool = True) -> AsyncIterator[Connection]:
+    def transaction(self, *, durable: bool = True, guard: str = "") -> Transaction:
         """A transaction, on disk once the block has ended; with ``durable=False`` some 0.6 s later, in order.
 
         That is for what an event brings: after a crash it is brought again. Raises Unavailable when the server goes
-        away, in which case the outcome of the commit is unknown.
+        away, in which case the outcome of the commit is unknown. ``guard``: see ``Transaction``.
         """
-        async with self.connection(durable=durable) as connection, connection.transaction():
-            yield connection
+        return Transaction(self._connections[durable], guard)
 
     @asynccontextmanager
     async def own_connection(self) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:

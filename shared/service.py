@@ -35,6 +35,7 @@ from shared.settings import DEFAULT_PORTS, ServiceSettings
 from shared.trace_triggers import ValkeyTriggers
 from shared.tracing import ItemAttributes, instrument_fastapi, setup_tracing, shutdown_tracing
 from shared.tracing.asgi import EXCLUDED
+from shared.valkey import Valkey
 from shared.web import install_problems, json_response
 
 log = structlog.get_logger()
@@ -66,6 +67,9 @@ class Service:
         self.redis: Redis = Redis.from_url(
             settings.redis_url.get_secret_value(), socket_connect_timeout=2, health_check_interval=0
         )
+        self._valkeys: list[Valkey] = []
+        self.valkey = self._own_valkey()
+        """The same server for the hot paths."""
         self.clients = Clients(settings.service_secret.get_secret_value(), settings.url_of)
         self.consumers: list[Consumer] = []
         self.leads = True
@@ -117,7 +121,7 @@ class Service:
     def follow(self, stream: Stream, handle: Handler, gather_s: float = GATHER_S) -> Consumer:
         """Follows a stream for as long as the service runs. ``gather_s``: how long events gather between batches."""
         assert self.name in stream.consumers, f"{self.name} is no consumer of {stream.name}"
-        consumer = Consumer(self.database, self.redis, stream, self.name, handle, gather_s)
+        consumer = Consumer(self.database, self._own_valkey(), stream, self.name, handle, gather_s)
         self.consumers.append(consumer)
         return consumer
 
@@ -127,7 +131,7 @@ class Service:
         With ``relay=False`` the caller runs it: of a stream there may be one relay at a time.
         """
         assert self.name == stream.publisher, f"{self.name} does not publish {stream.name}"
-        outbox = Outbox(self.database, self.redis, stream)
+        outbox = Outbox(self.database, self.valkey, stream)
         if relay:
             self._outboxes.append(outbox)
         return outbox
@@ -148,6 +152,10 @@ class Service:
         """Runs before figures are given out: for gauges that are cheaper to read now than to keep up to date."""
         self._measures.append(measure)
 
+    def _own_valkey(self) -> Valkey:
+        self._valkeys.append(Valkey(self.settings.redis_url.get_secret_value()))
+        return self._valkeys[-1]
+
     # Its life
 
     @asynccontextmanager
@@ -155,6 +163,8 @@ class Service:
         async with AsyncExitStack() as stack:
             stack.callback(shutdown_tracing)
             stack.push_async_callback(self.redis.aclose)
+            for valkey in self._valkeys:
+                stack.callback(valkey.close)
             if self._migrations is not None:
                 await _patiently(self.database.connect)
                 stack.push_async_callback(self.database.close)

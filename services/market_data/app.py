@@ -27,7 +27,7 @@ def create_app(settings: Settings) -> FastAPI:
     """The app of one market-data."""
     service = Service(MARKET, settings, MIGRATIONS)
     market = Market(service.clients, service.database)
-    feed = Feed(market, service.redis)
+    feed = Feed(market, service.valkey)
     queries = Queries(market, service.database)
     executions = service.follow(EXECUTIONS, Executions(market, feed).apply, gather_s=0.02)
     exports = Exports(service.database, settings.exports_max)

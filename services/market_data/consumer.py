@@ -10,9 +10,9 @@ from services.market_data.feed import Feed
 from services.market_data.market import Market
 from services.market_data.tape import trades_of
 from shared.attributes import MESSAGE_ID, processing
+from shared.connections import Connection
 from shared.consumer import AfterCommit
 from shared.contracts.events import EXECUTIONS, EngineEvent, Trade
-from shared.postgres import Connection
 from shared.tracing import ItemAttributes, item_spans
 
 UPDATE_BOOK = ItemAttributes(

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 import msgspec
 import structlog
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from services.market_data.view import MarketView
 from shared.contracts.market import HEARTBEAT_S, QUOTES_KEY, Quote
+from shared.valkey import Command, Valkey, raise_refused
 
 log = structlog.get_logger()
 
@@ -22,9 +22,9 @@ _encode = msgspec.json.Encoder().encode
 class Feed:
     """Publishes what changed in the market since it last did."""
 
-    def __init__(self, market: MarketView, redis: Redis) -> None:
+    def __init__(self, market: MarketView, valkey: Valkey) -> None:
         self._market = market
-        self._redis = redis
+        self._valkey = valkey
         self._quotes: dict[str, Quote] = {}
         self._sending = asyncio.Lock()
 
@@ -36,12 +36,12 @@ class Feed:
             self._market.changed.clear()
             if not messages and not quotes:
                 return
-            pipeline = self._redis.pipeline(transaction=False)
-            for message in messages:
-                pipeline.publish(message.topic.valkey_channel, message.payload)
+            commands: list[Command] = [("PUBLISH", m.topic.valkey_channel, m.payload) for m in messages]
             if quotes:
-                pipeline.hset(QUOTES_KEY, items=quotes)
-            for message, count in zip(messages, await pipeline.execute(), strict=False):
+                commands.append(("HSET", QUOTES_KEY, *quotes))
+            counts = await self._valkey.pipeline(commands)
+            raise_refused(counts)
+            for message, count in zip(messages, counts, strict=False):
                 message.reached(count)
 
     async def run(self) -> None:

@@ -70,7 +70,7 @@ class Replay:
     def create_app(self, settings: ServiceSettings) -> FastAPI:
         """What market-data serves, as far as a file can tell it."""
         service = Service(MARKET, settings)
-        self._feed = Feed(self.market, service.redis)
+        self._feed = Feed(self.market, service.valkey)
         service.keep_running(self.run)
         service.keep_running(self._feed.run)
         service.serve(contract.GET_ORDER_BOOK, self._queries.order_book)

@@ -7,9 +7,10 @@ from opentelemetry.trace import Span
 from services.market_data.candles import CandleSum, base_interval, end_of
 from services.market_data.tape import RECENT, Tape
 from services.market_data.window import MINUTE_S, MINUTES
+from shared.connections import Connection
 from shared.contracts.events import EXECUTIONS
 from shared.contracts.market import INTERVALS_S, Candle, MarketQuery, PublicTrade
-from shared.postgres import Connection, Statement
+from shared.postgres import Statement
 
 DAY_S = 86_400
 

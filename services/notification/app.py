@@ -39,7 +39,7 @@ def create_app(settings: Settings) -> FastAPI:
     deliverer = Deliverer(DeliveryStore(service.database), settings, webhooks, mailer)
     subscriptions = Subscriptions(service.database, settings, webhooks, mailer, deliverer)
     service.at_start(subscriptions.load)
-    executions = service.follow(EXECUTIONS, Notifier(service.redis, store, subscriptions).apply, gather_s=0.02)
+    executions = service.follow(EXECUTIONS, Notifier(service.valkey, store, subscriptions).apply, gather_s=0.02)
 
     async def get(items: Sequence[NotificationsQuery], spans: Sequence[Span]) -> list[Notifications]:
         position = executions.position  # before the search, so that all up to here is in what it finds

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 
 import msgspec
 from opentelemetry.trace import Span, SpanKind
-from redis.asyncio import Redis
 
 from services.notification.messages import Notice, notices_of
 from services.notification.store import NotificationStore
 from services.notification.subscriptions import Subscriptions
 from shared.attributes import MESSAGE_ID, processing
+from shared.connections import Connection
 from shared.consumer import AfterCommit
 from shared.contracts.events import EXECUTIONS, EngineEvent, user_channel
-from shared.postgres import Connection
 from shared.tracing import ItemAttributes, item_spans, traceparent_of
+from shared.valkey import Command, Valkey, pairs, raise_refused
 
 NOTIFY_USER = ItemAttributes(
     {
@@ -42,8 +42,8 @@ PUBLISH_NOTIFICATION = ItemAttributes(
 class Notifier:
     """Tells users what happened to their orders."""
 
-    def __init__(self, redis: Redis, store: NotificationStore, subscriptions: Subscriptions) -> None:
-        self._redis = redis
+    def __init__(self, valkey: Valkey, store: NotificationStore, subscriptions: Subscriptions) -> None:
+        self._valkey = valkey
         self._store = store
         self._subscriptions = subscriptions
         self._encode = msgspec.json.Encoder().encode
@@ -80,10 +80,11 @@ class Notifier:
         ]
         if not told:
             return
-        pipeline = self._redis.pipeline(transaction=False)
-        for notice, _ in told:
-            for message in notice.messages:
-                pipeline.publish(user_channel(notice.user_id), self._encode(message))
+        commands: list[Command] = [
+            ("PUBLISH", user_channel(notice.user_id), self._encode(message))
+            for notice, _ in told
+            for message in notice.messages
+        ]
         with item_spans(
             "publish_notification",
             [traceparent_of(span) for _, span in told],
@@ -91,14 +92,11 @@ class Notifier:
             attributes=PUBLISH_NOTIFICATION,
             items=told,
         ):
-            await pipeline.execute()
+            raise_refused(await self._valkey.pipeline(commands))
 
     async def _listening(self, channels: set[str]) -> set[str]:
         """Those of the channels that somebody listens to: by name, or possibly by a pattern."""
-        pipeline = self._redis.pipeline(transaction=False)
-        pipeline.pubsub_numpat()
-        pipeline.pubsub_numsub(*channels)
-        patterns, counts = await pipeline.execute()
-        if patterns:
-            return channels
-        return {channel.decode() for channel, count in counts if count}
+        answers = await self._valkey.pipeline([("PUBSUB", "NUMPAT"), ("PUBSUB", "NUMSUB", *channels)])
+        raise_refused(answers)
+        patterns, counts = answers
+        return channels if patterns else {channel.decode() for channel, count in pairs(counts).items() if count}

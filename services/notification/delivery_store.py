@@ -7,7 +7,8 @@ from asyncpg import Record
 from opentelemetry.trace import Span
 
 from services.notification.targets import Target
-from shared.postgres import Connection, Database, Statement
+from shared.connections import Connection
+from shared.postgres import Database, Statement
 
 NEWEST = 2**63 - 1
 BATCH_MAX = 100

@@ -6,8 +6,9 @@ import msgspec
 from opentelemetry.trace import Span
 
 from services.notification.messages import Notice
+from shared.connections import Connection
 from shared.contracts.notifications import AnyMessage, NotificationsQuery
-from shared.postgres import Connection, Database, Statement
+from shared.postgres import Database, Statement
 
 LIMIT_MAX = 1000
 PRUNED_AT_ONCE = 10_000

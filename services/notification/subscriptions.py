@@ -25,9 +25,10 @@ from services.notification.targets import (
     url_fault,
 )
 from services.notification.webhooks import Webhooks as WebhookClient
+from shared.connections import Connection
 from shared.contracts import deliveries as contract
 from shared.contracts.operations import Done, Refused
-from shared.postgres import Connection, Database
+from shared.postgres import Database
 from shared.tracing import traceparent_of
 
 CODE_LIFETIME_S = 86_400

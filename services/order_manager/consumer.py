@@ -7,8 +7,8 @@ from opentelemetry.trace import SpanKind
 
 from services.order_manager.store import OrderStore
 from shared.attributes import processing
+from shared.connections import Connection
 from shared.contracts.events import EXECUTIONS, EngineEvent, Trade, Triggered
-from shared.postgres import Connection
 from shared.tracing import ItemAttributes, item_spans
 
 log = structlog.get_logger()

@@ -10,6 +10,7 @@ from opentelemetry.trace import Span
 
 from services.order_manager import statements as sql
 from services.order_manager.lifecycle import changes_of
+from shared.connections import Connection
 from shared.contracts.events import EngineEvent, OrderEvent
 from shared.contracts.operations import Refused
 from shared.contracts.orders import (
@@ -29,7 +30,7 @@ from shared.contracts.orders import (
 from shared.contracts.wallet import OrderIds
 from shared.ids import created_us
 from shared.outbox import Outbox
-from shared.postgres import Connection, Database
+from shared.postgres import Database
 from shared.tracing import traceparent_of
 
 

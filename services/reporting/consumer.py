@@ -9,11 +9,11 @@ from services.reporting.positions import Holding
 from services.reporting.store import ReportStore
 from services.reporting.trades import DAY_US, Counts, Day, DayKey, Key, days_of, settle, sides_of
 from shared.attributes import MESSAGE_ID, SIDES, price_text, processing
+from shared.connections import Connection
 from shared.consumer import AfterCommit
 from shared.contracts.events import EXECUTIONS, FUNDS, ORDER_EVENTS, Closed, EngineEvent, FundsEvent, OrderEvent, Trade
 from shared.contracts.money import CASH, Money
 from shared.contracts.orders import OrderStatus
-from shared.postgres import Connection
 from shared.tracing import ItemAttributes, item_spans
 
 RECORD_TRADE = ItemAttributes(

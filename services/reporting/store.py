@@ -9,6 +9,7 @@ from opentelemetry.trace import Span
 from services.reporting import statements as sql
 from services.reporting.positions import Holding
 from services.reporting.trades import Counts, Day, DayKey, Key, TradeSide
+from shared.connections import Connection
 from shared.contracts.money import Money
 from shared.contracts.reports import (
     Days,
@@ -23,7 +24,7 @@ from shared.contracts.reports import (
     UserTrades,
 )
 from shared.export import export_csv
-from shared.postgres import Connection, Database
+from shared.postgres import Database
 
 LIMIT_MAX = 1000
 NEWEST = 2**63 - 1

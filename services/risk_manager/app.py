@@ -41,7 +41,7 @@ CHANGE = ItemAttributes(
 def create_app(settings: RiskSettings) -> FastAPI:
     """The app of one risk-manager."""
     service = Service(RISK, settings, MIGRATIONS)
-    state = RiskState(service.redis)
+    state = RiskState(service.redis, service.valkey)
     reference = Reference(service.clients, service.database, settings.limits())
     checks = Checks(state, reference)
     changes = ControlChanges(service.database, reference, state)

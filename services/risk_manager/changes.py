@@ -11,10 +11,11 @@ from services.risk_manager.controls import Subject
 from services.risk_manager.limits import limit_fault
 from services.risk_manager.reference import Reference
 from services.risk_manager.state import RiskState
+from shared.connections import Connection
 from shared.contracts import risk
 from shared.contracts.operations import Refused
 from shared.contracts.risk import Scope
-from shared.postgres import Connection, Database
+from shared.postgres import Database
 
 Change = tuple[str, str | None, str | None]
 """A control's name, what it was and what it becomes; None is the default."""

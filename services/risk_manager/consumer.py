@@ -11,10 +11,11 @@ from services.risk_manager import store
 from services.risk_manager.control_store import load_controls
 from services.risk_manager.state import RiskState
 from shared.attributes import MESSAGE_ID, processing
+from shared.connections import Connection
 from shared.consumer import Consumer
 from shared.contracts.events import EXECUTIONS, EngineEvent
 from shared.errors import Unavailable
-from shared.postgres import Connection, Database
+from shared.postgres import Database
 from shared.tracing import ItemAttributes, item_spans
 
 log = structlog.get_logger()

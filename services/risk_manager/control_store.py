@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from services.risk_manager.controls import StoredControls, Subject
+from shared.connections import Connection
 from shared.contracts.risk import ControlChange, Scope
-from shared.postgres import Connection
 
 
 async def load_controls(connection: Connection) -> StoredControls:

@@ -24,12 +24,13 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from services.risk_manager.control_store import load_controls
 from services.risk_manager.effects import DAY_US, Effects, effects_of
 from services.risk_manager.store import load
+from shared.connections import Connection
 from shared.contracts.events import EngineEvent
 from shared.contracts.market import QUOTES_KEY
 from shared.contracts.money import Money
 from shared.errors import Unavailable
-from shared.postgres import Connection
 from shared.tracing import FixedAttributes, statement_spans
+from shared.valkey import Script, Valkey
 
 log = structlog.get_logger()
 
@@ -50,11 +51,12 @@ CHECK = FixedAttributes({"db.system.name": "redis", "db.operation.name": "EVALSH
 class RiskState:
     """The scripts, and the one way in which the state is made again."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, valkey: Valkey) -> None:
+        """``valkey`` is what every order takes, ``redis`` what is rare."""
         self._redis = redis
         common = (LUA / "common.lua").read_text()
         self._check, self._release, self._apply, self._join = (
-            redis.register_script(common + (LUA / name).read_text())
+            Script(valkey, common + (LUA / name).read_text())
             for name in ("check.lua", "release.lua", "apply.lua", "join.lua")
         )
         self._pack = msgspec.msgpack.Encoder().encode
@@ -70,7 +72,7 @@ class RiskState:
         now_us = time.time_ns() // 1000
         packed, prices = self._pack(orders), self._pack(reference_prices)
         with _outages(), statement_spans(spans, "check_limits", CHECK):
-            answers: list[int] = await self._check(args=[now_us, now_us // DAY_US, QUOTES_KEY, packed, prices])
+            answers: list[int] = await self._check(now_us, now_us // DAY_US, QUOTES_KEY, packed, prices)
         if not answers:
             raise Unavailable("risk state", "it is being rebuilt")
         return answers
@@ -78,7 +80,7 @@ class RiskState:
     async def release(self, spans: Sequence[Span], order_ids: Sequence[int]) -> None:
         """Takes back the reservations that no event has confirmed, and bars their orders."""
         with _outages(), statement_spans(spans, "release_limits", CHECK):
-            await self._release(args=[BARRED_S, self._pack([str(order_id) for order_id in order_ids])])
+            await self._release(BARRED_S, self._pack([str(order_id) for order_id in order_ids]))
 
     async def join(self, memberships: Mapping[int, int]) -> None:
         """Puts accounts into firms (0: into none); what they have at risk counts for their firm from now on."""
@@ -88,7 +90,7 @@ class RiskState:
     async def _put(self, memberships: Mapping[int, int]) -> None:
         members = [(str(user_id), str(firm_id) if firm_id else "") for user_id, firm_id in memberships.items()]
         with _outages():
-            await self._join(args=[self._pack(members)])
+            await self._join(self._pack(members))
 
     async def waiting(self, from_us: int, until_us: int) -> tuple[list[int], list[int]]:
         """Order ids, and their users, of reservations made in this window that no event has confirmed."""
@@ -120,7 +122,7 @@ class RiskState:
             while missing:
                 before, last = missing[0].seq - 1, missing[-1].seq
                 with _outages(), statement_spans(spans, "apply_events", CHECK):
-                    held = int(await self._apply(args=[before, last, left.packed()]))
+                    held = int(await self._apply(before, last, left.packed()))
                 if held == last:
                     break
                 if held < before:
@@ -145,7 +147,7 @@ class RiskState:
                 await self._redis.unlink(key)
             await self._put(memberships)
             for chunk in _chunks(effects):
-                await self._apply(args=["", "", chunk.packed()])
+                await self._apply("", "", chunk.packed())
             await self._redis.set(POSITION_KEY, seq)
         log.info("risk state rebuilt", position=seq, orders=len(effects.orders), positions=len(effects.positions))
 

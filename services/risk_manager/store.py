@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from opentelemetry.trace import Span
 
 from services.risk_manager.effects import Effects, OpenOrder
+from shared.connections import Connection
 from shared.contracts.events import EXECUTIONS
-from shared.postgres import Connection, Statement
+from shared.postgres import Statement
 
 # The three parts touch different orders, so they may share one statement: orders that are gone, orders that came to
 # rest, and orders that rested before and have another quantity now.

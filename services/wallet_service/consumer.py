@@ -9,13 +9,13 @@ from opentelemetry.trace import Span, SpanKind
 from services.wallet_service.ledger import EXCHANGE, AccountKey, Ledger
 from services.wallet_service.store import lock_accounts, make_accounts, select_holds, write
 from shared.attributes import MESSAGE_ID, price_text
+from shared.connections import Connection
 from shared.consumer import AfterCommit
 from shared.contracts.codes import Side
 from shared.contracts.events import EXECUTIONS, Amended, Closed, Decremented, EngineEvent, Trade
 from shared.contracts.money import CASH, cost_per_share
 from shared.ids import created_us
 from shared.metrics import Histogram
-from shared.postgres import Connection
 from shared.tracing import ItemAttributes, item_spans
 
 KNOWN_MAX = 100_000

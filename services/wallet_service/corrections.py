@@ -10,12 +10,13 @@ from services.wallet_service import statements as sql
 from services.wallet_service.ledger import WORLD, Ledger
 from services.wallet_service.movements import REUSED
 from services.wallet_service.store import lock_accounts, now_us, write
+from shared.connections import Connection
 from shared.contracts import wallet
 from shared.contracts.events import FundsEvent
 from shared.contracts.operations import Refused
 from shared.contracts.wallet import Correction, CorrectionRecord, Entry
 from shared.outbox import Outbox
-from shared.postgres import Connection, Database
+from shared.postgres import Database
 from shared.tracing import trace_id_of, traceparent_of
 
 NEWEST = 2**63 - 1

@@ -10,11 +10,12 @@ from opentelemetry.trace import Span
 from services.wallet_service import statements as sql
 from services.wallet_service.ledger import LACKING, Account, AccountKey, Hold, HoldState, Ledger, no_wallet
 from services.wallet_service.store import lock_users, now_us, select_holds, write
+from shared.connections import Connection
 from shared.consumer import Consumer
 from shared.contracts.operations import Done, Refused
 from shared.contracts.wallet import HoldPlaced, HoldRequest, OrderIds, ReleaseRequest, UnconfirmedSince
 from shared.errors import Unavailable
-from shared.postgres import Connection, Database
+from shared.postgres import Database
 
 log = structlog.get_logger()
 

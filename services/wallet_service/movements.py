@@ -14,12 +14,13 @@ from services.wallet_service.store import (
     select_wallets,
     write,
 )
+from shared.connections import Connection
 from shared.contracts.events import FundsEvent
 from shared.contracts.money import CASH
 from shared.contracts.operations import Refused
 from shared.contracts.wallet import Funding, TransferRequest, Wallet
 from shared.outbox import Outbox
-from shared.postgres import Connection, Database
+from shared.postgres import Database
 from shared.tracing import traceparent_of
 
 Movement = Funding | TransferRequest

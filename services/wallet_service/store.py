@@ -8,8 +8,8 @@ from opentelemetry.trace import Span
 
 from services.wallet_service import statements as sql
 from services.wallet_service.ledger import Account, AccountKey, Hold, HoldState, Ledger
+from shared.connections import Connection
 from shared.contracts.wallet import Balance, Wallet
-from shared.postgres import Connection
 
 TRANSFER_COLUMNS = 12
 

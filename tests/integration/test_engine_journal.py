@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
-from redis.asyncio import Redis
 
 from outcry.provision import run_sql
 from services.matching_engine.app import MIGRATIONS
@@ -18,6 +17,7 @@ from shared.contracts.operations import ENGINE
 from shared.errors import Unavailable
 from shared.outbox import Outbox
 from shared.postgres import Database, migrate
+from shared.valkey import Valkey
 from tests.servers import TestPostgres
 from tests.unit.test_engine import place, random_commands
 
@@ -36,10 +36,10 @@ class Journal:
         """A writer that has read the journal and takes commands."""
         database = Database(self.url, "matching_engine")
         await database.connect()
-        redis: Redis = Redis.from_url(self._redis_url)
+        valkey = Valkey(self._redis_url)
         try:
             await migrate(database, MIGRATIONS)
-            writer = Writer(JournalStore(database, Outbox(database, redis, EXECUTIONS)), snapshot_every)
+            writer = Writer(JournalStore(database, Outbox(database, valkey, EXECUTIONS)), snapshot_every)
             await writer.load()
             running = asyncio.create_task(writer.run())
             await asyncio.sleep(0)
@@ -47,7 +47,7 @@ class Journal:
             running.cancel()
         finally:
             await database.close()
-            await redis.aclose()
+            valkey.close()
 
     async def write(self, commands: Sequence[Command], snapshot_every: int = 1_000_000) -> bytes:
         """Journals commands in batches of ten, and gives the state after them."""

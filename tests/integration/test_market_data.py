@@ -325,7 +325,7 @@ async def test_old_trades_are_forgotten(database_url: DatabaseUrl) -> None:
                FROM unnest(ARRAY['AAPL', 'MSFT']) AS symbol, generate_series(1, 3500) AS id
                WHERE symbol = 'AAPL' OR id <= 2100"""
         )
-        await forget_trades(database, ["AAPL", "MSFT", "NONE"], 3001)  # type: ignore[arg-type]
+        await forget_trades(database, ["AAPL", "MSFT", "NONE"], 3001)
         left = await database.fetch("SELECT symbol, min(trade_id), max(trade_id) FROM trades GROUP BY 1 ORDER BY 1")
     finally:
         await database.close()

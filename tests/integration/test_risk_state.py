@@ -21,6 +21,7 @@ from shared.contracts.codes import OrderType, Side
 from shared.contracts.events import EXECUTIONS, EngineEvent
 from shared.contracts.operations import RISK
 from shared.postgres import Database, migrate
+from shared.valkey import Valkey
 from tests.fake_engine import accepted, closed, event, trade
 
 MIGRATIONS: Path = risk_app.MIGRATIONS
@@ -185,6 +186,13 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
 
 
 @pytest.fixture
+async def valkey(redis_url: str) -> AsyncIterator[Valkey]:
+    client = Valkey(redis_url)
+    yield client
+    client.close()
+
+
+@pytest.fixture
 async def database(database_url: Callable[[str], str]) -> AsyncIterator[Database]:
     database = Database(database_url(RISK), "risk_manager", 1)
     await database.connect()
@@ -241,10 +249,10 @@ async def snapshot(redis: Redis) -> dict[bytes, Any]:
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 async def test_the_state_judges_as_a_naive_one_does_and_can_be_made_again(
-    redis: Redis, database: Database, seed: int
+    redis: Redis, valkey: Valkey, database: Database, seed: int
 ) -> None:
     """Through a long morning each verdict is the naive one, and a rebuild from PostgreSQL gives the same state."""
-    state, morning = RiskState(redis), Morning(seed)
+    state, morning = RiskState(redis, valkey), Morning(seed)
     async with database.transaction() as connection:
         await state.rebuild(connection)
     verdicts: Counter[int] = Counter()
@@ -285,9 +293,9 @@ async def test_the_state_judges_as_a_naive_one_does_and_can_be_made_again(
     assert await snapshot(redis) == carried
 
 
-async def test_events_that_valkey_holds_are_passed_over(redis: Redis, database: Database) -> None:
+async def test_events_that_valkey_holds_are_passed_over(redis: Redis, valkey: Valkey, database: Database) -> None:
     """A batch that begins before what Valkey holds and ends after it brings only what is new."""
-    state = RiskState(redis)
+    state = RiskState(redis, valkey)
     buys = [event(seq, trade(seq, (10 + seq, 1, 0), (20 + seq, 2, 0), 100, 5), time_us=DAY_US) for seq in (1, 2, 3)]
     async with database.transaction() as connection:
         await state.rebuild(connection)
