@@ -103,6 +103,20 @@ def read_orphans(store: Store, snapshot: Snapshot, window: Window) -> dict[str, 
     return {store.registry.services[place]: int(counted[place]) for place in np.flatnonzero(counted)}
 
 
+def callers(store: Store, snapshot: Snapshot, window: Window) -> dict[str, set[str]]:
+    """For each service that is called within a window, who calls it."""
+    services = store.registry.services
+    found: dict[str, set[str]] = {}
+    for partition in snapshot.overlapping(window.start_ms * NS_PER_MS, window.end_ms * NS_PER_MS - 1):
+        rows = snapshot.cursor.execute(
+            f"SELECT DISTINCT parent, child FROM {partition.edge_table}"  # noqa: S608
+            f" WHERE parent != {PARENT_UNKNOWN} AND slot >= {window.start_ms // SLOT_MS:d}"
+        ).fetchall()
+        for parent, child in rows:
+            found.setdefault(services[child], set()).add(services[parent])
+    return found
+
+
 def last_seen_ms(store: Store, snapshot: Snapshot, window: Window) -> dict[str, int]:
     """When the last span of each service began, in ms since 1970 and to ten seconds; none before the window."""
     seen: dict[str, int] = {}

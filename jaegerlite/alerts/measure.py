@@ -7,10 +7,10 @@ from jaegerlite.alerts.state import Target
 from jaegerlite.partitions import Snapshot
 from jaegerlite.red import (
     Window,
+    callers,
     figures,
     last_seen_ms,
     longest_gap_ms,
-    read_edges,
     read_orphans,
     read_red,
     series_of,
@@ -64,14 +64,12 @@ def _silence(store: Store, snapshot: Snapshot, window: Window, rule: Rule, now_m
     """
     seen = last_seen_ms(store, snapshot, window)
     speaking = {service for service, at_ms in seen.items() if now_ms - at_ms < SPEAKING_MS}
-    callers: dict[str, set[str]] = {}
-    for parent, child in read_edges(store, snapshot, window.whole()).keys:
-        callers.setdefault(child, set()).add(parent)
+    callers_of = callers(store, snapshot, window)
     found: dict[Target, float] = {}
     for service, at_ms in seen.items():
         silent_s = (now_ms - at_ms) / SECOND_MS
         if rule.is_beyond(silent_s, rule.clear_threshold):
-            others = callers.get(service, seen.keys() - {service})
+            others = callers_of.get(service, seen.keys() - {service})
             habit_s = longest_gap_ms(store, snapshot, window, service) / SECOND_MS
             if not others & speaking or silent_s < HABIT_FACTOR * habit_s:
                 continue

@@ -43,15 +43,14 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def time_range_ms(params: QueryParams, prefix: str = "", lookback_ms: int = HOUR_MS) -> tuple[int, int]:
-    """Start and end from `endTs` (default now) and `lookback` in milliseconds, or such names with a prefix.
+def time_range_ms(params: QueryParams) -> tuple[int, int]:
+    """Start and end from `endTs` (default now) and `lookback` (default an hour), in milliseconds.
 
     Raises:
         ParameterError: one of them is unusable.
     """
-    end_name, lookback_name = (f"{prefix}EndTs", f"{prefix}Lookback") if prefix else ("endTs", "lookback")
-    end_ms = whole_number(params, end_name, now_ms())
-    return max(0, end_ms - whole_number(params, lookback_name, lookback_ms, least=1)), end_ms
+    end_ms = whole_number(params, "endTs", now_ms())
+    return max(0, end_ms - whole_number(params, "lookback", HOUR_MS, least=1)), end_ms
 
 
 def stepped_window(params: QueryParams, steps_default: int = 60) -> Window:
