@@ -72,12 +72,13 @@ class Sockets:
         self._decoder: msgspec.json.Decoder[Any] | None = None
         self._decode_id = msgspec.json.Decoder(_Id).decode
         self._tracer = trace.get_tracer("services.client_gateway.socket")
+        self._under_way: set[asyncio.Task[None]] = set()
         self.on(Ping, _pong, traced=False)
 
     def on(self, kind: type[M], handler: Handler[M], *, traced: bool = True, in_order: bool = True) -> None:
         """Answers messages of this kind.
 
-        ``in_order``: the connection's next message waits until this one is answered. Otherwise they run side by side.
+        ``in_order``: after the connection's earlier messages that are so. All others run side by side.
         """
         tag = str(kind.__struct_config__.tag)
         self._answering[kind] = _Answering(handler, f"WS {tag}" if traced else "", in_order)
@@ -91,20 +92,18 @@ class Sockets:
         # Each message is a trace of its own: a connection may last for days.
         context_api.attach(Context())
         free = asyncio.Semaphore(IN_FLIGHT_MAX)
-        under_way: set[asyncio.Task[None]] = set()
+        turn: asyncio.Task[None] | None = None
         try:
             while (event := await socket.receive())["type"] == "websocket.receive" and not connection.ended:
-                said = event.get("text") or event.get("bytes") or b""
-                message = self._read(connection, said)
+                message = self._read(connection, event.get("text") or event.get("bytes") or b"")
                 if message is None:
                     continue
-                if self._answering[type(message)].in_order:
-                    await self._answer(connection, message, link)
-                    continue
                 await free.acquire()
-                task = asyncio.create_task(self._answer(connection, message, link))
-                under_way.add(task)
-                task.add_done_callback(under_way.discard)
+                in_order = self._answering[type(message)].in_order
+                task = asyncio.create_task(self._answer(connection, message, link, turn if in_order else None))
+                turn = task if in_order else turn
+                self._under_way.add(task)
+                task.add_done_callback(self._under_way.discard)
                 task.add_done_callback(lambda _done: free.release())
         finally:
             # What is under way goes on: an order that was read is placed, whether or not its answer can be told.
@@ -138,7 +137,11 @@ class Sockets:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return ""
 
-    async def _answer(self, connection: Connection, message: Message, link: Link) -> None:
+    async def _answer(
+        self, connection: Connection, message: Message, link: Link, before: "asyncio.Task[None] | None"
+    ) -> None:
+        if before is not None:
+            await asyncio.wait((before,))
         answering = self._answering[type(message)]
         if not answering.span:
             await self._handle(connection, message, answering.handler)

@@ -81,6 +81,10 @@ class Topic:
         """Nobody reads or is about to."""
         return not self.readers and not self.claims
 
+    @property
+    def _wanted(self) -> bool:
+        return bool(self.readers or self._joining)
+
     def hear(self, data: bytes) -> None:
         head, _, body = data.partition(b"\n")
         kind, _, sequence = head.partition(b" ")
@@ -127,12 +131,12 @@ class Topic:
             self._known, self._snapshot = False, b""
 
     async def _work_off(self) -> None:
-        while not self._cut and not self.idle and (self._coming or self._joining or not self._known):
+        while not self._cut and self._wanted and (self._coming or self._joining or not self._known):
             if (not self._known or (self._joining and not self._snapshot)) and not await self._fetch():
                 continue
             await self._spread(self._take())
             self._admit()
-        if self.idle:
+        if not self._wanted:
             self._coming.clear()
             self._known, self._snapshot = False, b""
 
@@ -223,10 +227,6 @@ class Topic:
         if self._told_of_interruption:
             return
         self._told_of_interruption = True
-        channel, symbol, interval = self.key
-        note = {"type": "interrupted", "channel": channel, "symbol": symbol} | (
-            {"interval": interval} if interval else {}
-        )
-        frame = text_frame(msgspec.json.encode(note))
+        frame = text_frame(msgspec.json.encode({"type": "interrupted", **self.key.named()}))
         for reader in list(self.readers):
             reader.write(frame)

@@ -196,7 +196,7 @@ def test_an_order_tells_its_way(page: Page, exchange: Exchange, trader: User, lo
     write_order(page, "10", "150").click()
     page.locator(".placed").get_by_role("button", name="Its way").click()
     story = page.get_by_role("list", name="Story")
-    for told in ("held $1,500.00 in", "passed 7 limits in", "matched 1 resting order in", "answered you after"):
+    for told in ("held $1,500.00 in", "passed 9 limits in", "matched 1 resting order in", "answered you after"):
         expect(story).to_contain_text(told)
     expect(story).to_contain_text(re.compile("settled .* (later|before you had your answer)"))
     expect(page.get_by_role("region", name="Waterfall")).to_contain_text("INSERT journal")

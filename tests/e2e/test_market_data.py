@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
 
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from shared.batching import Clients
@@ -51,6 +51,12 @@ async def following(client: RecipeClient) -> AsyncIterator[None]:
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def said(feed: ClientConnection) -> AsyncIterator[dict[str, Any]]:
+    """What comes, one after the other."""
+    async for text in feed:
+        yield json.loads(text)
 
 
 async def until(found: Any, wait_s: float = 30.0) -> None:
@@ -147,12 +153,18 @@ async def test_rest_and_socket_say_the_same(exchange: Exchange) -> None:
             ("session", "/marketdata/session?symbol=AMZN"),
         ):
             await feed.send(json.dumps({"type": "subscribe", "channel": channel, "symbol": "AMZN", "id": channel}))
-            subscribed, snapshot = [json.loads(await feed.recv()) for _ in range(2)]
+            # Hearts of the channels before may beat in between.
+            heard = (message async for message in said(feed) if message["channel"] == channel)
+            subscribed, snapshot = await anext(heard), await anext(heard)
             assert (subscribed["type"], subscribed["id"], len(subscribed["trace_id"])) == ("subscribed", channel, 32)
             answer = await asyncio.to_thread(get, path)
             assert {key: snapshot[key] for key in answer if key in snapshot} == {
                 key: value for key, value in answer.items() if key in snapshot
             }
+            names = await asyncio.to_thread(
+                eventually, lambda t=subscribed["trace_id"]: {span["operationName"] for span in exchange.spans(t)}, bool
+            )
+            assert "WS subscribe" in names, "what a client says is traced"
             if channel in ("L2", "L3"):
                 book = FollowedBook()
                 book.hear(snapshot)
