@@ -33,6 +33,11 @@ def first_at(time_us: int) -> int:
     return (time_us // 1000 - EPOCH_MS) << (NODE_BITS + COUNTER_BITS)
 
 
+def node_of(order_id: int) -> int:
+    """The node that made an id."""
+    return (order_id >> COUNTER_BITS) & NODE_MAX
+
+
 def created_us(order_id: int) -> int:
     """When an id was made, in microseconds of Unix time (exact to the millisecond)."""
     return ((order_id >> (NODE_BITS + COUNTER_BITS)) + EPOCH_MS) * 1000

@@ -94,7 +94,7 @@ class AccountRoutes:
 
     async def logout(self, call: Call, _query: Nothing) -> Response:
         """Revokes the token that this request shows."""
-        _, _, token = call.request.headers["authorization"].partition(" ")
+        _, _, token = call.headers["authorization"].partition(" ")
         await call.ask(users.REVOKE_TOKEN, users.Token(token=token, traceparent=call.traceparent))
         return json_response({"status": "logged out"})
 

@@ -132,7 +132,7 @@ class AdminRoutes:
         return json_response({"actions": rows, "next_cursor": str(page.actions[-1].seq) if more else None})
 
     def _symbol(self, call: Call) -> str:
-        symbol = str(call.request.path_params["symbol"])
+        symbol = str(call.params["symbol"])
         if symbol not in self._listing.instruments:
             known = ", ".join(sorted(self._listing.instruments))
             raise Problem(404, "unknown_symbol", f"symbol must be one of {known}.")

@@ -152,12 +152,12 @@ class AdminUserRoutes:
         return json_response({"actions": rows, "next_cursor": rows[-1]["transaction_id"] if more else None})
 
     async def _entry(self, call: Call) -> wallet.Entry:
-        transfer_id = path_id(call.request.path_params, "transaction_id", "transaction_not_found")
+        transfer_id = path_id(call.params, "transaction_id", "transaction_not_found")
         return await call.ask(wallet.GET_ENTRY, wallet.EntryOf(transfer_id=transfer_id, traceparent=call.traceparent))
 
 
 def _account_id(call: Call) -> int:
-    return path_id(call.request.path_params, "user_id", "unknown_user")
+    return path_id(call.params, "user_id", "unknown_user")
 
 
 def _action(call: Call) -> users.AccountAction:

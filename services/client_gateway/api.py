@@ -6,7 +6,7 @@ it runs is answered here, as a problem.
 
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,14 +75,14 @@ class Nothing(msgspec.Struct, forbid_unknown_fields=True):
 
 @dataclass(slots=True)
 class Call:
-    """A client's request on its way through the gateway."""
+    """A client's request on its way through the gateway, over HTTP or a socket. ``params`` are those of its path."""
 
-    request: Request
     clients: Clients
     traceparent: str
     identity: Identity
     position: int
-    headers: dict[str, str] = field(default_factory=dict)
+    params: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     async def ask(self, operation: Operation[I, A], item: I) -> A:
         """A service's answer. Raises Problem where it refuses, Unavailable where it does not answer."""
@@ -161,8 +161,9 @@ class Api:
                     verdict = self._by_user.take(identity.user_id, time.monotonic())
                     _pass(verdict)
                 said = read_query(request, query) if decode is None else read_body(decode, self._body(request))
-                position = self.told.position(identity.user_id)
-                response = await handler(Call(request, self._clients, current_traceparent(), identity, position), said)
+                call = self._call(identity)
+                call.params, call.headers = request.path_params, request.headers
+                response = await handler(call, said)
             except Problem as problem:
                 response = problem_response(problem)
             except Unavailable as error:
@@ -181,6 +182,17 @@ class Api:
         described.__doc__ = handler.__doc__
         self._app.add_api_route(path, described, methods=[method], tags=[tag], name=f"{method} {path}")
         describe(self._app, path, body, None, method, query=query)
+
+    async def call(self, token: str, params: Mapping[str, Any]) -> Call:
+        """A call that came over a socket. Raises Problem 401, and 429 where the user calls too often."""
+        identity = await self.identify(f"Bearer {token}")
+        _pass(self._by_user.take(identity.user_id, time.monotonic()))
+        call = self._call(identity)
+        call.params = params
+        return call
+
+    def _call(self, identity: Identity) -> Call:
+        return Call(self._clients, current_traceparent(), identity, self.told.position(identity.user_id))
 
     def admit(self, address: str) -> None:
         """One more message from there. Raises Problem 429 where there are too many."""

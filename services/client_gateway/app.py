@@ -10,12 +10,14 @@ from services.client_gateway.admin_routes import AdminRoutes
 from services.client_gateway.admin_user_routes import AdminUserRoutes
 from services.client_gateway.amendment import Amendment
 from services.client_gateway.api import Api
+from services.client_gateway.disconnects import Disconnects
 from services.client_gateway.event_routes import EventRoutes
 from services.client_gateway.exports import Exports
 from services.client_gateway.instruments import Listing
 from services.client_gateway.live import Live
 from services.client_gateway.market_routes import MarketRoutes
 from services.client_gateway.notification_routes import NotificationRoutes
+from services.client_gateway.order_messages import OrderMessages
 from services.client_gateway.order_routes import OrderRoutes
 from services.client_gateway.own_messages import OwnMessages
 from services.client_gateway.pages import install_pages
@@ -23,6 +25,7 @@ from services.client_gateway.placement import Placement
 from services.client_gateway.report_routes import ReportRoutes
 from services.client_gateway.risk_admin_routes import RiskAdminRoutes
 from services.client_gateway.settings import GatewaySettings
+from services.client_gateway.sign_in import Logins
 from services.client_gateway.socket import Sockets
 from services.client_gateway.subscriptions import Subscriptions
 from services.client_gateway.sweeper import Sweeper
@@ -42,7 +45,8 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     placement = Placement(service.clients)
     sweeper = Sweeper(service.clients, placement, settings.sweep_every_s, settings.sweep_after_s)
     api = Api(app, service.clients, settings)
-    OrderRoutes(placement, Amendment(service.clients, placement), listing, api.told, settings).install(api)
+    order_routes = OrderRoutes(placement, Amendment(service.clients, placement), listing, api.told, settings)
+    order_routes.install(api)
     AccountRoutes(settings).install(api)
     exports = Exports()
     WalletRoutes(listing, exports).install(api)
@@ -58,13 +62,19 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     sockets = Sockets(api, settings)
     subscriptions = Subscriptions(service.clients, live, listing)
     subscriptions.install(sockets)
-    OwnMessages(api, live).install(sockets)
+    logins = Logins(api, OwnMessages(service.clients, live))
+    logins.install(sockets)
+    OrderMessages(api, logins, order_routes).install(sockets)
+    disconnects = Disconnects(service.clients, service.redis, logins, api.told, settings.gateway_node)
+    disconnects.install(sockets)
     app.add_api_websocket_route("/ws", sockets.serve)
     service.at_start(listing.load)
     service.keep_running(listing.run)
     service.keep_running(sweeper.run)
     service.keep_running(live.run)
     service.keep_running(subscriptions.run)
+    service.keep_running(disconnects.run)
+    service.keep_running(disconnects.lifelines.run)
     for name in SERVICES[:-1]:
         service.check(name, partial(_ready, settings.url_of(name)))
     if settings.cors_origins:

@@ -1,5 +1,6 @@
 """One client of ``/ws``: what goes out to it, and how it ends."""
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -27,6 +28,8 @@ class Connection:
         self._waiting_bytes_max = self._allowed_bytes = waiting_bytes_max
         self._at_end: list[Callable[[], None]] = []
         self.address = protocol.client[0] if protocol.client else ""
+        self.heard_at_s = time.monotonic()
+        """When something was last heard from it."""
         self.ended = False
 
     def send(self, message: Mapping[str, Any]) -> None:

@@ -64,7 +64,7 @@ class NotificationRoutes:
 
     async def remove_webhook(self, call: Call, _query: Nothing) -> Response:
         """Forgets a webhook, with all that waits for it."""
-        webhook_id = path_id(call.request.path_params, "webhook_id", "webhook_not_found")
+        webhook_id = path_id(call.params, "webhook_id", "webhook_not_found")
         await call.ask(
             deliveries.REMOVE_WEBHOOK,
             deliveries.WebhookOf(user_id=call.identity.user_id, webhook_id=webhook_id, traceparent=call.traceparent),
@@ -116,7 +116,7 @@ class NotificationRoutes:
 
     async def redeliver(self, call: Call, _query: Nothing) -> Response:
         """A dead letter is tried again."""
-        return await self._redeliver(call, path_id(call.request.path_params, "delivery_id", "delivery_not_found"))
+        return await self._redeliver(call, path_id(call.params, "delivery_id", "delivery_not_found"))
 
     async def _redeliver(self, call: Call, delivery_id: int) -> Response:
         asked = deliveries.Redelivery(

@@ -251,7 +251,7 @@ class OrderRoutes:
 
     def _order_id(self, call: Call) -> int:
         try:
-            return msgspec.convert(call.request.path_params["order_id"], PathId, strict=False)
+            return msgspec.convert(call.params["order_id"], PathId, strict=False)
         except msgspec.ValidationError as error:
             detail = "You have no such order. GET /v1/orders lists yours."
             raise Problem(404, "order_not_found", detail) from error

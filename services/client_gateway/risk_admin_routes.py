@@ -133,6 +133,6 @@ def _id(call: Call, scope: Scope) -> int:
         return 0
     name, code = ("user_id", "unknown_user") if scope is Scope.ACCOUNT else ("firm_id", "firm_not_found")
     try:
-        return msgspec.convert(call.request.path_params[name], PathId, strict=False)
+        return msgspec.convert(call.params[name], PathId, strict=False)
     except msgspec.ValidationError as error:
         raise Problem(404, code, f"{name} must be the number of a {name.removesuffix('_id')}.") from error

@@ -6,6 +6,7 @@ is answered by an ``error`` with a code, and the connection lives on.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any, NamedTuple, TypeVar, Union
 
@@ -95,6 +96,7 @@ class Sockets:
         turn: asyncio.Task[None] | None = None
         try:
             while (event := await socket.receive())["type"] == "websocket.receive" and not connection.ended:
+                connection.heard_at_s = time.monotonic()
                 message = self._read(connection, event.get("text") or event.get("bytes") or b"")
                 if message is None:
                     continue
@@ -185,7 +187,12 @@ def _identified(message_id: str) -> dict[str, Any]:
 
 
 def _error(problem: Problem, message_id: str = "") -> dict[str, Any]:
-    error: dict[str, Any] = {"type": "error", "code": problem.code, "detail": problem.detail}
+    error: dict[str, Any] = {
+        "type": "error",
+        "status": problem.status,
+        "code": problem.code,
+        "detail": problem.detail,
+    }
     if problem.figures:
         error["figures"] = problem.figures
     return error | _identified(message_id) if message_id else error

@@ -46,7 +46,7 @@ class TraceRoutes:
 
     async def of_request(self, call: Call, _query: Nothing) -> Response:
         """The spans of a request of yours, by the ``X-Trace-Id`` of its answer; also of one that failed."""
-        trace_id = call.request.path_params["trace_id"].lower()
+        trace_id = call.params["trace_id"].lower()
         if len(trace_id) != TRACE_ID_DIGITS or not set(trace_id) <= set("0123456789abcdef"):
             raise Problem(422, "invalid_trace_id", f"A trace id has {TRACE_ID_DIGITS} hexadecimal digits.")
         wanted = str(call.identity.user_id)
@@ -82,7 +82,7 @@ class TraceRoutes:
 
     async def _order(self, call: Call) -> orders.Order:
         try:
-            order_id = msgspec.convert(call.request.path_params["order_id"], PathId, strict=False)
+            order_id = msgspec.convert(call.params["order_id"], PathId, strict=False)
         except msgspec.ValidationError as error:
             raise Problem(404, "order_not_found", "You have no such order. GET /v1/orders lists yours.") from error
         return await call.ask(

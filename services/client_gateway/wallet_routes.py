@@ -138,7 +138,7 @@ async def statement(call: Call, user_id: int, cursor: int, limit: int) -> Respon
 
 def _request_id(call: Call, body: FundingRequest) -> str:
     """What makes a retry harmless: the body's ``request_id``, else the Idempotency-Key header, else nothing does."""
-    key = body.request_id or call.request.headers.get("idempotency-key") or str(uuid.uuid4())
+    key = body.request_id or call.headers.get("idempotency-key") or str(uuid.uuid4())
     if len(key) > REQUEST_ID_MAX or not key.isprintable():
         detail = f"A request id, or Idempotency-Key, is up to {REQUEST_ID_MAX} printable characters."
         raise Problem(422, "invalid_request_id", detail)

@@ -46,7 +46,7 @@ def create_app(settings: Settings) -> FastAPI:
         answers = []
         for item, found in zip(items, await store.find(items, spans), strict=True):
             last = found[-1][0] if found else item.after
-            up_to = last if len(found) == most(item) else max(position, last)
+            up_to = last if found and len(found) == most(item) else max(position, last)
             messages = tuple(message for _, messages in found for message in messages)
             answers.append(Notifications(messages=messages, up_to=up_to))
         return answers

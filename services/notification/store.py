@@ -82,5 +82,5 @@ class NotificationStore:
 
 
 def most(query: NotificationsQuery) -> int:
-    """How many events a query gets at most."""
-    return max(1, min(query.limit, LIMIT_MAX))
+    """How many events a query gets at most; none where it only asks up to which event there is something."""
+    return max(0, min(query.limit, LIMIT_MAX))
