@@ -16,8 +16,8 @@ from benchmarks.scenarios import Bench, Plan, Result, scenarios
 from benchmarks.soak import soak
 from benchmarks.users import USERS, SetupError, make_traders
 
-NAMES = ("closed", "batch", "open", "overload", "fanout", "tracing")
-DEFAULT = ("closed", "batch", "open", "overload", "fanout")
+NAMES = ("closed", "batch", "socket", "open", "overload", "fanout", "tracing")
+DEFAULT = ("closed", "batch", "socket", "open", "overload", "fanout")
 QUICK = Plan(warm_up_s=1.0, seconds=3.0, connections=(1, 64))
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 WIDTH_IN_FILES = 140

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 from benchmarks.connection import Address, Connection
 from benchmarks.tally import Tally
+from benchmarks.websocket import WebSocket
 from benchmarks.workload import Kind, Trader
 
 DRAIN_S = 10.0
@@ -48,6 +49,41 @@ async def closed_loop(
             while (start_s := time.perf_counter()) < tally.until_s:
                 kind, message = trader.next_batch(batch) if batch else trader.next()
                 await _send(connection, trader, kind, message, start_s, tally)
+
+    await asyncio.gather(*(work(traders[number % len(traders)]) for number in range(connections)))
+    return tally
+
+
+async def socket_loop(
+    address: Address,
+    traders: Sequence[Trader],
+    connections: int,
+    in_flight: int,
+    warm_up_s: float,
+    seconds: float,
+    batch: int = 0,
+    on_start: OnStart = ignore,
+) -> Tally:
+    """Like ``closed_loop`` over WebSockets, each of which has ``in_flight`` requests under way all the time."""
+    began_s = time.perf_counter() + warm_up_s
+    tally = Tally(began_s, began_s + seconds)
+    on_start(tally)
+
+    async def ask(socket: WebSocket, trader: Trader) -> None:
+        while (start_s := time.perf_counter()) < tally.until_s:
+            kind, name, fields = trader.next_said(batch)
+            try:
+                answer = await socket.ask(name, fields)
+            except OSError as error:
+                tally.note_failure(error, time.perf_counter())
+                return
+            tally.note(kind, answer, start_s, time.perf_counter())
+            trader.learn(kind, answer)
+
+    async def work(trader: Trader) -> None:
+        async with WebSocket(address) as socket:
+            await socket.ask(b"auth", b'"token":"%b","channels":[]' % trader.token.encode())
+            await asyncio.gather(*(ask(socket, trader) for _ in range(in_flight)))
 
     await asyncio.gather(*(work(traders[number % len(traders)]) for number in range(connections)))
     return tally

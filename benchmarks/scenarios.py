@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.connection import Address
 from benchmarks.fanout import READERS, Fanout
-from benchmarks.loops import OnStart, closed_loop, open_loop
+from benchmarks.loops import OnStart, closed_loop, open_loop, socket_loop
 from benchmarks.metrics import mean_batches, read_batches
 from benchmarks.processes import GENERATOR, Processes, Usage
 from benchmarks.tally import Tally
@@ -18,6 +18,8 @@ from outcry.home import Home
 CONNECTIONS = (1, 8, 32, 64)
 BATCH_SIZE = 100
 BATCH_CONNECTIONS = 4
+SOCKETS = 4
+SOCKET_IN_FLIGHT = 16
 OPEN_RATE_PER_S = 750.0
 """Half of the capacity that is claimed."""
 
@@ -112,6 +114,16 @@ class Bench:
         name = f"batches of {BATCH_SIZE}, {BATCH_CONNECTIONS} connections"
         return await self._closed(name, BATCH_CONNECTIONS, BATCH_SIZE)
 
+    async def socket_batch(self) -> Result:
+        """``place_many`` with 100 orders each: to be held against ``batch``."""
+        name = f"WebSocket, batches of {BATCH_SIZE}, {BATCH_CONNECTIONS} connections"
+        return await self._socket(name, BATCH_CONNECTIONS, 1, BATCH_SIZE)
+
+    async def socket_single(self) -> Result:
+        """``place`` and ``cancel``, many in flight: to be held against ``closed`` with as many connections."""
+        name = f"WebSocket, {SOCKETS} connections, {SOCKET_IN_FLIGHT} in flight"
+        return await self._socket(name, SOCKETS, SOCKET_IN_FLIGHT)
+
     async def open(self, rate_per_s: float = OPEN_RATE_PER_S) -> Result:
         """The mix at a set rate, latency from the time that each request was due."""
         return await self._open(f"open loop, {rate_per_s:.0f} requests/s", rate_per_s, OPEN_CONNECTIONS, self.plan)
@@ -129,6 +141,22 @@ class Bench:
             plan = self.plan
             return closed_loop(
                 self.address, self.traders, connections, plan.warm_up_s, plan.seconds, batch, on_start=on_start
+            )
+
+        return await self.measure(name, run)
+
+    async def _socket(self, name: str, connections: int, in_flight: int, batch: int = 0) -> Result:
+        def run(on_start: OnStart) -> Awaitable[Tally]:
+            plan = self.plan
+            return socket_loop(
+                self.address,
+                self.traders,
+                connections,
+                in_flight,
+                plan.warm_up_s,
+                plan.seconds,
+                batch,
+                on_start=on_start,
             )
 
         return await self.measure(name, run)
@@ -184,6 +212,7 @@ def scenarios(bench: Bench) -> dict[str, list[Scenario]]:
     return {
         "closed": [closed_with(count) for count in bench.plan.connections],
         "batch": [bench.batch],
+        "socket": [bench.socket_batch, bench.socket_single],
         "open": [bench.open],
         "overload": [bench.overload],
         "fanout": [bench.fanout],

@@ -68,6 +68,7 @@ class Trader:
     """One user: writes its next request, and learns from the answers which of its orders rest."""
 
     def __init__(self, address: Address, token: str, mids: Mids, seed: int) -> None:
+        self.token = token
         headers = {"Authorization": f"Bearer {token}"}
         self._post = address.head("POST", "/v1/order", headers)
         self._post_many = address.head("POST", "/v1/orders", headers)
@@ -78,24 +79,41 @@ class Trader:
 
     def next(self) -> tuple[Kind, bytes]:
         """The next request, and what it is."""
-        draw = self._random.random()
-        if draw >= RESTING_SHARE + CROSSING_SHARE and self._resting:
-            self._resting.rotate(self._random.randrange(len(self._resting)))
-            return Kind.CANCEL, self._delete % self._resting.popleft()
-        kind = Kind.CROSSING if RESTING_SHARE <= draw < RESTING_SHARE + CROSSING_SHARE else Kind.RESTING
-        return kind, with_body(self._post, self._order(kind))
+        kind, what = self._draw()
+        return kind, self._delete % what if kind is Kind.CANCEL else with_body(self._post, what)
 
     def next_batch(self, size: int) -> tuple[Kind, bytes]:
         """A ``POST /v1/orders`` of ``size`` orders: resting and crossing ones in the same proportion, no cancels."""
-        share = RESTING_SHARE / (RESTING_SHARE + CROSSING_SHARE)
-        kinds = (Kind.RESTING if self._random.random() < share else Kind.CROSSING for _ in range(size))
-        return Kind.BATCH, with_body(self._post_many, b'{"orders":[%b]}' % b",".join(map(self._order, kinds)))
+        return Kind.BATCH, with_body(self._post_many, b"{%b}" % self._orders(size))
+
+    def next_said(self, batch: int) -> tuple[Kind, bytes, bytes]:
+        """The same for a socket: what it is, its type there, and its fields. ``batch`` > 0: as many orders at once."""
+        if batch:
+            return Kind.BATCH, b"place_many", self._orders(batch)
+        kind, what = self._draw()
+        if kind is Kind.CANCEL:
+            return kind, b"cancel", b'"order_id":"%b"' % what
+        return kind, b"place", b'"order":%b' % what
 
     def learn(self, kind: Kind, reply: Reply) -> None:
         """Remembers an order that rests now, to cancel it some day."""
         if reply.status == 201 and kind is not Kind.CANCEL and RESTS in reply.body:
             start = reply.body.find(ORDER_ID) + len(ORDER_ID)
             self._resting.append(reply.body[start : reply.body.index(b'"', start)])
+
+    def _draw(self) -> tuple[Kind, bytes]:
+        """A new order, or the id of one to cancel."""
+        draw = self._random.random()
+        if draw >= RESTING_SHARE + CROSSING_SHARE and self._resting:
+            self._resting.rotate(self._random.randrange(len(self._resting)))
+            return Kind.CANCEL, self._resting.popleft()
+        kind = Kind.CROSSING if RESTING_SHARE <= draw < RESTING_SHARE + CROSSING_SHARE else Kind.RESTING
+        return kind, self._order(kind)
+
+    def _orders(self, size: int) -> bytes:
+        share = RESTING_SHARE / (RESTING_SHARE + CROSSING_SHARE)
+        kinds = (Kind.RESTING if self._random.random() < share else Kind.CROSSING for _ in range(size))
+        return b'"orders":[%b]' % b",".join(map(self._order, kinds))
 
     def _order(self, kind: Kind) -> bytes:
         instrument, mid = self._mids.draw()
