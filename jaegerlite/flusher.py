@@ -5,7 +5,7 @@ import contextlib
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import Final, TypeVar
 
 import duckdb
 
@@ -13,6 +13,7 @@ from jaegerlite import metrics
 from jaegerlite.columns import SpanColumns
 from jaegerlite.store import Store
 
+T = TypeVar("T")
 FLUSH_SPANS: Final = 16_384
 log = logging.getLogger("jaegerlite")
 
@@ -63,6 +64,10 @@ class Flusher:
         except duckdb.Error:
             # What is stored stays as it is and is tried again; spans that arrive matter more.
             log.exception("housekeeping failed, trying again later")
+
+    async def write(self, job: Callable[[], T]) -> T:
+        """Run a job on the writing thread, between two flushes."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, job)
 
     def stop(self) -> None:
         """Let `run` end soon."""

@@ -5,6 +5,8 @@ import math
 from collections.abc import Iterable
 from typing import Any, Final
 
+import msgspec
+
 from jaegerlite.otlp import Attributes, Value, value_text
 from jaegerlite.tags import event_fields, rest_tags, series_tags, status_tags
 from jaegerlite.traces import Span, TraceKey
@@ -50,14 +52,14 @@ def _reference(kind: str, trace_id: str, span_id: str) -> Json:
 
 
 def _span_json(span: Span, process: str, *, sort_tags: bool) -> Json:
-    trace_id = trace_id_text(span.trace)
+    trace_id, rest = trace_id_text(span.trace), span.rest
     references = [_reference("CHILD_OF", trace_id, f"{span.parent_id:016x}")] if span.parent_id else []
-    for link in span.rest.links:
+    for link in rest.links:
         # Jaeger's own translation marks a second parent by this attribute (OpenTracing compatibility in the
         # specification).
         kind = "CHILD_OF" if dict(link.attributes).get("opentracing.ref_type") == "child_of" else "FOLLOWS_FROM"
         references.append(_reference(kind, trace_id_text(_trace_key(link.trace_id)), link.span_id))
-    tags = [*series_tags(span.series), *rest_tags(span.rest), *status_tags(span.status)]
+    tags = [*series_tags(span.series), *rest_tags(rest), *status_tags(span.status)]
     if sort_tags:
         tags.sort(key=lambda tag: tag[0])
     return {
@@ -70,7 +72,7 @@ def _span_json(span: Span, process: str, *, sort_tags: bool) -> Json:
         "tags": _tags_json(tags),
         "logs": [
             {"timestamp": event.time_ns // NS_PER_US, "fields": _tags_json(event_fields(event.name, event.attributes))}
-            for event in span.rest.events
+            for event in rest.events
         ],
         "processID": process,
         "warnings": None,
@@ -82,8 +84,8 @@ def _trace_key(text: str) -> TraceKey:
     return number >> 64, number & 0xFFFFFFFFFFFFFFFF
 
 
-def trace_json(key: TraceKey, spans: list[Span], *, raw: bool = False) -> Json:
-    """One trace; `raw` leaves the tags in the order of arrival, which Jaeger otherwise sorts."""
+def trace_json(key: TraceKey, spans: list[Span], *, raw: bool = False) -> msgspec.Raw:
+    """One trace, encoded span by span; `raw` leaves the tags in the order of arrival, which Jaeger otherwise sorts."""
     names: dict[bytes, str] = {}
     processes: dict[str, Json] = {}
     spans_json = []
@@ -91,5 +93,6 @@ def trace_json(key: TraceKey, spans: list[Span], *, raw: bool = False) -> Json:
         process = names.setdefault(span.series.resource, f"p{len(names) + 1}")
         if process not in processes:
             processes[process] = _process_json(span.series.service, span.series.resource_attributes)
-        spans_json.append(_span_json(span, process, sort_tags=not raw))
-    return {"traceID": trace_id_text(key), "spans": spans_json, "processes": processes, "warnings": None}
+        spans_json.append(msgspec.Raw(msgspec.json.encode(_span_json(span, process, sort_tags=not raw))))
+    trace = {"traceID": trace_id_text(key), "spans": spans_json, "processes": processes, "warnings": None}
+    return msgspec.Raw(msgspec.json.encode(trace))

@@ -11,12 +11,14 @@ from starlette.datastructures import QueryParams
 
 from jaegerlite.red import Window, window_of
 from jaegerlite.search import TraceQuery
+from jaegerlite.tags import FALSE_TEXTS, TRUE_TEXTS
 from jaegerlite.traces import TraceKey
 
 LIMIT_DEFAULT: Final = 100
 LIMIT_MAX: Final = 1500
 LOOKBACK_DEFAULT_NS: Final = 2 * 24 * 3600 * 1_000_000_000
 DEPENDENCY_LOOKBACK_DEFAULT_MS: Final = 24 * 3600 * 1000
+MILLIS_MAX: Final = 100_000_000_000_000
 I64_MAX: Final = 2**63 - 1
 
 _UNITS_NS: Final = {
@@ -166,9 +168,41 @@ def search_params(params: QueryParams) -> SearchParams:
     return SearchParams(ids, query, is_raw(params))
 
 
+def parse_bool(text: str) -> bool:
+    """A boolean as Go's `strconv.ParseBool` reads it.
+
+    Raises:
+        ParameterError: with its words.
+    """
+    if text in TRUE_TEXTS:
+        return True
+    if text in FALSE_TEXTS:
+        return False
+    raise ParameterError(f'strconv.ParseBool: parsing "{text}": invalid syntax')
+
+
 def is_raw(params: QueryParams) -> bool:
-    """Whether the spans are wanted as they came; by Go's `strconv.ParseBool`, anything odd counts as no."""
-    return params.get("raw", "") in {"1", "t", "T", "true", "TRUE", "True"}
+    """Whether the spans are wanted as they came.
+
+    Raises:
+        ParameterError: `raw` is no boolean.
+    """
+    text = params.get("raw", "")
+    try:
+        return bool(text) and parse_bool(text)
+    except ParameterError as error:
+        raise _named("raw", error) from error
+
+
+def micros_or_millis(params: QueryParams, name: str) -> int | None:
+    """Nanoseconds since 1970 from a time of a single trace: Jaeger says microseconds, Grafana sends milliseconds.
+
+    The magnitude tells them apart: milliseconds of the years after 5138 would be microseconds of 1973.
+    """
+    if not params.get(name):
+        return None
+    number = _integer_param(params, name, 0)
+    return number * (1_000_000 if abs(number) < MILLIS_MAX else 1_000)
 
 
 def dependency_window(params: QueryParams) -> Window:
@@ -179,5 +213,10 @@ def dependency_window(params: QueryParams) -> Window:
     """
     end_ms = _integer_param(params, "endTs", time.time_ns() // 1_000_000)
     lookback_ms = _integer_param(params, "lookback", DEPENDENCY_LOOKBACK_DEFAULT_MS)
-    start_ms, end_ms = (min(max(0, at), I64_MAX // 1_000_000 - 60_000) for at in (end_ms - lookback_ms, end_ms))
+    return whole_minutes(end_ms - lookback_ms, end_ms)
+
+
+def whole_minutes(start_ms: int, end_ms: int) -> Window:
+    """The window of whole minutes from that of the start to that of the end, both in milliseconds since 1970."""
+    start_ms, end_ms = (min(max(0, at), I64_MAX // 1_000_000 - 60_000) for at in (start_ms, end_ms))
     return window_of(start_ms - start_ms % 60_000, end_ms - end_ms % 60_000 + 60_000)

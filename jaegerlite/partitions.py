@@ -6,13 +6,14 @@ reclaim single rows. A search looks at the partitions whose spans' times fit, ne
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import duckdb
 
 from jaegerlite.chunk import SMALL_SPANS
+from jaegerlite.limits import QueryLimits
 
 PARTITION_SQL: Final = Path(__file__).with_name("partition.sql")
 SPANS_MAX: Final = 500_000
@@ -74,6 +75,7 @@ class Snapshot:
 
     cursor: duckdb.DuckDBPyConnection
     partitions: list[Partition]
+    limits: QueryLimits = field(default_factory=QueryLimits)
 
     def overlapping(self, start_ns_min: int, start_ns_max: int) -> list[Partition]:
         """The partitions that may hold spans which start in this time, those with the newest spans first."""
@@ -145,7 +147,7 @@ class Partitions:
         del self._by_number[partition.number]
 
     @contextmanager
-    def snapshot(self, cursor: duckdb.DuckDBPyConnection) -> Iterator[Snapshot]:
+    def snapshot(self, cursor: duckdb.DuckDBPyConnection, limits: QueryLimits) -> Iterator[Snapshot]:
         """Let a reader see one state of the store throughout, whatever is written, merged or deleted meanwhile.
 
         DuckDB fixes the state at the first look into a table, which is the list of partitions. What is kept in memory
@@ -161,6 +163,6 @@ class Partitions:
                 self._by_number.get(number) or Partition(number, first_chunk, opened_ms, 0, I64_MAX)
                 for number, first_chunk, opened_ms in rows
             ]
-            yield Snapshot(cursor, partitions)
+            yield Snapshot(cursor, partitions, limits)
         finally:
             cursor.rollback()

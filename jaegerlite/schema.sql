@@ -11,3 +11,9 @@ CREATE TABLE IF NOT EXISTS partition (
     first_chunk UINTEGER,
     opened_ms   BIGINT -- since 1970
 );
+CREATE TABLE IF NOT EXISTS archive (
+    trace_hi    UBIGINT,
+    trace_lo    UBIGINT,
+    archived_ms BIGINT,                       -- since 1970
+    spans       BLOB USING COMPRESSION uncompressed -- zstd, OTLP ExportTraceServiceRequest
+);

@@ -18,7 +18,7 @@ from jaegerlite.partitions import Partition, Snapshot
 from jaegerlite.sql import number_list
 from jaegerlite.store import Store
 from jaegerlite.tagfilter import FILTER_VERSION, rows_with_tag, tag_places
-from jaegerlite.tags import rest_has, series_has, status_having
+from jaegerlite.tags import is_in_columns, rest_has, series_has, status_having
 from jaegerlite.traces import ChunkReader, TraceKey
 
 # These tags come from fields that are not in the filter; spans are read for them.
@@ -55,11 +55,12 @@ def find_traces(store: Store, snapshot: Snapshot, query: TraceQuery) -> list[Tra
     conditions = [_TagCondition(store, key, text) for key, text in query.tags.items()]
     found: Found = {}
     for partition in snapshot.overlapping(query.start_ns_min, query.start_ns_max):
+        snapshot.limits.check()
         newest = sorted(found.values(), reverse=True)[: query.limit]
         if len(newest) == query.limit and newest[-1] > partition.start_ns_max:
             break
         if conditions:
-            _find_by_tags(snapshot.cursor, partition, query, where, conditions, found)
+            _find_by_tags(snapshot, partition, query, where, conditions, found)
         else:
             _find_by_columns(snapshot.cursor, partition, query, where, found)
     return sorted(found, key=lambda key: -found[key])[: query.limit]
@@ -126,6 +127,8 @@ class _TagCondition:
 
     def may_be_in(self, tag_filter: bytes) -> bool:
         """Whether a chunk with this filter may hold a span with the tag among its attributes."""
+        if is_in_columns(self.key):
+            return False
         if self.key in UNFILTERED_KEYS or not tag_filter.endswith(FILTER_VERSION) or len(tag_filter) % 2 == 0:
             return True
         return any(
@@ -139,13 +142,14 @@ class _TagCondition:
 
 
 def _find_by_tags(
-    cursor: duckdb.DuckDBPyConnection,
+    snapshot: Snapshot,
     partition: Partition,
     query: TraceQuery,
     where: str,
     conditions: list[_TagCondition],
     found: Found,
 ) -> None:
+    cursor = snapshot.cursor
     chunks = [
         row[0]
         for row in cursor.execute(
@@ -161,6 +165,7 @@ def _find_by_tags(
         group = chunks[at : at + count]
         at, count = at + count, min(2 * count, CHUNKS_AT_ONCE)
         for some, to_read in _plan(cursor, partition, group, conditions):
+            snapshot.limits.check()
             _find_in_chunks(cursor, reader, some, to_read, conditions, where, traces)
             if len(traces) >= query.limit:
                 break

@@ -17,6 +17,7 @@ from jaegerlite.columns import SpanColumns
 from jaegerlite.decode import decode_request
 from jaegerlite.directory import TraceDirectory
 from jaegerlite.housekeeping import Housekeeping
+from jaegerlite.limits import QueryLimits
 from jaegerlite.partitions import Partitions, Snapshot
 from jaegerlite.series import SeriesRegistry
 from jaegerlite.span_metrics import SpanMetrics
@@ -147,13 +148,20 @@ class Store:
         self._flushing_bytes -= columns.waiting_bytes
         metrics.SPANS_STORED.inc(columns.count)
 
+    @property
+    def writing_cursor(self) -> duckdb.DuckDBPyConnection:
+        """The cursor of the writing thread, for that thread alone."""
+        return self._writer.cursor
+
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection for one reader, on one thread at a time."""
         return self._connection.cursor()
 
-    def snapshot(self, cursor: duckdb.DuckDBPyConnection) -> AbstractContextManager[Snapshot]:
-        """One state of the store to read from; see `Partitions.snapshot`."""
-        return self._partitions.snapshot(cursor)
+    def snapshot(
+        self, cursor: duckdb.DuckDBPyConnection, limits: QueryLimits | None = None
+    ) -> AbstractContextManager[Snapshot]:
+        """One state of the store to read from, within limits; see `Partitions.snapshot`."""
+        return self._partitions.snapshot(cursor, limits or QueryLimits())
 
     def stop_retrying(self) -> None:
         """Let a flush that cannot succeed give up, since the process is to end."""

@@ -5,8 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
+import duckdb
+
 from jaegerlite.alerts.keeper import AlertKeeper
 from jaegerlite.flusher import Flusher
+from jaegerlite.limits import QueryLimits
 from jaegerlite.partitions import Snapshot
 from jaegerlite.readers import Readers
 from jaegerlite.settings import Settings
@@ -44,11 +47,18 @@ class Tenant:
         )
         self.flusher = Flusher(self.store, settings.flush_interval_ms / 1000)
         self.alerts = AlertKeeper(folder, settings.alert_rules, settings.public_url or _explorer_url(settings))
-        self._readers = Readers(self.store)
+        self._readers = Readers(
+            self.store,
+            lambda: QueryLimits(settings.query_seconds_max, settings.query_spans_max, settings.answer_bytes_max),
+        )
 
     async def read(self, job: Callable[Concatenate[Store, Snapshot, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a job that reads, on a thread, with the store and a snapshot of it; give its result."""
         return await self._readers.run(job, *args, **kwargs)
+
+    async def write(self, job: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
+        """Run a job that writes, on the writing thread and with its cursor, between two flushes; give its result."""
+        return await self.flusher.write(lambda: job(self.store.writing_cursor))
 
     async def run(self) -> None:
         """Store what comes and judge the alert rules, until `stop`."""

@@ -29,7 +29,12 @@ class Span:
     duration_ns: int
     status: int
     series: Series
-    rest: SpanRest
+    rest_bytes: bytes
+
+    @property
+    def rest(self) -> SpanRest:
+        """What the columns do not hold, read anew each time: traces of 100,000 spans fit in memory as bytes only."""
+        return read_rest(self.rest_bytes)
 
 
 def load_traces(store: Store, snapshot: Snapshot, keys: list[TraceKey]) -> dict[TraceKey, list[Span]]:
@@ -43,6 +48,7 @@ def load_traces(store: Store, snapshot: Snapshot, keys: list[TraceKey]) -> dict[
             f" FROM {partition.span_table} WHERE chunk IN ({number_list(inside)})"
             f" AND trace_lo IN ({number_list(low.tolist())}) ORDER BY chunk, place"
         ).fetchall()
+        snapshot.limits.take_spans(len(rows))
         _read_spans(store, ChunkReader(snapshot.cursor, partition), rows, set(keys), traces)
     return {key: sorted(spans.values(), key=lambda span: span.start_ns) for key, spans in traces.items()}
 
@@ -68,7 +74,7 @@ def _read_spans(
                 duration_ns,
                 status,
                 store.registry.all[series],
-                read_rest(reader.rest(chunk, place)),
+                reader.rest(chunk, place),
             )
 
 

@@ -16,6 +16,7 @@ from jaegerlite.alerts.notify import tell
 from jaegerlite.alerts.rules import Rule, RulesError, RulesFile, load_rules
 from jaegerlite.alerts.state import Alert, Silence
 from jaegerlite.jaeger_json import trace_id_text
+from jaegerlite.limits import QueryLimitError
 from jaegerlite.partitions import Snapshot
 from jaegerlite.search import TraceQuery, find_traces
 from jaegerlite.store import Store
@@ -55,7 +56,7 @@ class AlertKeeper:
         while not self._stopping.is_set():
             try:
                 await self.judge(read, now_ms())
-            except (duckdb.Error, OSError):
+            except (duckdb.Error, QueryLimitError, OSError):
                 log.exception("the rules could not be judged, trying again")
             try:
                 await asyncio.wait_for(self._stopping.wait(), self.file.interval)

@@ -12,9 +12,11 @@ from starlette.routing import Route
 
 from jaegerlite.jaeger_json import Json
 from jaegerlite.jaeger_params import ParameterError
+from jaegerlite.limits import QueryLimitError
 from jaegerlite.tenant import Tenant
 
 JSON: Final = "application/json"
+BUSY: Final = 503
 Handler = Callable[[Request], Awaitable[Response]]
 log = logging.getLogger("jaegerlite")
 
@@ -40,16 +42,30 @@ def error_answer(status: int, text: str) -> Response:
     return envelope(None, errors=[{"code": status, "msg": text}], status=status)
 
 
-def api_route(path: str, handler: Handler, methods: tuple[str, ...] = ("GET",)) -> Route:
-    """A route whose handler may raise: `ParameterError` becomes 400, a failure of DuckDB 500, in Jaeger's envelope."""
+def api_route(
+    path: str,
+    handler: Handler,
+    methods: tuple[str, ...] = ("GET",),
+    as_error: Callable[[int, str], Response] = error_answer,
+) -> Route:
+    """A route whose handler may raise.
+
+    `ParameterError` becomes 400, `QueryLimitError` its status, a failure of DuckDB 500; `as_error` writes the answer,
+    in Jaeger's envelope unless told otherwise.
+    """
 
     async def handle(request: Request) -> Response:
         try:
             return await handler(request)
         except ParameterError as error:
-            return error_answer(400, str(error))
+            return as_error(400, str(error))
+        except QueryLimitError as error:
+            answer = as_error(error.status, str(error))
+            if error.status == BUSY:
+                answer.headers["Retry-After"] = "1"
+            return answer
         except duckdb.Error as error:
             log.exception("a query failed")
-            return error_answer(500, f"the store could not answer: {error}")
+            return as_error(500, f"the store could not answer: {error}")
 
     return Route(path, handle, methods=list(methods))

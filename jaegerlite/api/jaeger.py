@@ -2,21 +2,33 @@
 
 from typing import Final
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from jaegerlite.api.answers import api_route, envelope, error_answer, tenant_of
+from jaegerlite.archive import kept_trace
 from jaegerlite.backend import Backend
 from jaegerlite.jaeger_json import Json, trace_id_text, trace_json
-from jaegerlite.jaeger_params import ParameterError, dependency_window, is_raw, search_params, trace_id
+from jaegerlite.jaeger_params import (
+    ParameterError,
+    SearchParams,
+    dependency_window,
+    is_raw,
+    micros_or_millis,
+    search_params,
+    trace_id,
+)
 from jaegerlite.partitions import Snapshot
 from jaegerlite.red import Window, read_edges
 from jaegerlite.search import find_traces
 from jaegerlite.store import Store
-from jaegerlite.traces import load_traces
+from jaegerlite.traces import TraceKey, load_traces
 
 NOT_FOUND: Final = "trace not found"
+# Loaded and encoded together; spans of one search lie near each other, but all of them at once would fill the memory.
+TRACES_AT_ONCE: Final = 32
 
 
 async def services(request: Request) -> Response:
@@ -47,33 +59,55 @@ async def operations(request: Request) -> Response:
     return envelope([{"name": name, "spanKind": kind} for name, kind in pairs], total=len(pairs))
 
 
+def _search(store: Store, snapshot: Snapshot, params: SearchParams) -> tuple[list[msgspec.Raw], list[Json]]:
+    keys = params.trace_ids or find_traces(store, snapshot, params.query)
+    traces: list[msgspec.Raw] = []
+    errors: list[Json] = []
+    for at in range(0, len(keys), TRACES_AT_ONCE):
+        some = keys[at : at + TRACES_AT_ONCE]
+        loaded = load_traces(store, snapshot, some)
+        for key in some:
+            spans = loaded.get(key) or (kept_trace(snapshot, key) if params.trace_ids else None)
+            if spans:
+                traces.append(trace_json(key, spans, raw=params.raw))
+                snapshot.limits.take_bytes(len(bytes(traces[-1])))
+            elif params.trace_ids:
+                errors.append({"msg": NOT_FOUND, "traceID": trace_id_text(key)})
+    return traces, errors
+
+
 async def search(request: Request) -> Response:
     """`/api/traces`: a search, or the traces with the given ids."""
-    params = search_params(request.query_params)
-    errors: list[Json] = []
+    traces, errors = await tenant_of(request).read(_search, search_params(request.query_params))
+    return envelope(traces, errors=errors or None)
 
-    def work(store: Store, snapshot: Snapshot) -> list[Json]:
-        keys = params.trace_ids or find_traces(store, snapshot, params.query)
-        traces = load_traces(store, snapshot, keys)
-        errors.extend(
-            {"msg": NOT_FOUND, "traceID": trace_id_text(key)} for key in params.trace_ids if key not in traces
-        )
-        return [trace_json(key, traces[key], raw=params.raw) for key in keys if key in traces]
 
-    return envelope(await tenant_of(request).read(work), errors=errors or None)
+def single_trace_params(request: Request) -> tuple[TraceKey, bool]:
+    """Id and `raw` of a request for one trace; `start` and `end` may be there to help a slower store, and are checked.
+
+    Raises:
+        ParameterError: one of them is unusable.
+    """
+    params = request.query_params
+    key = trace_id(request.path_params["id"])
+    for name in ("start", "end"):
+        micros_or_millis(params, name)
+    return key, is_raw(params)
+
+
+def _trace(store: Store, snapshot: Snapshot, key: TraceKey, raw: bool) -> msgspec.Raw | None:
+    spans = load_traces(store, snapshot, [key]).get(key) or kept_trace(snapshot, key)
+    return trace_json(key, spans, raw=raw) if spans else None
 
 
 async def trace(request: Request) -> Response:
-    """`/api/traces/{id}`: one trace."""
-    key = trace_id(request.path_params["id"])
-    raw = is_raw(request.query_params)
-    traces = await tenant_of(request).read(load_traces, [key])
-    if key not in traces:
-        return error_answer(404, NOT_FOUND)
-    return envelope([trace_json(key, traces[key], raw=raw)])
+    """`/api/traces/{id}`: one trace, from the archive if it is nowhere else."""
+    found = await tenant_of(request).read(_trace, *single_trace_params(request))
+    return error_answer(404, NOT_FOUND) if found is None else envelope([found])
 
 
-def _calls(store: Store, snapshot: Snapshot, window: Window) -> list[Json]:
+def call_links(store: Store, snapshot: Snapshot, window: Window) -> list[Json]:
+    """How often services called each other within a window."""
     edges = read_edges(store, snapshot, window)
     links = sorted(zip(edges.keys, edges.histograms().calls.tolist(), strict=True))
     return [{"parent": parent, "child": child, "callCount": calls} for (parent, child), calls in links]
@@ -83,7 +117,7 @@ async def dependencies(request: Request) -> Response:
     """`/api/dependencies?endTs=&lookback=`: calls between services, whole minutes."""
     window = dependency_window(request.query_params)
     service = request.query_params.get("service", "")
-    links = await tenant_of(request).read(_calls, window)
+    links = await tenant_of(request).read(call_links, window)
     return envelope([link for link in links if service in ("", link["parent"], link["child"])])
 
 

@@ -1,6 +1,7 @@
 """Traces made by hand, span by span, for tests of their analysis."""
 
-from jaegerlite.otlp import SpanRest, Value
+from jaegerlite.otlp import Value
+from jaegerlite.otlp_write import attribute_message, bytes_field, text_field
 from jaegerlite.series import KIND_NAMES, Series
 from jaegerlite.traces import Span
 
@@ -30,7 +31,8 @@ class TraceKit:
         service, _, operation = where.partition(" ")
         number = len(self.spans) + 1
         series = Series(0, service.encode(), b"", KIND_NAMES.index(kind), b"", operation, service, (), "", "", ())
-        rest = SpanRest(tuple((attributes or {}).items()), status_message=message)
+        rest = b"".join(bytes_field(9, attribute_message(key, value)) for key, value in (attributes or {}).items())
+        rest += bytes_field(15, text_field(2, message))
         start_ns = BEGAN_NS + round(start_ms * NS_PER_MS)
         self.spans.append(
             Span((1, 1), number, parent, start_ns, round(duration_ms * NS_PER_MS), 2 if failed else 0, series, rest)

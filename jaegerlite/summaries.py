@@ -1,0 +1,91 @@
+"""What a list of traces shows of each: root, times, spans, errors, services; from columns, without the attributes."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from jaegerlite.chunk import trace_hash
+from jaegerlite.partitions import Snapshot
+from jaegerlite.sql import number_list
+from jaegerlite.store import Store
+from jaegerlite.tags import ERROR
+from jaegerlite.traces import ChunkReader, TraceKey
+
+
+@dataclass(slots=True)
+class ServiceSummary:
+    """A service's part in a trace."""
+
+    spans: int = 0
+    errors: int = 0
+
+
+@dataclass(slots=True)
+class TraceSummary:
+    """A trace; times in nanoseconds since 1970. The root is its earliest span without a parent in the trace."""
+
+    key: TraceKey
+    start_ns: int = 0
+    end_ns: int = 0
+    root_service: str = ""
+    root_operation: str = ""
+    spans: int = 0
+    errors: int = 0
+    orphans: int = 0
+    services: dict[str, ServiceSummary] = field(default_factory=dict)
+
+    @property
+    def duration_ns(self) -> int:
+        """From the first start to the last end."""
+        return self.end_ns - self.start_ns
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    span_id: int
+    parent_id: int
+    series: int
+    start_ns: int
+    duration_ns: int
+    status: int
+
+
+def load_summaries(store: Store, snapshot: Snapshot, keys: list[TraceKey]) -> dict[TraceKey, TraceSummary]:
+    """A summary of each trace that exists; a span that was sent twice counts once."""
+    low = np.array([lo for _, lo in keys], np.uint64)
+    wanted = set(keys)
+    traces: dict[TraceKey, dict[int, _Row]] = {}
+    for partition, inside in snapshot.with_chunks(store.directory.chunks_of(trace_hash(low))):
+        rows = snapshot.cursor.execute(
+            "SELECT chunk, place, trace_hi, trace_lo, series, start_ns, duration_ns, status"  # noqa: S608
+            f" FROM {partition.span_table} WHERE chunk IN ({number_list(inside)})"
+            f" AND trace_lo IN ({number_list(low.tolist())}) ORDER BY chunk, place"
+        ).fetchall()
+        snapshot.limits.take_spans(len(rows))
+        reader = ChunkReader(snapshot.cursor, partition)
+        for chunk, place, trace_hi, trace_lo, series, start_ns, duration_ns, status in rows:
+            if (trace_hi, trace_lo) in wanted:
+                row = _Row(*reader.ids(chunk, place), series, start_ns, duration_ns, status)
+                traces.setdefault((trace_hi, trace_lo), {}).setdefault(row.span_id, row)
+    return {key: _summary(store, key, rows) for key, rows in traces.items()}
+
+
+def _summary(store: Store, key: TraceKey, rows: dict[int, _Row]) -> TraceSummary:
+    summary = TraceSummary(key, spans=len(rows))
+    summary.start_ns = min(row.start_ns for row in rows.values())
+    summary.end_ns = max(row.start_ns + row.duration_ns for row in rows.values())
+    roots = []
+    for row in rows.values():
+        service = summary.services.setdefault(store.registry.all[row.series].service, ServiceSummary())
+        service.spans += 1
+        if row.status == ERROR:
+            service.errors += 1
+            summary.errors += 1
+        if row.parent_id not in rows:
+            roots.append(row)
+            summary.orphans += row.parent_id != 0
+    # A span that names no parent is a better root than one whose parent is missing; a circle of spans has neither.
+    root = min(roots or rows.values(), key=lambda row: (row.parent_id != 0, row.start_ns))
+    series = store.registry.all[root.series]
+    summary.root_service, summary.root_operation = series.service, series.name
+    return summary
