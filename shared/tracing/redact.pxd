@@ -14,6 +14,8 @@ cdef redact_span(Span span)
 @cython.locals(kind=cython.int)
 cpdef redact_attributes(dict attributes)
 
+cdef bint is_identifier(str key, str value) except -1
+
 cpdef redact_text(str text)
 
 @cython.locals(digits=cython.int, before=cython.Py_UCS4, character=cython.Py_UCS4)

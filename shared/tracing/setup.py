@@ -17,6 +17,7 @@ from shared.tracing.jaeger_thrift import JaegerHttpExporter, JaegerUdpExporter
 from shared.tracing.otlp_http import OtlpHttpExporter
 from shared.tracing.outlet import Exporter, Outlet
 from shared.tracing.recorder import TracerProvider
+from shared.tracing.redact import redact_attributes
 from shared.tracing.retention import Retention
 from shared.tracing.settings import RetentionSettings, TracingSettings, process_attributes, read_settings
 from shared.tracing.slowness import Slowness
@@ -139,8 +140,11 @@ def retention_of(settings: RetentionSettings, channel: TriggerChannel | None) ->
 
 
 def _install(settings: TracingSettings, channel: TriggerChannel | None) -> None:
+    # `OTEL_RESOURCE_ATTRIBUTES` goes out with every request; whoever sets it may not think of that.
+    resource = dict(settings.resource)
+    redact_attributes(resource)
     provider = TracerProvider(
-        settings.resource,
+        resource,
         settings.sampler,
         settings.limits,
         max_queue_size=settings.max_queue_size,

@@ -5,9 +5,15 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry import trace
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, TraceState
 
 from shared.tracing import record_error
-from shared.tracing.otlp import encode_request
+from shared.tracing.console import ConsoleExporter
+from shared.tracing.destinations import OTLP_HTTP, THRIFT_HTTP, THRIFT_UDP, Destination
+from shared.tracing.jaeger_thrift import JaegerHttpExporter, JaegerUdpExporter
+from shared.tracing.otlp_http import OtlpHttpExporter
+from shared.tracing.outlet import Exporter
 from shared.tracing.redact import (
     CARD_NUMBER,
     PATTERNS,
@@ -88,6 +94,7 @@ def test_what_is_harmless_is_left_alone() -> None:
         "order.id": "0192f3c1-7b7e-7cc3-98a4-dc0c0c07398f",
         "user.id": "user-42",
         "order.quantity": 4111111111111111,
+        "trade.id": "4111111111111111",
         "batch.size": 3,
         "http.route": "/v1/order/{order_id}",
         "trace": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
@@ -105,24 +112,40 @@ def test_redacting_twice_changes_nothing_more(text: str) -> None:
     assert redact_text(once) == once
 
 
-def test_secrets_leave_no_byte_in_what_is_sent() -> None:
-    """Secrets planted in every place a span has are in none of the bytes that go out."""
+EXPORTERS = [
+    OtlpHttpExporter(Destination(OTLP_HTTP, "http://here/v1/traces")),
+    JaegerUdpExporter(Destination(THRIFT_UDP, "udp://here:6831")),
+    JaegerHttpExporter(Destination(THRIFT_HTTP, "http://here:14268/api/traces")),
+    ConsoleExporter(),
+]
+
+
+@pytest.mark.parametrize("exporter", EXPORTERS, ids=lambda exporter: type(exporter).__name__)
+def test_secrets_leave_no_byte_in_what_is_sent(exporter: Exporter) -> None:
+    """Secrets planted in every place a span has are in none of the bytes that go out, whatever the protocol."""
     provider = make_provider()
     tracer = provider.get_tracer("library")
     for secret in SECRETS:
         loud = f"password={secret}" if secret == SECRETS[0] else secret
         loud = f"Basic {secret}" if secret == SECRETS[-1] else loud
-        span = tracer.start_span(f"GET {loud}", attributes={"token": secret, "note": f"see {loud}"})
+        state = TraceState([("vendor", secret)]) if redact_text(secret) != secret else None
+        caller = SpanContext(1, 2, True, TraceFlags(1), state)
+        span = tracer.start_span(
+            f"GET {loud}",
+            trace.set_span_in_context(NonRecordingSpan(caller)),
+            attributes={"token": secret, "note": f"see {loud}"},
+        )
         span.set_attribute("list", [loud, "other"])
         span.set_attribute("map", {"inner": loud, "secret": secret})
         span.set_attribute("raw", loud.encode())
         span.add_event(f"event {loud}", {"cookie": secret, "text": loud})
-        span.add_link(span.get_span_context(), {"why": loud, "authorization": secret})
+        span.add_link(caller, {"why": loud, "authorization": secret})
         record_error(span, ValueError(f"failed for {loud}"))
         span.end()
     spans = list(provider.buffer.ended)
     redact_spans(spans)
-    sent = encode_request(provider.resource, spans)
+    sent = b"".join(payload for _, payload in exporter.encode(spans))
+    assert sent.count(b"GET ") == len(SECRETS)
     assert [secret for secret in SECRETS if secret.encode() in sent] == []
 
 
