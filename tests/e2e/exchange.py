@@ -17,6 +17,9 @@ from typing import Any, TypeVar
 
 import httpx
 
+from outcry.postgres import EmbeddedPostgres
+from outcry.valkey import EmbeddedValkey
+
 PROJECT = Path(__file__).parent.parent.parent
 PORTS = (
     *("CLIENT_GATEWAY_PORT", "USER_SERVICE_PORT", "WALLET_SERVICE_PORT", "RISK_MANAGER_PORT", "ORDER_MANAGER_PORT"),
@@ -178,6 +181,21 @@ class Exchange:
     def traded(self, user: User, count: int) -> list[dict[str, Any]]:
         """A user's trades once there are ``count``."""
         return eventually(lambda: user.get("/reports/trades")["trades"], lambda found: len(found) >= count)
+
+    @functools.cached_property
+    def secrets(self) -> dict[str, Any]:
+        """What the launcher keeps in its folder of secrets."""
+        kept: dict[str, Any] = json.loads((self.home / "secrets" / "secrets.json").read_text())
+        return kept
+
+    def database_url(self) -> str:
+        """The database administrator's address, for tests that break something or look into what is stored."""
+        port, password = self.ports["OUTCRY_POSTGRES_PORT"], self.secrets["postgres_superuser"]
+        return EmbeddedPostgres(self.home / "postgres", port, password).admin_url()
+
+    def redis_url(self) -> str:
+        """The same for Valkey."""
+        return EmbeddedValkey(self.home / "valkey", self.ports["OUTCRY_REDIS_PORT"], self.secrets["valkey_admin"]).url()
 
     def pid(self, name: str) -> int:
         """The process id of a part of the exchange by its name, 0 while it has none."""
