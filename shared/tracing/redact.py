@@ -79,7 +79,9 @@ def redact_span(span: Span) -> None:
         span.state = redact_state(span.state)
     if span.link_list:
         for link in span.link_list:
-            if not isinstance(link, RemoteLink) and isinstance(link.attributes, dict):
+            if isinstance(link, RemoteLink):
+                continue
+            if isinstance(link.attributes, dict):
                 redact_attributes(link.attributes)
             if link.context.trace_state:
                 link._context = without_secrets(link.context)
