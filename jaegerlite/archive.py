@@ -28,9 +28,11 @@ def keep_trace(cursor: duckdb.DuckDBPyConnection, key: TraceKey, packed: bytes) 
 
 def kept_trace(snapshot: Snapshot, key: TraceKey) -> list[Span] | None:
     """The spans of an archived trace by start; None if it is not in the archive."""
-    row = snapshot.cursor.execute("SELECT spans FROM archive WHERE trace_hi = ? AND trace_lo = ?", list(key)).fetchone()
-    if row is None:
+    rows = snapshot.cursor.execute(
+        "SELECT spans FROM archive WHERE trace_hi = ? AND trace_lo = ?", list(key)
+    ).fetchall()
+    if not rows:
         return None
-    spans = spans_from_otlp(zstandard.decompress(row[0]))[key]
+    spans = spans_from_otlp(zstandard.decompress(rows[0][0]))[key]
     snapshot.limits.take_spans(len(spans))
     return spans

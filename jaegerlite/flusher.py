@@ -22,7 +22,7 @@ class Flusher:
     """Hands the waiting spans to the writing thread: when a full batch waits, or after a while.
 
     `watchers` are called on the event loop with each batch, once it is stored; the columns are theirs to read, not to
-    keep.
+    change, and a batch that is kept takes its room.
     """
 
     def __init__(self, store: Store, interval_s: float) -> None:

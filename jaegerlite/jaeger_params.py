@@ -135,11 +135,11 @@ def _tags(params: QueryParams) -> dict[str, str]:
     return tags
 
 
-def search_params(params: QueryParams) -> SearchParams:
+def search_params(params: QueryParams, *, needs_service: bool = True) -> SearchParams:
     """The parameters of `/api/traces`.
 
     Raises:
-        ParameterError: one of them is unusable, or neither a service nor a trace id is given.
+        ParameterError: one of them is unusable, or neither a service nor a trace id is given where one is needed.
     """
     now_ns = time.time_ns()
     start_ns = _integer_param(params, "start", (now_ns - LOOKBACK_DEFAULT_NS) // 1000) * 1000
@@ -151,7 +151,7 @@ def search_params(params: QueryParams) -> SearchParams:
         ids = [trace_id(text) for text in params.getlist("traceID")]
     except ParameterError as error:
         raise ParameterError(f"cannot parse traceID param: {error}") from error
-    if not ids and not params.get("service"):
+    if needs_service and not ids and not params.get("service"):
         raise ParameterError("parameter 'service' is required")
     if shortest is not None and longest is not None and longest < shortest:
         raise ParameterError("'maxDuration' should be greater than 'minDuration'")

@@ -96,10 +96,11 @@ class ChunkReader:
 
     def _fetch(self, chunk: int, names: str) -> tuple[Any, ...]:
         table = self.partition.chunk_table
-        row = self._cursor.execute(f"SELECT {names} FROM {table} WHERE id = ?", [chunk]).fetchone()  # noqa: S608
-        if row is None:
+        # All of them, lest the cursor wait for somebody to fetch the rest.
+        rows = self._cursor.execute(f"SELECT {names} FROM {table} WHERE id = ?", [chunk]).fetchall()  # noqa: S608
+        if not rows:
             raise LookupError(f"{self.partition.span_table} has spans of chunk {chunk}, which is not in {table}")
-        return row
+        return tuple(rows[0])
 
     def rest(self, chunk: int, place: int) -> bytes:
         """The kept part of the span at a place of a chunk."""

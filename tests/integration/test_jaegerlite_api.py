@@ -3,6 +3,7 @@
 import json
 import time
 import urllib.parse
+import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,7 +13,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from tests.jaegerlite_process import Jaegerlite, request
+from tests.jaegerlite_process import Jaegerlite, otlp_spans, request
 
 NOW_NS = time.time_ns()
 
@@ -265,3 +266,60 @@ def test_version_3_says_why_not(shared: Jaegerlite, path: str, params: dict[str,
     assert answer.status == status
     assert answer.json["error"]["httpCode"] == status
     assert text in answer.json["error"]["message"]
+
+
+def _search(at: Jaegerlite, **params: str) -> Any:
+    return at.get(f"/api/search?{urllib.parse.urlencode(params)}")
+
+
+def test_a_search_needs_no_service_and_tells_the_true_total(shared: Jaegerlite) -> None:
+    """jaegerlite's own search takes its language and Jaeger's parameters together, and counts what it does not show."""
+    found = _search(shared, q="n = 42 AND NOT span.kind = client", limit="0").json
+    assert (found["total"], found["total_is_exact"], found["matched_spans_total"], found["traces"]) == (1, True, 1, [])
+    found = _search(shared, q='"late" trace.spans = 3', minDuration="4ms", service="shop").json
+    (trace,) = found["traces"]
+    assert (trace["trace_id"], trace["root_service"], trace["root_operation"]) == (ORDER_ID, "shop", "GET /")
+    assert (trace["duration_us"], trace["spans"], trace["errors"], trace["matched_spans"]) == (9000, 3, 1, 1)
+    assert _search(shared, q="trace.duration > 1s").json["total"] == 0
+    assert _search(shared, slowest="50%", order="duration").json["total"] >= 1
+
+
+@pytest.mark.parametrize(
+    "params", [{"q": "a ="}, {"slowest": "0"}, {"slowest": "x"}, {"order": "up"}, {"limit": "-1"}, {"offset": "x"}]
+)
+def test_searches_that_cannot_be_are_refused(shared: Jaegerlite, params: dict[str, str]) -> None:
+    """A search that cannot be read is answered with 400 and the reason."""
+    answer = _search(shared, **params)
+    assert answer.status == 400
+    assert len(answer.json["errors"][0]["msg"]) > 10
+
+
+def _follow(at: Jaegerlite, query: str, send: bytes) -> Any:
+    """The first event of a live tail that was opened before the spans were sent."""
+    with urllib.request.urlopen(at.url(f"/api/live?{query}"), timeout=5) as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        assert stream.readline().startswith(b":")
+        at.post(send)
+        lines = iter(stream.readline, b"")
+        assert next(line for line in lines if line.startswith(b"event")) == b"event: spans\n"
+        return json.loads(next(lines).removeprefix(b"data: "))
+
+
+def test_spans_can_be_followed_live(shared: Jaegerlite) -> None:
+    """A live tail shows the roots of traces as they are stored, or what fits a query, within a second or two."""
+    event = _follow(shared, "", otlp_spans("tail", 0x7A, 0x7B))
+    assert (event["matched"], event["stored"]) == (2, 2)
+    assert event["spans"][0] | {"start_us": 0} == {
+        "trace_id": "000000000000007a",
+        "span_id": "0000000000000001",
+        "parent_id": None,
+        "service": "tail",
+        "operation": "by hand",
+        "kind": "",
+        "status": "",
+        "start_us": 0,
+        "duration_us": 1500,
+    }
+    event = _follow(shared, urllib.parse.urlencode({"q": "status = error"}), _order())
+    assert [span["operation"] for span in event["spans"]] == ["call"]
+    assert shared.get("/api/live?q=(").status == 400

@@ -1,0 +1,176 @@
+"""Single conditions: which series and status codes decide them, and what the rest of a span has to be asked for."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import numpy as np
+
+from jaegerlite.columns import I64Array, U8Array
+from jaegerlite.find.language import DURATION_KEYS, AnyText, Condition
+from jaegerlite.otlp import SpanRest, Value, value_text
+from jaegerlite.search import UNFILTERED_KEYS
+from jaegerlite.series import Series
+from jaegerlite.store import Store
+from jaegerlite.tagfilter import FILTER_VERSION, rows_with_tag, tag_places
+from jaegerlite.tags import event_fields, is_in_columns, rest_tags, series_has, series_tags, status_having, status_tags
+
+# A needle of these alone may be part of a number's or a boolean's text, which does not stand in the bytes.
+_NUMBER_LIKE: Final = re.compile(r"[-+0-9.aefilnrstu]*")
+_ORDERS: Final[dict[str, Callable[[float, float], bool]]] = {
+    ">": lambda a, b: a > b,
+    "<": lambda a, b: a < b,
+    ">=": lambda a, b: a >= b,
+    "<=": lambda a, b: a <= b,
+}
+STATUSES: Final = (0, 1, 2)
+NAMES: Final[dict[str, str]] = {"name": "operation", "kind": "span.kind", "status": "span.status"}
+
+
+class Leaf:
+    """A condition on one span, prepared: by columns as far as they go, by the rest of the span where they do not.
+
+    `sql` says which spans have it by their columns; `asks_rest` whether a span without it by columns may still have it.
+    """
+
+    def __init__(self, store: Store, condition: Condition | AnyText) -> None:
+        self.condition = condition
+        if isinstance(condition, AnyText):
+            self.key, self.comparison, self.text, self.number = "", "~", condition.text, None
+        else:
+            self.key = NAMES.get(condition.key, condition.key)
+            self.comparison, self.text, self.number = condition.comparison, condition.text, condition.number
+        self._needle = self.text.lower()
+        self.is_duration = self.key in DURATION_KEYS
+        is_field = self.key in ("service", "operation", "error") or is_in_columns(self.key)
+        self.asks_rest = not self.is_duration and not is_field
+        self.series: set[int] = set()
+        self.statuses: set[int] = set()
+        if not self.is_duration:
+            self.series = {series.number for series in store.registry.all if self._series_fits(series)}
+            self.statuses = {status for status in STATUSES if self._status_fits(status)}
+
+    @property
+    def sql(self) -> str:
+        """SQL for the spans that have it by their columns; only numbers enter the text."""
+        if self.is_duration:
+            comparison = "<>" if self.comparison == "!=" else self.comparison
+            return f"duration_ns {comparison} {int(self.number or 0):d}"
+        series = ",".join(map(str, sorted(self.series))) or "NULL"
+        statuses = ",".join(map(str, sorted(self.statuses))) or "NULL"
+        return f"coalesce(series IN ({series}) OR status IN ({statuses}), FALSE)"
+
+    def by_columns(self, series: int, status: int, duration_ns: int) -> bool:
+        """Whether a span has it by its columns."""
+        if self.is_duration:
+            return self._compare(duration_ns)
+        return series in self.series or status in self.statuses
+
+    def _series_fits(self, series: Series) -> bool:
+        if self.key == "":
+            return self._needle in series.name.lower() or self._any_fits(self._series_values(series))
+        if self.key in ("service", "operation"):
+            return self._compare(series.service if self.key == "service" else series.name)
+        if self.key in ("span.status", "error"):
+            return False
+        if self.comparison in ("=", "!=") and is_in_columns(self.key):
+            return series_has(series, self.key, self.text) == (self.comparison == "=")
+        if is_in_columns(self.key):
+            return any(self._compare(value) for value in self._field_values(series))
+        return self._any_fits(self._series_values(series))
+
+    def _field_values(self, series: Series) -> list[Value]:
+        fields: dict[str, Value] = {
+            "scope.name": series.scope_name,
+            "scope.version": series.scope_version,
+            "span.kind": series.kind_name,
+        }
+        wanted = self.key.removeprefix("resource.")
+        return [fields[self.key]] if self.key in fields else [v for k, v in series.resource_attributes if k == wanted]
+
+    def _series_values(self, series: Series) -> Iterator[tuple[str, Value]]:
+        yield "service.name", series.service
+        yield from series.resource_attributes
+        yield from series_tags(series)
+
+    def _status_fits(self, status: int) -> bool:
+        if self.key in ("span.status", "error"):
+            having = status_having(self.key, self.text)
+            return (status in having) == (self.comparison != "!=")
+        return self.key != "" and not is_in_columns(self.key) and self._any_fits(status_tags(status))
+
+    def rest_fits(self, rest: SpanRest) -> bool:
+        """Whether the attributes of a span, its events or its links have it."""
+        if self._any_fits(rest_tags(rest)):
+            return True
+        if any(self._any_fits(event_fields(event.name, event.attributes)) for event in rest.events):
+            return True
+        return any(self._any_fits(link.attributes) for link in rest.links)
+
+    def _any_fits(self, tags: Iterator[tuple[str, Value]] | tuple[tuple[str, Value], ...]) -> bool:
+        return any((self.key in ("", key)) and self._compare(value) for key, value in tags)
+
+    def _compare(self, value: Value) -> bool:
+        if self.comparison == "=":
+            return value_text(value) == self.text if self.number is None else self._is_number(value)
+        if self.comparison == "!=":
+            return value_text(value) != self.text if self.number is None else not self._is_number(value)
+        if self.comparison == "~":
+            return any(self._needle in text.lower() for text in _texts(value))
+        try:
+            number = float(value) if isinstance(value, int | float | str) else None
+        except ValueError:
+            return False
+        return number is not None and self.number is not None and _ORDERS[self.comparison](number, self.number)
+
+    def _is_number(self, value: Value) -> bool:
+        """Equality with a text that reads as a number: of numbers by value, of all else by text."""
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return value == self.number if is_number else value_text(value) == self.text
+
+    @property
+    def _is_pair(self) -> bool:
+        """Whether it asks for one key with one text, which is what the filters of tags know."""
+        number = self.number
+        has_own_text = number is None or (number == number // 1 and self.text == str(int(number)))
+        return self.comparison == "=" and has_own_text and self.key not in UNFILTERED_KEYS
+
+    def may_be_in(self, tag_filter: bytes) -> bool:
+        """Whether the attributes of a chunk with this Bloom filter may have it."""
+        if not self._is_pair or not tag_filter.endswith(FILTER_VERSION) or len(tag_filter) % 2 == 0:
+            return True
+        key, text = self.key.encode("utf-8", "replace"), self.text.encode("utf-8", "replace")
+        ways = tag_places(key, text, len(tag_filter) - len(FILTER_VERSION))
+        return any(all(tag_filter[place >> 3] >> (place & 7) & 1 for place in places) for places in ways)
+
+    def marks(self, rests: bytes, borders: I64Array, lowered: bytes) -> U8Array | None:
+        """1 for each span whose attributes may have it; None for all. `lowered` is `rests` in lower case."""
+        if self._is_pair:
+            found: U8Array = np.zeros(len(borders) - 1, np.uint8)
+            key, text = self.key.encode("utf-8", "replace"), self.text.encode("utf-8", "replace")
+            rows_with_tag(rests, borders, key, text, found)
+            return found
+        needle = self._needle
+        if self.comparison != "~" or not needle.isascii() or _NUMBER_LIKE.fullmatch(needle):
+            return None
+        found = np.zeros(len(borders) - 1, np.uint8)
+        wanted, at = needle.encode(), lowered.find(needle.encode(), int(borders[0]))
+        while at >= 0:
+            row = int(np.searchsorted(borders, at, "right")) - 1
+            if row >= len(found):
+                break
+            found[row] = 1
+            at = lowered.find(wanted, int(borders[row + 1]))
+        return found
+
+
+def _texts(value: Value) -> Iterator[str]:
+    """The texts in a value; those of lists and maps one by one, none of bytes."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _texts(item)
+    elif not isinstance(value, bytes):
+        yield value_text(value)
