@@ -42,19 +42,22 @@ class Caller(Generic[I, A]):
         self._tasks: set[asyncio.Task[None]] = set()
         self._tracer = trace.get_tracer("shared.batching")
 
-    async def __call__(self, item: I) -> A | Refused:
-        """The service's answer. Raises Unavailable when the service can't be reached, fails or is too far behind."""
+    def __call__(self, item: I) -> "asyncio.Future[A | Refused]":
+        """The service's answer, to be awaited; it is on its way at once.
+
+        Awaiting raises Unavailable when the service can't be reached, fails or is too far behind.
+        """
+        future: asyncio.Future[A | Refused] = asyncio.get_running_loop().create_future()
         if len(self._waiting) >= WAITING_MAX:
-            raise Unavailable(self._operation.service, "too many calls are waiting")
-        future = asyncio.get_running_loop().create_future()
+            future.set_exception(Unavailable(self._operation.service, "too many calls are waiting"))
+            return future
         self._waiting.append((item, future, time.time_ns()))
         if self._free_lanes:
             self._free_lanes -= 1
             task = asyncio.create_task(self._work())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        answer: A | Refused = await future
-        return answer
+        return future
 
     async def _work(self) -> None:
         """Sends batches until nothing waits."""
@@ -130,6 +133,14 @@ class Clients:
             self._callers[key] = Caller(self._transports[operation.service], operation)
         return self._callers[key]
 
-    async def call(self, operation: Operation[I, A], item: I) -> A | Refused:
-        """One call of an operation. Raises Unavailable like ``Caller``."""
-        return await self.caller(operation)(item)
+    def call(self, operation: Operation[I, A], item: I) -> "asyncio.Future[A | Refused]":
+        """One call of an operation, to be awaited like ``Caller``."""
+        return self.caller(operation)(item)
+
+
+async def outcome(call: "asyncio.Future[A | Refused]") -> A | Refused | Exception:
+    """How a call ended, for those who made several at once and want to know of each."""
+    try:
+        return await call
+    except Exception as error:
+        return error

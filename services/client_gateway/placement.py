@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import structlog
 
 from services.client_gateway.steps import Steps
-from shared.batching import Clients
+from shared.batching import Clients, outcome
 from shared.contracts import engine, orders, risk, wallet
 from shared.contracts.money import amount_text
 from shared.contracts.operations import Answer, Refused
@@ -49,9 +49,8 @@ class Placement:
 
     async def _place(self, steps: Steps) -> Placed:
         call = self._clients.call
-        held, passed = await asyncio.gather(
-            call(wallet.CHECK_BALANCE, steps.hold), call(risk.VALIDATE_ORDER, steps.check), return_exceptions=True
-        )
+        holding, checking = call(wallet.CHECK_BALANCE, steps.hold), call(risk.VALIDATE_ORDER, steps.check)
+        held, passed = await outcome(holding), await outcome(checking)
         if (failure := first_failure(held, passed)) is not None:
             await self._release(steps)
             return await self._refuse(steps, failure)
