@@ -1,8 +1,11 @@
 """``/notifications``: what you were told, where else you want to be told, and what did not arrive there."""
 
+import time
+
 from fastapi import Response
 
 from services.client_gateway.api import Api, Call, Nothing
+from services.client_gateway.limits import RateLimit
 from services.client_gateway.requests import (
     EmailCodeRequest,
     EmailRequest,
@@ -13,11 +16,18 @@ from services.client_gateway.requests import (
 )
 from services.client_gateway.views import time_text
 from shared.contracts import deliveries, notifications
+from shared.errors import Problem
 from shared.web import json_response
+
+ADDRESSES_PER_HOUR = 5
+"""How often a user may set an e-mail address: each new one gets a mail that its owner may not have asked for."""
 
 
 class NotificationRoutes:
     """The handlers."""
+
+    def __init__(self) -> None:
+        self._addresses = RateLimit(ADDRESSES_PER_HOUR / 3600, ADDRESSES_PER_HOUR)
 
     def install(self, api: Api) -> None:
         tag = "notifications"
@@ -73,6 +83,12 @@ class NotificationRoutes:
 
     async def set_email(self, call: Call, body: EmailRequest) -> Response:
         """What you want by e-mail. A new address gets a code, and nothing else until that is confirmed."""
+        verdict = self._addresses.take(call.identity.user_id, time.monotonic())
+        if verdict.retry_after_s:
+            detail = (
+                f"An address can be set {ADDRESSES_PER_HOUR} times an hour. Try again in {verdict.retry_after_s} s."
+            )
+            raise Problem(429, "too_many_addresses", detail, headers=verdict.headers())
         wish = deliveries.EmailWish(
             user_id=call.identity.user_id,
             address=body.address,

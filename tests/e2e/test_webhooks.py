@@ -135,3 +135,12 @@ def test_without_dead_letters_there_is_nothing_to_redeliver(exchange: Exchange) 
     user = exchange.shared_user
     assert user.get("/notifications/dead-letters") == {"dead_letters": [], "next_cursor": None}
     assert user.http.post("/notifications/dead-letters/redeliver").json() == {"count": 0}
+
+
+def test_addresses_are_not_tried_out(exchange: Exchange) -> None:
+    """Nobody has mail sent to one stranger after the other: setting an address is limited by the hour."""
+    user = exchange.user()
+    wish = {"address": "somebody@mail.example", "kinds": ["trade"]}
+    answers = [user.http.put("/notifications/email", json=wish) for _ in range(6)]
+    assert [answer.status_code for answer in answers] == [422] * 5 + [429]
+    assert_problem(answers[-1], 429, "too_many_addresses")
