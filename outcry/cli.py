@@ -98,6 +98,16 @@ def trace(trace_id: Annotated[str, typer.Argument(help="what X-Trace-Id said")])
 
 
 @app.command()
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="a JSON list instead of a table")] = False) -> None:
+    """Look for what is wrong with tracing, and say what to do: 0 nothing, 1 something, 2 nobody answers."""
+    import os
+
+    from outcry import doctor as examining
+
+    raise typer.Exit(examining.run(configuration.load(), os.environ, as_json=as_json))
+
+
+@app.command()
 def bots(
     count: Annotated[int, typer.Option(min=1, max=configuration.BOTS_MAX, help="every fourth is a taker")] = 4,
     seed: Annotated[int, typer.Option(help="the same seed makes the same decisions")] = 1,
