@@ -1,0 +1,1 @@
+"""Tools to be run from the command line."""
