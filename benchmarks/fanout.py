@@ -5,6 +5,7 @@ the engine's clock through journal, outbox, market-data, Valkey and gateway to e
 """
 
 import asyncio
+import contextlib
 import json
 import sys
 import time
@@ -58,7 +59,8 @@ class Fanout:
             await asyncio.gather(*places)
             return tally
         finally:
-            readers.kill()
+            with contextlib.suppress(ProcessLookupError):  # it ends by itself once it has told
+                readers.kill()
             await readers.wait()
 
     async def _place(self, trader: Trader, number: int, tally: Tally) -> None:
