@@ -62,7 +62,7 @@ async def said(feed: ClientConnection) -> AsyncIterator[dict[str, Any]]:
 async def until(found: Any, wait_s: float = 30.0) -> None:
     """Returns once ``found()`` is true. Raises TimeoutError if that takes too long."""
     async with asyncio.timeout(wait_s):
-        while not found():  # noqa: ASYNC110 - it looks at another process
+        while not found():
             await asyncio.sleep(0.02)
 
 

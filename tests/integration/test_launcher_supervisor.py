@@ -73,7 +73,7 @@ async def test_a_dead_child_comes_back_with_growing_pauses(tmp_path: Path) -> No
         assert child.process is not None
         child.process.kill()
         async with asyncio.timeout(READY_TIMEOUT_S):
-            while child.restarts < restarts or child.state is not State.READY:  # noqa: ASYNC110 - seen from outside
+            while child.restarts < restarts or child.state is not State.READY:
                 await asyncio.sleep(0.02)
     await supervisor.stop([])
     assert len(downtimes_s) == 2

@@ -143,7 +143,7 @@ async def test_each_touched_user_has_a_span_in_the_takers_trace(
             await next_message(listener)
         await service.reached(EXECUTIONS, 2)
         async with asyncio.timeout(10):
-            while len(spans := service.spans.of_trace(crossing.traceparent)) < 5:  # noqa: ASYNC110
+            while len(spans := service.spans.of_trace(crossing.traceparent)) < 5:
                 await asyncio.sleep(0.01)
     notified = [span for span in spans if span.name == "notify_user"]
     parent_ids = {f"{span.parent.span_id:016x}" for span in notified if span.parent}

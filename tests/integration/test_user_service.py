@@ -118,7 +118,7 @@ async def test_revoked_token_is_known_to_other_instances(settings: MakeSettings)
         assert isinstance(await other.call(VERIFY_TOKEN, token), Identity)
         await one.answer(REVOKE_TOKEN, token)
         async with asyncio.timeout(15):
-            while isinstance(answer := await other.call(VERIFY_TOKEN, token), Identity):  # noqa: ASYNC110
+            while isinstance(answer := await other.call(VERIFY_TOKEN, token), Identity):
                 await asyncio.sleep(0.2)
     assert code(answer) == "token_revoked"
 
