@@ -1,6 +1,7 @@
 """What clients see: ids and decimals as strings, codes as words, times as ISO 8601 in UTC."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from shared.contracts.codes import OrderType, SelfTrade, Side, TimeInForce
@@ -19,9 +20,13 @@ _SELF_TRADES = {int(choice): choice.name for choice in SelfTrade}
 
 def time_text(time_us: int) -> str:
     """Microseconds of Unix time as ISO 8601 in UTC, to the microsecond."""
-    return (
-        datetime.fromtimestamp(time_us // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{time_us % 1000000:06d}Z"
-    )
+    return f"{_second_text(time_us // 1_000_000)}.{time_us % 1_000_000:06d}Z"
+
+
+@lru_cache(maxsize=256)
+def _second_text(second: int) -> str:
+    """Orders that are told of together were made in the same few seconds."""
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def average_text(value: Money, quantity: int) -> str | None:

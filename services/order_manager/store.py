@@ -31,7 +31,7 @@ from shared.contracts.wallet import OrderIds
 from shared.ids import created_us
 from shared.outbox import Outbox
 from shared.postgres import Database
-from shared.tracing import traceparent_of
+from shared.tracing import trace_id_of, traceparent_of
 
 
 def now_us() -> int:
@@ -254,7 +254,7 @@ def _fresh(item: NewOrder, span: Span) -> dict[str, Any]:
         "reason": "",
         "created_us": made_us,
         "updated_us": made_us,
-        "trace_id": f"{span.get_span_context().trace_id:032x}",
+        "trace_id": trace_id_of(span),
     }
 
 
