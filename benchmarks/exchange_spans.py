@@ -87,6 +87,7 @@ class Template:
         trace_ids: Bytes,
         starts_ns: npt.NDArray[np.int64],
         orders: npt.NDArray[np.int64],
+        users: npt.NDArray[np.int64],
     ) -> Iterator[tuple[tuple[bytes, bytes], bytes, int]]:
         """For each service: resource and scope, the spans of all copies as fields of a `ScopeSpans`, their number.
 
@@ -95,11 +96,12 @@ class Template:
             trace_ids: a row of 16 bytes per copy.
             starts_ns: when each copy begins, in nanoseconds since 1970.
             orders: a number for each copy that no other has, of which its order id is made.
+            users: a number of four digits for each copy.
         """
         count = len(starts_ns)
         span_ids = random.integers(0, 256, (count, self.spans, 8), np.uint8)
         stretch = random.lognormal(0, 0.4, count)
-        digits = {18: _digits(orders, 18), 4: _digits(random.integers(1000, 9999, count), 4)}
+        digits = {18: _digits(orders, 18), 4: _digits(users, 4)}
         for size in (1, 2, 3, 5, 6):
             digits[size] = _digits(random.integers(0, 10**size, count), size)
         symbols = np.frombuffer(b"".join(SYMBOLS), np.uint8).reshape(-1, 4)[random.integers(0, len(SYMBOLS), count)]
@@ -160,6 +162,7 @@ class ExchangeSpans:
         random = self._random
         self.recent = random.integers(0, 256, (self._at_once, 16), np.uint8)
         chosen = random.integers(0, len(self._templates), self._at_once)
+        users = random.integers(1000, 9999, self._at_once)
         starts_ns = (self._next_ns + np.arange(self._at_once) * self._gap_ns).astype(np.int64)
         self._next_ns += self._at_once * self._gap_ns
         inside: dict[tuple[bytes, bytes], list[bytes]] = defaultdict(list)
@@ -168,7 +171,7 @@ class ExchangeSpans:
             places = np.flatnonzero(chosen == number)
             orders = self._order + places * 131
             for key, content, spans in self._templates[number].copies(
-                random, self.recent[places], starts_ns[places], orders
+                random, self.recent[places], starts_ns[places], orders, users[places]
             ):
                 inside[key].append(content)
                 counts[key] += spans
@@ -178,12 +181,14 @@ class ExchangeSpans:
     def large_trace(self, spans: int, at_ns: int) -> tuple[bytes, list[tuple[bytes, int]]]:
         """One trace of at least so many spans, made of many templates; its id as bytes, and its requests."""
         trace_id = self._random.integers(0, 256, (1, 16), np.uint8)
+        # Of a user that nobody else is: a search for one finds ordinary traces.
+        nobody = np.zeros(1, np.int64)
         requests: list[tuple[bytes, int]] = []
         made = 0
         while made < spans:
             template = self._templates[int(self._random.integers(0, len(self._templates)))]
             start = np.array([at_ns + made * 100_000], np.int64)
-            for key, content, count in template.copies(self._random, trace_id, start, np.array([made])):
+            for key, content, count in template.copies(self._random, trace_id, start, np.array([made]), nobody):
                 requests.append((_request(*key, content), count))
             made += template.spans
         return trace_id.tobytes(), requests

@@ -4,10 +4,11 @@
     python -m benchmarks.jaegerlite_large measure --folder F                    # about a minute, on a quiet machine
 
 Method. The spans are those of `benchmarks.exchange_spans`, one trace each 6 ms of their own time, so that ten million
-lie in about an hour before the load began; twenty traces of 10,000 spans and forty of 100 lie among them. They are sent
-as OTLP over one connection to `python -m jaegerlite` with its default settings, as fast as it takes them. Then the
-process is started anew on that store, a process of its own sends 10,000 spans/s more, and each question is asked forty
-times, one after the other, over a new connection each: percentiles are of these, from the request to the last byte.
+lie in about an hour before the load began; twenty traces of 10,000 spans and forty of 100, of no user, lie among them.
+They are sent as OTLP over one connection to `python -m jaegerlite` with its default settings, as fast as it takes them.
+Then the process is started anew on that store, a process of its own sends 10,000 spans/s more, and each question is
+asked twenty times, one after the other, over a new connection each: percentiles are of these, from the request to the
+last byte.
 """
 
 import argparse
@@ -33,7 +34,7 @@ LARGE_TRACES, LARGE_SPANS = 20, 10_000
 MIDDLE_TRACES, MIDDLE_SPANS = 40, 100
 EXAMPLES_EVERY = 200
 MEANWHILE_PER_S = 10_000
-REPEATS = 40
+REPEATS = 20
 NOTES = "benchmark.json"
 HOUR_NS = 3_600_000_000_000
 

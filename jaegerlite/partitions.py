@@ -13,6 +13,7 @@ from typing import Final
 import duckdb
 
 from jaegerlite.chunk import SMALL_SPANS
+from jaegerlite.filters import FilterCache
 from jaegerlite.limits import QueryLimits
 
 PARTITION_SQL: Final = Path(__file__).with_name("partition.sql")
@@ -76,6 +77,7 @@ class Snapshot:
     cursor: duckdb.DuckDBPyConnection
     partitions: list[Partition]
     limits: QueryLimits = field(default_factory=QueryLimits)
+    filters: FilterCache = field(default_factory=FilterCache)
 
     def overlapping(self, start_ns_min: int, start_ns_max: int) -> list[Partition]:
         """The partitions that may hold spans which start in this time, those with the newest spans first."""
@@ -100,6 +102,7 @@ class Partitions:
     """All partitions, in order of arrival; changed on the writing thread only."""
 
     def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        self.filters = FilterCache()
         self._by_number: dict[int, Partition] = {}
         rows = cursor.execute("SELECT number, first_chunk, opened_ms FROM partition ORDER BY first_chunk").fetchall()
         for number, first_chunk, opened_ms in rows:
@@ -163,6 +166,6 @@ class Partitions:
                 self._by_number.get(number) or Partition(number, first_chunk, opened_ms, 0, I64_MAX)
                 for number, first_chunk, opened_ms in rows
             ]
-            yield Snapshot(cursor, partitions, limits)
+            yield Snapshot(cursor, partitions, limits, self.filters)
         finally:
             cursor.rollback()

@@ -164,7 +164,7 @@ def _find_by_tags(
     while at < len(chunks) and len(traces) < query.limit:
         group = chunks[at : at + count]
         at, count = at + count, min(2 * count, CHUNKS_AT_ONCE)
-        for some, to_read in _plan(cursor, partition, group, conditions):
+        for some, to_read in _plan(snapshot, partition, group, conditions):
             snapshot.limits.check()
             _find_in_chunks(cursor, reader, some, to_read, conditions, where, traces)
             if len(traces) >= query.limit:
@@ -172,15 +172,25 @@ def _find_by_tags(
     _add(found, traces)
 
 
+def _filters(snapshot: Snapshot, partition: Partition, chunks: list[int]) -> dict[int, bytes]:
+    """The tag filters of those of the chunks that are there."""
+    known = {chunk: found for chunk in chunks if (found := snapshot.filters.get(chunk)) is not None}
+    missing = [chunk for chunk in chunks if chunk not in known]
+    if missing:
+        rows = snapshot.cursor.execute(
+            f"SELECT id, tags FROM {partition.chunk_table} WHERE id IN ({number_list(missing)})"  # noqa: S608
+        ).fetchall()
+        for chunk, tag_filter in rows:
+            snapshot.filters.put(chunk, tag_filter)
+            known[chunk] = tag_filter
+    return known
+
+
 def _plan(
-    cursor: duckdb.DuckDBPyConnection, partition: Partition, chunks: list[int], conditions: list[_TagCondition]
+    snapshot: Snapshot, partition: Partition, chunks: list[int], conditions: list[_TagCondition]
 ) -> Iterator[tuple[list[int], list[_TagCondition]]]:
     """Chunks worth a look, each with the tags that its spans must be read for; where columns decide, many at a time."""
-    filters = dict(
-        cursor.execute(
-            f"SELECT id, tags FROM {partition.chunk_table} WHERE id IN ({number_list(chunks)})"  # noqa: S608
-        ).fetchall()
-    )
+    filters = _filters(snapshot, partition, chunks)
     by_columns: list[int] = []
     for chunk in chunks:
         if chunk not in filters:  # deleted meanwhile

@@ -1,0 +1,33 @@
+"""The tag filters of the newest chunks in memory: a search for a tag looks at every chunk's, and at little else."""
+
+import threading
+from typing import Final
+
+BYTES_MAX: Final = 24_000_000
+SHARE_DROPPED: Final = 0.25
+
+
+class FilterCache:
+    """Filters by chunk number, as they are stored; a chunk never changes, so none of them is ever out of date."""
+
+    def __init__(self, bytes_max: int = BYTES_MAX) -> None:
+        """Hold so many bytes at most; of too many the oldest quarter goes, since searches begin at the newest."""
+        self._bytes_max = bytes_max
+        self._filters: dict[int, bytes] = {}
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def get(self, chunk: int) -> bytes | None:
+        """The filter of a chunk, if it is here."""
+        return self._filters.get(chunk)
+
+    def put(self, chunk: int, tag_filter: bytes) -> None:
+        """Keep the filter of a chunk; on any thread."""
+        with self._lock:
+            if chunk in self._filters:
+                return
+            self._filters[chunk] = tag_filter
+            self._bytes += len(tag_filter)
+            if self._bytes > self._bytes_max:
+                for oldest in sorted(self._filters)[: max(1, int(SHARE_DROPPED * len(self._filters)))]:
+                    self._bytes -= len(self._filters.pop(oldest))
