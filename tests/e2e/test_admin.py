@@ -205,7 +205,7 @@ def test_a_symbol_is_listed_traded_and_delisted(exchange: Exchange) -> None:
     assert buyer.placed(symbol="ACME", quantity=10, price=20)["status"] == "OPEN"
     shown = {row["symbol"]: row for row in buyer.get("/marketdata/symbols")["symbols"]}["ACME"]
     assert (shown["tick_size"], shown["lot_size"], shown["reference_price"]) == ("0.05", 10, "20.00")
-    book = eventually(lambda: buyer.get("/marketdata/orderBook/L2", symbol="ACME"), lambda found: bool(found["asks"]))
+    book = eventually(lambda: buyer.get("/marketdata/orderBook/L2", symbol="ACME"), lambda found: bool(found["bids"]))
     assert (book["bids"], book["asks"]) == ([["20.00", "10", 1]], [["20.05", "20", 1]])
     assert exchange.admin.http.delete("/admin/symbols/ACME").status_code == 200
     assert exchange.settled(seller)["ACME"] == ("90", "0")
