@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import socket
 import subprocess
 import sys
@@ -111,6 +112,9 @@ def _every_page(backend: Backend, page: Page) -> Iterator[str]:
     yield "flame"
     page.get_by_role("tab", name="Statistics").click()
     yield "statistics"
+    page.goto(f"{backend.url}/trace/{backend.failed.trace_id}")
+    page.get_by_role("button", name="failed first").click()
+    yield "findings"
     page.goto(f"{backend.url}/trace/{backend.good.trace_id}...{backend.failed.trace_id}")
     page.get_by_role("heading", name="Comparison of two traces").wait_for()
     yield "compare"
@@ -228,6 +232,17 @@ def test_deep_link_opens_its_span(backend: Backend, page: Page) -> None:
     page.goto(f"{backend.url}/trace/{backend.many.trace_id}?uiFind={span_id}")
     page.locator(".span-detail").get_by_text(span_id).wait_for()
     assert page.locator(".span-detail").is_visible()
+
+
+def test_finding_leads_to_its_spans(backend: Backend, page: Page) -> None:
+    """What the backend has found stands on top of the trace; choosing it shows the waterfall with its spans marked."""
+    page.goto(f"{backend.url}/trace/{backend.failed.trace_id}")
+    page.get_by_role("tab", name="Statistics").click()
+    page.get_by_role("button", name="wallet-service check_balance failed first (insufficient funds)").click()
+    expect(page.locator(".span-row.match")).to_have_count(2)
+    expect(page.get_by_role("row", name=re.compile("part of a finding"))).to_have_count(2)
+    page.goto(f"{backend.url}/trace/{backend.good.trace_id}")
+    page.get_by_text("Nothing stands out").wait_for()
 
 
 def test_minimap_drag_zooms(backend: Backend, page: Page) -> None:

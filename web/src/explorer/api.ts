@@ -1,47 +1,20 @@
 /** Jaeger's HTTP query API: jaegerlite's, or any other that speaks it. */
 
 import { RequestError } from "../shared/http";
+import { ask, askData } from "./ask";
+import type { Analysis } from "./model/analysis";
 import type { DependencyLink, JaegerTrace } from "./model/jaeger";
 import { buildTrace, type Trace } from "./model/trace";
 import { apiParams, type SearchQuery } from "./search/query";
 
-/** A large trace takes a while to read and send; anything beyond this is a backend that hangs. */
-const TIMEOUT_MS = 60_000;
-
-interface Envelope {
-  data?: unknown;
-  errors?: { msg?: string }[] | null;
-}
-
-async function get(path: string, signal: AbortSignal): Promise<unknown> {
-  let response: Response;
-  let body: Envelope;
-  try {
-    response = await fetch(path, { signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]) });
-    body = (await response.json()) as Envelope;
-  } catch (error) {
-    if (signal.aborted) throw error;
-    const late = error instanceof DOMException && error.name === "TimeoutError";
-    const text = late
-      ? `The trace backend has not answered within ${TIMEOUT_MS / 1000} seconds.`
-      : "The trace backend does not answer. Check that it runs, then try again.";
-    throw new RequestError(0, "unreachable", text, "");
-  }
-  if (!response.ok) {
-    const text = body.errors?.[0]?.msg ?? `The trace backend answered ${response.status}.`;
-    throw new RequestError(response.status, `http_${response.status}`, text, response.headers.get("X-Trace-Id") ?? "");
-  }
-  return body.data;
-}
-
 /** The names of all services, sorted. */
 export async function fetchServices(signal: AbortSignal): Promise<string[]> {
-  return (((await get("/api/services", signal)) ?? []) as string[]).toSorted();
+  return (((await askData("/api/services", signal)) ?? []) as string[]).toSorted();
 }
 
 /** The names of a service's operations, sorted. */
 export async function fetchOperations(service: string, signal: AbortSignal): Promise<string[]> {
-  const names = await get(`/api/services/${encodeURIComponent(service)}/operations`, signal);
+  const names = await askData(`/api/services/${encodeURIComponent(service)}/operations`, signal);
   return ((names ?? []) as string[]).toSorted();
 }
 
@@ -56,9 +29,14 @@ export function keepOpened(traces: JaegerTrace[]): void {
 export async function fetchTrace(id: string, signal: AbortSignal): Promise<Trace> {
   const kept = opened.get(id);
   if (kept) return buildTrace(kept);
-  const traces = (await get(`/api/traces/${encodeURIComponent(id)}`, signal)) as JaegerTrace[];
+  const traces = (await askData(`/api/traces/${encodeURIComponent(id)}`, signal)) as JaegerTrace[];
   if (!traces[0]?.spans.length) throw new RequestError(404, "not_found", "trace not found", "");
   return buildTrace(traces[0]);
+}
+
+/** What the backend makes of a trace; null for a trace from a file, which the backend does not know. @throws RequestError */
+export async function fetchAnalysis(id: string, signal: AbortSignal): Promise<Analysis | null> {
+  return opened.has(id) ? null : ((await ask(`/api/traces/${encodeURIComponent(id)}/analysis`, { signal })) as Analysis);
 }
 
 /** Searches at a time where every service is asked. */
@@ -71,14 +49,14 @@ const AT_ONCE = 3;
 export async function searchTraces(query: SearchQuery, services: readonly string[], signal: AbortSignal): Promise<Trace[]> {
   if (query.traceIds.length) {
     const ids = new URLSearchParams(query.traceIds.map((id) => ["traceID", id]));
-    return ((await get(`/api/traces?${ids}`, signal)) as JaegerTrace[]).map(buildTrace);
+    return ((await askData(`/api/traces?${ids}`, signal)) as JaegerTrace[]).map(buildTrace);
   }
   const nowUs = Date.now() * 1000;
   const waiting = query.service ? [query.service] : [...services];
   const found = new Map<string, JaegerTrace>();
   const work = async () => {
     for (let service = waiting.shift(); service !== undefined; service = waiting.shift()) {
-      const traces = (await get(`/api/traces?${apiParams(query, service, nowUs)}`, signal)) as JaegerTrace[] | null;
+      const traces = (await askData(`/api/traces?${apiParams(query, service, nowUs)}`, signal)) as JaegerTrace[] | null;
       for (const trace of traces ?? []) if (trace.spans.length) found.set(trace.traceID, trace);
     }
   };
@@ -92,5 +70,5 @@ export async function searchTraces(query: SearchQuery, services: readonly string
 /** The calls between services that ended in the last `lookbackMs`. */
 export async function fetchDependencies(lookbackMs: number, signal: AbortSignal): Promise<DependencyLink[]> {
   const window = new URLSearchParams({ endTs: String(Date.now()), lookback: String(lookbackMs) });
-  return ((await get(`/api/dependencies?${window}`, signal)) ?? []) as DependencyLink[];
+  return ((await askData(`/api/dependencies?${window}`, signal)) ?? []) as DependencyLink[];
 }

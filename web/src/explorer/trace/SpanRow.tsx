@@ -24,6 +24,7 @@ export interface SpanRowProps {
   readonly isCollapsed: boolean;
   readonly isOpen: boolean;
   readonly isMatch: boolean;
+  readonly hasFinding: boolean;
   /** The span's part of the critical path; empty if it has none. */
   readonly critical: readonly Section[];
   readonly dispatch: (action: Action) => void;
@@ -52,17 +53,18 @@ function Bar({ span, traceStart, window, critical }: SpanRowProps) {
   );
 }
 
-function labelOf(span: Span, isCollapsed: boolean): string {
+function labelOf({ span, isCollapsed, hasFinding }: SpanRowProps): string {
   const hidden = span.subtreeEnd - span.index - 1;
   const parts = [`${span.service}: ${span.operation}`, duration(span.duration)];
   if (span.isFailed) parts.push("failed");
   if (isCollapsed) parts.push(`${hidden} spans folded`);
   if (span.warnings.length) parts.push("has warnings");
+  if (hasFinding) parts.push("part of a finding");
   return parts.join(", ");
 }
 
 export const SpanRow = memo(function SpanRow(props: SpanRowProps) {
-  const { span, top, row, isCurrent, isCollapsed, isOpen, isMatch, dispatch } = props;
+  const { span, top, row, isCurrent, isCollapsed, isOpen, isMatch, hasFinding, dispatch } = props;
   const hasChildren = span.children.length > 0;
   const state = `${isCurrent ? " current" : ""}${isMatch ? " match" : ""}${isOpen ? " open" : ""}`;
   return (
@@ -72,7 +74,7 @@ export const SpanRow = memo(function SpanRow(props: SpanRowProps) {
       aria-level={span.depth + 1}
       aria-rowindex={row + 1}
       aria-selected={isCurrent}
-      aria-label={labelOf(span, isCollapsed)}
+      aria-label={labelOf(props)}
       {...(hasChildren ? { "aria-expanded": !isCollapsed } : {})}
       className={`span-row${state}`}
       style={{ transform: `translateY(${top}px)` }}
@@ -93,6 +95,7 @@ export const SpanRow = memo(function SpanRow(props: SpanRowProps) {
         <span className="swatch" style={{ background: serviceColour(span.service) }} />
         {span.isFailed && <span className="sell mark">✕</span>}
         {span.warnings.length > 0 && <span className="warn mark">!</span>}
+        {hasFinding && <span className="warn mark">◆</span>}
         <span className="service-name">{span.service}</span>
         <span className="operation">{span.operation}</span>
         {isCollapsed && <span className="chip">+{span.subtreeEnd - span.index - 1}</span>}

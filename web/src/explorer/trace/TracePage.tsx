@@ -1,4 +1,4 @@
-/** One trace: its header, and the trace as a waterfall, a flame graph or a table of figures. */
+/** One trace: its header, what was found in it, and the trace as a waterfall, a flame graph or a table of figures. */
 
 import { type RefObject, useCallback, useEffect, useMemo, useReducer, useRef, useState } from "react";
 import { RequestError } from "../../shared/http";
@@ -11,12 +11,14 @@ import type { Trace } from "../model/trace";
 import { Link, navigate } from "../navigation";
 import { normalTraceId, tracePath } from "../route";
 import { useLoaded } from "../useLoaded";
+import { Findings } from "./Findings";
 import { FlameGraph } from "./FlameGraph";
 import { Minimap } from "./Minimap";
 import { StatisticsView } from "./StatisticsView";
 import { ShortcutCard, useShortcuts } from "./shortcuts";
 import { TraceHeader } from "./TraceHeader";
 import { type Action, changeTimeline, initialTimeline } from "./timeline";
+import { useFindings } from "./useFindings";
 import { Waterfall } from "./Waterfall";
 
 const NOTHING_MARKED: ReadonlyMap<number, readonly Section[]> = new Map();
@@ -110,6 +112,15 @@ function TraceView({ trace, find }: { readonly trace: Trace; readonly find: stri
   const [isHelp, setHelp] = useState(false);
   const input = useRef<HTMLInputElement>(null);
   const finding = useFind(trace, find, timeline.current, dispatch);
+  const picture = useRef<HTMLDivElement>(null);
+  const findings = useFindings(trace, (place) => {
+    setView("waterfall");
+    dispatch({ type: "go", place });
+  });
+  const matches = useMemo(() => new Set([...finding.matches, ...findings.marked]), [finding.matches, findings.marked]);
+  useEffect(() => {
+    if (findings.chosen) picture.current?.scrollIntoView({ block: "nearest" });
+  }, [findings.chosen]);
   useShortcuts({
     timeline,
     dispatch,
@@ -121,6 +132,7 @@ function TraceView({ trace, find }: { readonly trace: Trace; readonly find: stri
   return (
     <div className="page trace-page">
       <TraceHeader trace={trace} onHelp={() => setHelp(true)} />
+      <Findings analysis={findings.analysis} chosen={findings.chosen} onChoose={findings.onChoose} />
       <Tabs label="Views of the trace" tabs={VIEWS} selected={view} onSelect={setView} className="views">
         {view === "flame" && <FlameGraph trace={trace} />}
         {view === "statistics" && <StatisticsView trace={trace} />}
@@ -143,8 +155,10 @@ function TraceView({ trace, find }: { readonly trace: Trace; readonly find: stri
                 Unfold all
               </button>
             </div>
-            <Waterfall trace={trace} timeline={timeline} dispatch={dispatch} matches={finding.matches}
-              marked={isCritical ? critical : NOTHING_MARKED} critical={critical} />
+            <div ref={picture}>
+              <Waterfall trace={trace} timeline={timeline} dispatch={dispatch} matches={matches} findings={findings.all}
+                marked={isCritical ? critical : NOTHING_MARKED} critical={critical} />
+            </div>
           </>
         )}
       </Tabs>

@@ -26,7 +26,10 @@ export interface WaterfallProps {
   readonly trace: Trace;
   readonly timeline: Timeline;
   readonly dispatch: (action: Action) => void;
+  /** Spans that stand out: found by text, or chosen by a finding. */
   readonly matches: ReadonlySet<number>;
+  /** Spans that any finding is about. */
+  readonly findings: ReadonlySet<number>;
   /** The critical path by span; empty where it is not shown. */
   readonly marked: ReadonlyMap<number, readonly Section[]>;
   /** The critical path by span, for the details. */
@@ -115,14 +118,14 @@ function useLayout(trace: Trace, timeline: Timeline) {
   return { rows, rowByPlace, layout, onHeight };
 }
 
-export function Waterfall({ trace, timeline, dispatch, matches, marked, critical }: WaterfallProps) {
+export function Waterfall({ trace, timeline, dispatch, matches, findings, marked, critical }: WaterfallProps) {
   const frame = useRef<HTMLDivElement>(null);
   const view = useView(frame);
   const { rows, rowByPlace, layout, onHeight } = useLayout(trace, timeline);
   const [nameShare, setNameShare] = useState(NAME_SHARE.start);
 
   const currentRow = rowByPlace.get(timeline.current) ?? 0;
-  const lastCurrent = useRef(timeline.current);
+  const lastCurrent = useRef(0); // a frame begins at its first row
   useEffect(() => {
     // Follow the current row when it moves; not when something else opens or closes above it.
     if (lastCurrent.current === timeline.current) return;
@@ -166,6 +169,7 @@ export function Waterfall({ trace, timeline, dispatch, matches, marked, critical
               isCollapsed={timeline.collapsed.has(span.index)}
               isOpen={timeline.open.has(span.index)}
               isMatch={matches.has(span.index)}
+              hasFinding={findings.has(span.index)}
               critical={marked.get(span.index) ?? NO_SECTIONS}
               dispatch={dispatch}
             />
