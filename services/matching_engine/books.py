@@ -68,7 +68,7 @@ class Books:
         return self._teller.resting.due(now_us // SECOND_US)
 
     def open_orders(self) -> dict[str, int]:
-        """How many orders each book holds; stop orders that wait are not in it."""
+        """How many orders rest or wait in each book."""
         return {symbol: book.order_count() for symbol, book in self.books.items()}
 
     def resting(self, symbol: str) -> tuple[RestingOrder, ...]:

@@ -40,6 +40,7 @@ class Writer:
         self.snapshot_at = 0
         self._queue: asyncio.Queue[_Submission] = asyncio.Queue()
         self._open = False
+        self._saving: asyncio.Task[None] | None = None
         self.engine = Engine([])
 
     async def load(self) -> None:
@@ -100,6 +101,8 @@ class Writer:
             self._open = False
             while not self._queue.empty():
                 _fail([self._queue.get_nowait()], "it has just lost the lead")
+            if self._saving is not None:
+                await asyncio.wait([self._saving])
 
     async def _take(self, batch: list[_Submission]) -> None:
         while not self._queue.empty():
@@ -124,8 +127,9 @@ class Writer:
         for submission, answer in zip(batch, answers, strict=True):
             if not submission.future.done():
                 submission.future.set_result(answer)
-        if self.engine.seq - self.snapshot_at >= self._snapshot_every:
-            await self._snapshot()
+        if self.engine.seq - self.snapshot_at >= self._snapshot_every and self._saving is None:
+            self.snapshot_at = self.engine.seq
+            self._saving = asyncio.create_task(self._save(self.engine.seq, *self.engine.snapshot()))
 
     def _apply(self, command: Command, commands: list[Command], events: list[EngineEvent]) -> Reply:
         answer, event = self.engine.apply(command)
@@ -134,10 +138,14 @@ class Writer:
             events.append(event)
         return answer
 
-    async def _snapshot(self) -> None:
-        state, checksum = self.engine.snapshot()
-        await self._store.save_snapshot(self.engine.seq, state, checksum)
-        self.snapshot_at = self.engine.seq
+    async def _save(self, seq: int, state: bytes, checksum: int) -> None:
+        """Writes a snapshot down while orders go on. One that fails is not missed: the next start replays more."""
+        try:
+            await self._store.save_snapshot(seq, state, checksum)
+        except Exception as error:
+            log.warning("snapshot is not saved", seq=seq, error=str(error))
+        finally:
+            self._saving = None
 
 
 def _fail(batch: Sequence[_Submission], why: str) -> None:

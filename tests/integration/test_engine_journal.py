@@ -45,6 +45,7 @@ class Journal:
             await asyncio.sleep(0)
             yield writer
             running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
         finally:
             await database.close()
             valkey.close()
@@ -162,3 +163,17 @@ async def test_a_writer_that_loses_the_lead_answers_whom_it_can_and_takes_nothin
         assert all(isinstance(answer, (list, Unavailable)) for answer in answers), answers
         with pytest.raises(Unavailable, match="lost the lead"):
             await writer.submit([place(4, side=1)], ())
+
+
+async def test_a_snapshot_that_takes_long_holds_nothing_up(journal: Journal) -> None:
+    """Orders are answered while the table of snapshots can't be written."""
+    async with journal.writer(snapshot_every=1) as writer:
+        other = await asyncpg.connect(journal.url)
+        await other.execute("BEGIN; LOCK TABLE snapshots")
+        async with asyncio.timeout(5):
+            for number in range(1, 4):
+                await writer.submit([place(number, side=1)], ())
+        assert await other.fetchval("SELECT count(*) FROM snapshots") == 0
+        await other.close()
+        state = writer.engine.snapshot()[0]
+    assert await journal.read() == state
