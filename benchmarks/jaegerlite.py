@@ -35,6 +35,7 @@ def start(folder: Path) -> psutil.Popen:
     argv = [sys.executable, "-m", "jaegerlite", "--data", str(folder)]
     argv += ["--query-port", str(QUERY_PORT), "--otlp-http-port", str(OTLP_PORT), "--otlp-grpc-port", "0"]
     argv += ["--jaeger-compact-port", "0", "--jaeger-binary-port", "0", "--jaeger-http-port", "0", "--zipkin-port", "0"]
+    argv += ["--sampling-port", "0"]
     process = psutil.Popen(argv, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + START_SECONDS_MAX
     while time.monotonic() < deadline:

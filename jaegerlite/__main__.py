@@ -8,9 +8,11 @@ import duckdb
 import uvloop
 from pydantic import ValidationError
 
-from jaegerlite.alerts.command import rules_command
+from jaegerlite.access import AccessFileError
 from jaegerlite.alerts.rules import RulesError
+from jaegerlite.commands import COMMANDS
 from jaegerlite.listeners import PortInUseError
+from jaegerlite.remote_sampling.strategies import StrategiesError
 from jaegerlite.server import serve
 from jaegerlite.settings import Settings
 
@@ -32,18 +34,20 @@ def _options() -> dict[str, str]:
 
 def main() -> int:
     """Run until stopped; 0 after a clean stop, 1 or 2 with one line on stderr when it cannot start."""
-    if sys.argv[1:2] == ["rules"]:
-        return rules_command(sys.argv[2:])
+    command = COMMANDS.get(sys.argv[1] if len(sys.argv) > 1 else "")
+    if command is not None:
+        return command(sys.argv[2:])
     logging.basicConfig(level=logging.INFO, format="%(asctime)s jaegerlite %(levelname)s %(message)s")
     try:
         settings = Settings(**_options())  # type: ignore[arg-type]
     except ValidationError as error:
         for problem in error.errors():
-            print(f"jaegerlite: JAEGERLITE_{str(problem['loc'][0]).upper()}: {problem['msg']}", file=sys.stderr)
+            names = "".join(f"JAEGERLITE_{str(name).upper()}: " for name in problem["loc"][:1])
+            print(f"jaegerlite: {names}{problem['msg']}", file=sys.stderr)
         return 2
     try:
         uvloop.run(serve(settings))
-    except (PortInUseError, RulesError, duckdb.IOException) as error:
+    except (AccessFileError, PortInUseError, RulesError, StrategiesError, duckdb.IOException) as error:
         print(f"jaegerlite: {error}", file=sys.stderr)
         return 1
     return 0

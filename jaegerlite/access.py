@@ -129,9 +129,7 @@ class Access:
         Raises:
             DeniedError: nobody known, not allowed, or no such tenant.
         """
-        identity = await self._identity(headers, client)
-        if not identity.may(role):
-            raise DeniedError(403, "forbidden", f"{identity.name} lacks the role '{role}'")
+        identity = await self.check(headers, client, role)
         if not self._settings.tenant_names:
             return self._tenants[EVERYBODY]
         name = headers.get(self._settings.tenant_header.lower(), "")
@@ -140,6 +138,17 @@ class Access:
         if name not in self._tenants or (identity.tenants and name not in identity.tenants):
             raise DeniedError(401, "no_tenant", "unknown tenant")
         return self._tenants[name]
+
+    async def check(self, headers: Mapping[str, str], client: tuple[str, int] | None, role: Role) -> Identity:
+        """Who is asking, if they may; for what belongs to no tenant.
+
+        Raises:
+            DeniedError: nobody known, or not allowed.
+        """
+        identity = await self._identity(headers, client)
+        if not identity.may(role):
+            raise DeniedError(403, "forbidden", f"{identity.name} lacks the role '{role}'")
+        return identity
 
     async def _identity(self, headers: Mapping[str, str], client: tuple[str, int] | None) -> Identity:
         if self._file is None:

@@ -5,13 +5,10 @@ for everybody.
 """
 
 import asyncio
-from typing import Final
 
 from jaegerlite.access import EVERYBODY, Access
 from jaegerlite.settings import Settings
 from jaegerlite.tenant import Tenant
-
-TENANTS_FOLDER: Final = "tenants"
 
 
 class Backend:
@@ -29,9 +26,9 @@ class Backend:
         names = settings.tenant_names
         # What is set aside for all is shared out evenly.
         share = max(len(names), 1)
-        self.tenants = {
-            name: Tenant(name, settings.data_dir / TENANTS_FOLDER / name, settings, share) for name in names
-        } or {EVERYBODY: Tenant(EVERYBODY, settings.data_dir, settings, share)}
+        self.tenants = {name: Tenant(name, settings.folder_of(name), settings, share) for name in names} or {
+            EVERYBODY: Tenant(EVERYBODY, settings.data_dir, settings, share)
+        }
         self.access = Access(settings, self.tenants)
 
     @property

@@ -180,6 +180,9 @@ class RowWriter:
         name = reader.data[self.name_start : self.name_stop]
         series = context.names_by_kind[self.kind].get(name)
         if series is None:
+            if self.registry.is_full:
+                self.rejected += 1
+                return 0
             series = self.registry.add(context, self.kind, name)
         self.series[row] = series
         self.row = row + 1
@@ -195,7 +198,8 @@ def decode_request(data: bytes, columns: SpanColumns, registry: SeriesRegistry) 
         registry: learns new series.
 
     Returns:
-        The number of spans taken and of those refused for a missing or zero id or a time after the year 2262.
+        The number of spans taken and of those refused: for a missing or zero id, a time after the year 2262, or one
+        name more than the registry has room for.
 
     Raises:
         MalformedError: with the reason; the columns are as they were.

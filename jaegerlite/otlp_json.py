@@ -28,7 +28,7 @@ def request_from_json(body: bytes) -> bytes:
     """
     try:
         request = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedError(str(error)) from error
     return _repeated(1, _member(request, "resourceSpans", "request"), "resourceSpans", _resource_spans)
 

@@ -1,7 +1,7 @@
 """The dictionary of series: a number for each distinct resource, scope, span kind and span name.
 
-Spans repeat these four endlessly, so a span keeps one small number instead. The number of names is unbounded in a
-program that writes ids into its span names; such a program pays with memory here, as it does in every trace backend.
+Spans repeat these four endlessly, so a span keeps one small number instead. A program that writes ids into its span
+names makes a series of each span: the dictionary has room for some 100,000, and then knows no new ones.
 """
 
 from dataclasses import dataclass
@@ -11,6 +11,11 @@ from jaegerlite.otlp import Attributes
 from jaegerlite.otlp_read import read_resource, read_scope
 
 KIND_NAMES: Final = ("", "internal", "server", "client", "producer", "consumer")
+# What the dictionary may take in memory, about; what a series and a context take of it, and how often bytes are kept.
+BYTES_MAX: Final = 64_000_000
+SERIES_BYTES: Final = 600
+CONTEXT_BYTES: Final = 2_000
+COPIES: Final = 4
 NO_SERVICE_NAME: Final = "OTLPResourceNoServiceName"
 
 
@@ -43,6 +48,24 @@ class Context:
         self.resource = resource
         self.scope = scope
         self.names_by_kind: list[dict[bytes, int]] = [{} for _ in KIND_NAMES]
+        self.described: _Described | None = None
+
+    def describe(self) -> "_Described":
+        """What resource and scope say, read once."""
+        if self.described is None:
+            attributes = read_resource(self.resource)
+            service = str(dict(attributes).get("service.name", NO_SERVICE_NAME)) or NO_SERVICE_NAME
+            self.described = _Described(service, attributes, *read_scope(self.scope))
+        return self.described
+
+
+@dataclass(frozen=True, slots=True)
+class _Described:
+    service: str
+    resource_attributes: Attributes
+    scope_name: str
+    scope_version: str
+    scope_attributes: Attributes
 
 
 class SeriesRegistry:
@@ -54,21 +77,30 @@ class SeriesRegistry:
         self.service_numbers: list[int] = []
         self.services: list[str] = []
         self._service_number_by_name: dict[str, int] = {}
+        self._bytes = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no new names should be added."""
+        return self._bytes > BYTES_MAX
 
     def context(self, resource: bytes, scope: bytes) -> Context:
         """The context of a resource and a scope, both as OTLP bytes."""
         key = (resource, scope)
         found = self._contexts.get(key)
         if found is None:
-            found = self._contexts[key] = Context(resource, scope)
+            found = Context(resource, scope)
+            if not self.is_full:
+                self._contexts[key] = found
+                self._bytes += CONTEXT_BYTES + COPIES * (len(resource) + len(scope))
         return found
 
     def add(self, context: Context, kind: int, name: bytes) -> int:
         """Give the next number to a name (UTF-8) that the context does not have yet under this kind."""
-        attributes = read_resource(context.resource)
-        service = str(dict(attributes).get("service.name", NO_SERVICE_NAME)) or NO_SERVICE_NAME
-        scope_name, scope_version, scope_attributes = read_scope(context.scope)
+        about = context.describe()
+        service = about.service
         number = len(self.all)
+        self._bytes += SERIES_BYTES + COPIES * len(name)
         self.all.append(
             Series(
                 number,
@@ -78,10 +110,10 @@ class SeriesRegistry:
                 name,
                 name.decode("utf-8", "replace"),
                 service,
-                attributes,
-                scope_name,
-                scope_version,
-                scope_attributes,
+                about.resource_attributes,
+                about.scope_name,
+                about.scope_version,
+                about.scope_attributes,
             )
         )
         service_number = self._service_number_by_name.setdefault(service, len(self.services))

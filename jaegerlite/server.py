@@ -17,6 +17,7 @@ from jaegerlite.receive.jaeger_udp import UdpListener
 from jaegerlite.receive.otlp_http import OtlpHttp
 from jaegerlite.receive.thrift import BinaryReader, CompactReader
 from jaegerlite.receive.zipkin_http import ZipkinHttp
+from jaegerlite.remote_sampling.app import sampling_app
 from jaegerlite.settings import Settings
 from jaegerlite.tenant import Tenant
 
@@ -50,6 +51,8 @@ def _listeners(backend: Backend) -> list[Listener]:
     for setting, protocol in HTTP_PROTOCOLS.items():
         if getattr(settings, setting):
             found.append(HttpListener(address(setting), HttpReceiver(protocol(), intake, access), tls))
+    if settings.sampling_port:
+        found.append(HttpListener(address("sampling_port"), sampling_app(backend), tls))
     if settings.otlp_grpc_port:
         # Imported only here: it is the largest library of all, and not everybody wants it.
         from jaegerlite.receive.otlp_grpc import GrpcListener
@@ -71,7 +74,7 @@ async def serve(settings: Settings) -> None:
 
     Raises:
         PortInUseError: a port is taken.
-        AccessFileError: the access file cannot be used.
+        AccessFileError, StrategiesError: a file that the settings name cannot be used.
         duckdb.IOException: another process has the data open.
     """
     backend = Backend(settings)
@@ -100,6 +103,8 @@ async def serve(settings: Settings) -> None:
     backend.stop()
     await storing
     backend.close()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.remove_signal_handler(number)
 
 
 def _tell(settings: Settings) -> None:

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Port = Annotated[int, Field(ge=0, le=65535)]
+TENANTS_FOLDER: Final = "tenants"
 TENANT_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -24,6 +25,7 @@ class Settings(BaseSettings):
     jaeger_binary_port: Port = Field(6832, description="UDP port for Jaeger's binary Thrift")
     jaeger_http_port: Port = Field(14268, description="port for Jaeger's Thrift over HTTP")
     zipkin_port: Port = Field(9411, description="port for Zipkin's JSON")
+    sampling_port: Port = Field(5778, description="port where senders ask how much to sample")
     udp_host: str = Field("127.0.0.1", description="address of the UDP ports, which know neither TLS nor access")
 
     tls_cert_file: Path | None = Field(None, description="certificate of all TCP ports, PEM; without it, no TLS")
@@ -32,7 +34,14 @@ class Settings(BaseSettings):
     tenants: str = Field("", description="names of tenants, with commas; spans and requests then name theirs")
     tenant_header: str = Field("x-tenant", description="HTTP header or gRPC metadata that names the tenant")
 
+    sampling_file: Path | None = Field(None, description="sampling strategies, as Jaeger's strategies.json")
+    sampling_target_per_s: float = Field(
+        0.0, ge=0, description="adaptive sampling: traces wanted per second of each operation; 0 for none"
+    )
+    sampling_interval_s: float = Field(60.0, gt=0, description="how often adaptive sampling judges")
+
     data_dir: Path = Field(Path(".jaegerlite"), description="folder of the data, made if missing")
+    backup_dir: Path | None = Field(None, description="folder of copies of the store; by default, in that of the data")
     ui_dir: Path | None = Field(None, description="folder of the built explorer; without it, a plain page")
     retention_hours: float = Field(168.0, gt=0, description="age at which spans are deleted")
     disk_bytes_max: int = Field(20_000_000_000, ge=50_000_000, description="size at which the oldest spans are deleted")
@@ -52,6 +61,15 @@ class Settings(BaseSettings):
     def tenant_names(self) -> tuple[str, ...]:
         """The names of the tenants; none where everybody shares one store."""
         return tuple(name.strip() for name in self.tenants.split(",") if name.strip())
+
+    @property
+    def folder_of_backups(self) -> Path:
+        """Where copies of the store go."""
+        return self.backup_dir or self.data_dir / "backups"
+
+    def folder_of(self, tenant: str) -> Path:
+        """Where the store of a tenant is; of everybody, if the name is empty."""
+        return self.data_dir / TENANTS_FOLDER / tenant if tenant else self.data_dir
 
     @field_validator("tenants")
     @classmethod

@@ -38,6 +38,7 @@ class Tenant:
 
     def __init__(self, name: str, folder: Path, settings: Settings, share: int) -> None:
         self.name = name
+        self.folder = folder
         self.store = Store(
             folder,
             memory_limit=_part_of(settings.memory_limit, share),

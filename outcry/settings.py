@@ -48,6 +48,7 @@ class Settings(BaseSettings):
     jaegerlite_jaeger_binary_port: PortOrNone = Field(6832, description="UDP")
     jaegerlite_jaeger_http_port: PortOrNone = 14268
     jaegerlite_zipkin_port: PortOrNone = 9411
+    jaegerlite_sampling_port: PortOrNone = 5778
 
     database_url: PostgresUrl | None = Field(None, description="an administrator's address of an existing PostgreSQL")
     redis_url: RedisDsn | None = Field(None, description="an existing Valkey or Redis")

@@ -20,8 +20,17 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 PROTOBUF: Final = "application/x-protobuf"
-START_SECONDS_MAX: Final = 15.0
-PORTS: Final = ("QUERY", "OTLP_GRPC", "OTLP_HTTP", "JAEGER_COMPACT", "JAEGER_BINARY", "JAEGER_HTTP", "ZIPKIN")
+START_SECONDS_MAX: Final = 60.0
+PORTS: Final = (
+    "QUERY",
+    "OTLP_GRPC",
+    "OTLP_HTTP",
+    "JAEGER_COMPACT",
+    "JAEGER_BINARY",
+    "JAEGER_HTTP",
+    "ZIPKIN",
+    "SAMPLING",
+)
 
 
 @dataclass(slots=True)

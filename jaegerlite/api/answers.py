@@ -1,5 +1,6 @@
 """What the handlers of all groups answer with: Jaeger's envelope, its errors, plain JSON."""
 
+import functools
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -54,9 +55,11 @@ def api_route(
     in Jaeger's envelope unless told otherwise.
     """
 
+    @functools.wraps(handler)
     async def handle(request: Request) -> Response:
         try:
-            return await handler(request)
+            answer = await handler(request)
+            return answer if request.query_params.get("prettyPrint", "false") == "false" else _indented(answer)
         except ParameterError as error:
             return as_error(400, str(error))
         except QueryLimitError as error:
@@ -68,4 +71,12 @@ def api_route(
             log.exception("a query failed")
             return as_error(500, f"the store could not answer: {error}")
 
+    handle.is_api = True  # type: ignore[attr-defined]
     return Route(path, handle, methods=list(methods))
+
+
+def _indented(answer: Response) -> Response:
+    """The same JSON for people, as Jaeger writes it with `prettyPrint`."""
+    if answer.media_type != JSON:
+        return answer
+    return Response(msgspec.json.format(bytes(answer.body), indent=4), answer.status_code, media_type=JSON)

@@ -18,6 +18,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 BODY_SECONDS_MAX: Final = 30.0
+THREAD_BYTES_MIN: Final = 200_000
 RETRY_AFTER_S: Final = "1"
 
 
@@ -92,7 +93,11 @@ class HttpReceiver:
             packed = await self._read(receive, counted.grow, bytes_max)
             body = unpack(packed, headers.get("content-encoding", "").strip().lower(), bytes_max)
             try:
-                otlp = protocol.to_otlp(media, body)
+                # On a thread where it may take its time, so that a large body does not keep all others waiting.
+                if len(body) > THREAD_BYTES_MIN:
+                    otlp = await asyncio.to_thread(protocol.to_otlp, media, body)
+                else:
+                    otlp = protocol.to_otlp(media, body)
             except MalformedError as error:
                 raise malformed(error) from error
             return self._intake.take(tenant, protocol.transport, otlp)

@@ -16,7 +16,7 @@ from jaegerlite.tenant import Tenant
 from jaegerlite.wire import MalformedError
 
 # JSON and Thrift become Python objects on their way, several times the size of their bytes.
-TEXT_BYTES_MAX: Final = 8_000_000
+TEXT_BYTES_MAX: Final = 4_000_000
 BODIES_PER_WAITING_BYTES: Final = 2
 
 

@@ -53,7 +53,7 @@ def _wait_until(what: str, is_so: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-OTHER_PORTS = ("OTLP_GRPC", "JAEGER_COMPACT", "JAEGER_BINARY", "JAEGER_HTTP", "ZIPKIN")
+OTHER_PORTS = ("OTLP_GRPC", "JAEGER_COMPACT", "JAEGER_BINARY", "JAEGER_HTTP", "ZIPKIN", "SAMPLING")
 
 
 def _answers(url: str) -> bool:
