@@ -121,6 +121,9 @@ def _every_page(backend: Backend, page: Page) -> Iterator[str]:
     page.goto(f"{backend.url}/dependencies")
     page.get_by_role("link", name="matching-engine").wait_for()
     yield "dependencies"
+    page.goto(f"{backend.url}/monitor")
+    page.get_by_role("heading", name="order-manager").wait_for()
+    yield "monitor"
     page.goto(f"{backend.url}/search?service=nobody")
     page.get_by_text("No trace fits").wait_for()
     yield "nothing-found"
@@ -298,6 +301,17 @@ def test_map_leads_to_traces(backend: Backend, page: Page) -> None:
     page.get_by_role("link", name="reporting").click()
     page.wait_for_url("**/search?service=reporting*")
     page.get_by_role("heading", name="20 traces").wait_for()
+
+
+def test_peak_in_the_monitor_leads_to_its_traces(backend: Backend, page: Page) -> None:
+    """From a service to its operations, and from the peak of their errors to the failed traces of that minute."""
+    page.goto(f"{backend.url}/monitor?lookback=15m")
+    page.get_by_role("region", name="client-gateway").get_by_role("link", name="client-gateway").click()
+    page.wait_for_url("**/monitor?service=client-gateway&lookback=15m")
+    page.get_by_role("button", name=re.compile("^Errors: traces of the peak")).click()
+    page.wait_for_url("**/search?service=client-gateway&operation=POST*")
+    page.get_by_role("heading", name=re.compile(r"^[1-9]\d* traces?$")).wait_for()
+    assert page.locator(".results li").count() == page.locator(".results .chip.sell").count()
 
 
 def test_many_spans_open_soon_and_few_are_in_the_page(backend: Backend, page: Page) -> None:

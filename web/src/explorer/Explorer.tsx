@@ -6,6 +6,7 @@ import { ThemeSwitch } from "../shared/ThemeSwitch";
 import { Toasts, toast } from "../shared/Toasts";
 import { ComparePage } from "./compare/ComparePage";
 import { DependenciesPage } from "./map/DependenciesPage";
+import { MonitorPage } from "./monitor/MonitorPage";
 import { Link, navigate, useAddress } from "./navigation";
 import { normalTraceId, type Route, routeOf, tracePath } from "./route";
 import { SearchPage } from "./search/SearchPage";
@@ -13,7 +14,7 @@ import { TracePage } from "./trace/TracePage";
 
 function titleOf(route: Route): string {
   if (route.page === "trace") return `Trace ${route.id.slice(0, 8)}`;
-  return { search: "Search", compare: "Compare", dependencies: "Dependencies", unknown: "Not found" }[route.page];
+  return { search: "Search", compare: "Compare", dependencies: "Dependencies", monitor: "Monitor", unknown: "Not found" }[route.page];
 }
 
 function Page({ route }: { readonly route: Route }) {
@@ -26,6 +27,8 @@ function Page({ route }: { readonly route: Route }) {
       return <ComparePage a={route.a} b={route.b} />;
     case "dependencies":
       return <DependenciesPage params={route.params} />;
+    case "monitor":
+      return <MonitorPage params={route.params} />;
     case "unknown":
       return (
         <EmptyState title="There is no such page">
@@ -76,6 +79,9 @@ export function Explorer() {
           </Link>
           <Link to="/dependencies" {...current("dependencies")}>
             Dependencies
+          </Link>
+          <Link to="/monitor" {...current("monitor")}>
+            Monitor
           </Link>
         </nav>
         <TraceIdField />

@@ -8,6 +8,7 @@ describe("addresses", () => {
     expect(routeOf("/", NONE).page).toBe("search");
     expect(routeOf("/search", NONE).page).toBe("search");
     expect(routeOf("/dependencies", NONE).page).toBe("dependencies");
+    expect(routeOf("/monitor", NONE).page).toBe("monitor");
     expect(routeOf("/trace/1f", NONE)).toMatchObject({ page: "trace", id: "1f" });
     expect(routeOf("/trace/1f...2e", NONE)).toEqual({ page: "compare", a: "1f", b: "2e" });
   });

@@ -5,6 +5,7 @@ export type Route =
   | { page: "trace"; id: string; params: URLSearchParams }
   | { page: "compare"; a: string; b: string }
   | { page: "dependencies"; params: URLSearchParams }
+  | { page: "monitor"; params: URLSearchParams }
   | { page: "unknown"; path: string };
 
 const TRACE_ID = /^[0-9a-f]{1,32}$/;
@@ -21,7 +22,7 @@ export function routeOf(path: string, params: URLSearchParams): Route {
   const parts = path.split("/").filter(Boolean).map(decodeURIComponent);
   const [page = "search", argument] = parts;
   if (page === "search" && parts.length <= 1) return { page, params };
-  if (page === "dependencies" && parts.length === 1) return { page, params };
+  if ((page === "dependencies" || page === "monitor") && parts.length === 1) return { page, params };
   if (page === "trace" && argument !== undefined && parts.length === 2) {
     const [a = "", b] = argument.split("...");
     return b === undefined ? { page, id: a, params } : { page: "compare", a, b };
