@@ -4,7 +4,7 @@ cimport cython
 from cpython.dict cimport PyDict_SetItem
 from shared.tracing.sources cimport monotonic_ns, next_id, wall_ns
 from shared.tracing.described cimport ItemAttributes
-from shared.tracing.span cimport RemoteLink, Span, SpanBuffer
+from shared.tracing.span cimport RemoteLink, Span, SpanBuffer, new_span
 from shared.tracing.w3c cimport ParentIds
 
 

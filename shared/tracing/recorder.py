@@ -25,7 +25,7 @@ from shared.tracing.described import ItemAttributes
 from shared.tracing.sampling import Sampler
 from shared.tracing.settings import Limits
 from shared.tracing.sources import monotonic_ns, next_id, wall_ns
-from shared.tracing.span import BATCH_SIZE, RemoteLink, Resource, Scope, Span, SpanBuffer
+from shared.tracing.span import BATCH_SIZE, RemoteLink, Resource, Scope, Span, SpanBuffer, new_span
 from shared.tracing.w3c import MASK_64, ParentIds
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -50,7 +50,7 @@ def start_child(
     parent: Span, scope: Scope, name: str, kind: SpanKind, attributes: Mapping[str, Any] | None, start_ns: int | None
 ) -> Span:
     """Start a child of a span of this process."""
-    span = Span(parent.buffer, scope, name, kind)
+    span = new_span(parent.buffer, scope, name, kind)
     span.trace_high = parent.trace_high
     span.trace_low = parent.trace_low
     span.parent_id = parent.span_id
@@ -69,7 +69,7 @@ def start_root(
     start_ns: int | None,
 ) -> Span:
     """Start a span that begins a trace."""
-    span = Span(buffer, scope, name, kind)
+    span = new_span(buffer, scope, name, kind)
     begin(span, None, attributes, start_ns)
     return span
 
@@ -84,7 +84,7 @@ def start_under(
     start_ns: int | None,
 ) -> Span:
     """Start a child of any span context; a root span if that is not valid."""
-    span = Span(buffer, scope, name, kind)
+    span = new_span(buffer, scope, name, kind)
     if parent.is_valid:
         trace_id: Any = parent.trace_id
         span.trace_high = trace_id >> 64
@@ -107,7 +107,7 @@ def start_remote_child(
     start_ns: int | None,
 ) -> Span:
     """Start a child of the span that a W3C header names; a root span if the header is empty or malformed."""
-    span = Span(buffer, scope, name, kind)
+    span = new_span(buffer, scope, name, kind)
     continue_remote(span, traceparent, ParentIds())
     begin(span, None, attributes, start_ns)
     return span
@@ -137,7 +137,7 @@ def start_items(
     limited = buffer.span_value_length is not None or known > buffer.span_attributes_max
     spans: list[Span] = []
     for index in range(size):
-        span = Span(buffer, scope, name, kind)
+        span = new_span(buffer, scope, name, kind)
         continue_remote(span, traceparents[index], ids)
         own = None if attributes is None else attributes[index]
         item = None if described is None else items[index]  # type: ignore[index]
@@ -227,10 +227,12 @@ def tell(span: Span, attributes: Mapping[str, Any] | None) -> None:
 
 def context_with(outer: Context, span: Span) -> Context:
     """A copy of a context in which `span` is the current one. Contexts refuse changes, but nobody has seen this yet."""
-    inner = Context(outer)
     if cython.compiled:
+        # Most contexts hold a span and nothing else: to fill an empty one costs half of a copy.
+        inner = Context() if not outer or (len(outer) == 1 and _SPAN_KEY in outer) else Context(outer)
         PyDict_SetItem(inner, _SPAN_KEY, span)
     else:
+        inner = Context(outer)
         dict.__setitem__(inner, _SPAN_KEY, span)
     return inner
 

@@ -32,6 +32,7 @@ cdef class Span:
     cdef public unsigned long long trace_high, trace_low, span_id, parent_id
     cdef public long long start_ns, end_ns, clock_offset_ns
     cdef public int flags, status_code, dropped_attributes, dropped_events, dropped_links, batch_size
+    cdef prepare(self, SpanBuffer buffer, object scope, object name, object kind)
     cpdef set_attribute(self, key, value)
     cpdef end(self, end_time=*)
     cpdef append_link(self, link)
@@ -45,6 +46,10 @@ cdef class Span:
     cpdef unfold(self)
     cpdef str traceparent(self)
     cdef public bint parent_remote, recording, record_exceptions, set_status_on_exception
+
+
+@cython.locals(span=Span)
+cpdef Span new_span(SpanBuffer buffer, object scope, object name, object kind)
 
 
 @cython.final
