@@ -75,6 +75,7 @@ cdef class Tracer:
 
 
 @cython.final
+@cython.no_gc
 @cython.freelist(64)
 cdef class CurrentSpan:
     cdef public Tracer tracer
