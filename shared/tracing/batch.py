@@ -145,7 +145,7 @@ class StatementSpans:
                 own = span
                 if own.recording:
                     parents.append(own)
-                    if not own.flags & SAMPLED:
+                    if not own.flags & SAMPLED or own.state is not None:
                         self.alike = False
             elif span.is_recording():
                 parents.append(span)

@@ -12,7 +12,7 @@ from typing import Any
 
 from shared.tracing.attributes import NO_LIMIT, clean_attributes, clean_value
 from shared.tracing.otlp_values import write_attributes, write_value
-from shared.tracing.redact import is_suspect, kind_of_key, redact_attributes, redact_value
+from shared.tracing.redact import is_identifier, is_suspect, kind_of_key, redact_attributes, redact_value
 from shared.tracing.wire import Writer, put_back, take_writer
 
 logger = logging.getLogger(__name__)
@@ -118,7 +118,7 @@ class Field:
             value = self.convert(value)  # type: ignore[misc]
         if type(value) is not str:
             value = clean_value(value, None)
-        elif self.kind == 0 and not is_suspect(value):
+        elif self.kind == 0 and (not is_suspect(value) or is_identifier(self.key, value)):
             return value
         return redact_value(self.kind, value)
 

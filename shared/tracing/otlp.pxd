@@ -31,7 +31,9 @@ cdef write_group(Writer writer, SpanGroup group)
 
 cdef write_what_and_when(Writer writer, object name, object kind, long long start_ns, long long end_ns)
 
-cdef write_ids(Writer writer, Span span, unsigned long long span_id, unsigned long long parent_id)
+cdef write_parent(Writer writer, unsigned long long parent_id, object state)
+
+cdef write_ids(Writer writer, Span span, unsigned long long span_id)
 
 @cython.locals(start=cython.Py_ssize_t)
 cdef write_batch_size(Writer writer, unsigned long long size)

@@ -9,7 +9,7 @@ official classes and compare them with what the reference exporter makes of the 
 from collections.abc import Iterable
 from typing import Any
 
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import SpanKind, TraceState
 
 from shared.tracing.otlp_values import write_attributes
 from shared.tracing.sources import mixed_id
@@ -81,7 +81,8 @@ def write_span(writer: Writer, span: Span) -> None:
     if described is not None:
         described.write(writer, span.item)
     write_what_and_when(writer, span.span_name, span.span_kind, span.start_ns, span.end_ns)
-    write_ids(writer, span, span.span_id, span.parent_id)
+    write_parent(writer, span.parent_id, span.state)
+    write_ids(writer, span, span.span_id)
 
 
 def write_group(writer: Writer, group: SpanGroup) -> None:
@@ -100,7 +101,8 @@ def write_group(writer: Writer, group: SpanGroup) -> None:
         parent = parents[index]
         start = writer.size
         writer.raw(shared)
-        write_ids(writer, parent, mixed_id(group.seed, index), parent.span_id)
+        write_parent(writer, parent.span_id, None)
+        write_ids(writer, parent, mixed_id(group.seed, index))
         writer.close(0x12, start)
 
 
@@ -127,14 +129,18 @@ def kind_number(kind: SpanKind) -> int:
     return 4 if kind is PRODUCER else 1
 
 
-def write_ids(writer: Writer, span: Span, span_id: int, parent_id: int) -> None:
-    """Parent, tracestate and the ids, of a span or of one in the same trace."""
+def write_parent(writer: Writer, parent_id: int, state: TraceState | None) -> None:
+    """The parent's id and the tracestate."""
     if parent_id:
         writer.big64(parent_id)
         writer.byte(8)
         writer.byte(0x22)
-    if span.state:
-        writer.text_field(0x1A, span.state.to_header())
+    if state:
+        writer.text_field(0x1A, state.to_header())
+
+
+def write_ids(writer: Writer, span: Span, span_id: int) -> None:
+    """The ids of a span, or of one in the same trace."""
     writer.big64(span_id)
     writer.byte(8)
     writer.byte(0x12)

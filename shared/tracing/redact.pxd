@@ -14,7 +14,7 @@ cdef redact_span(Span span)
 @cython.locals(kind=cython.int)
 cpdef redact_attributes(dict attributes)
 
-cdef bint is_identifier(str key, str value) except -1
+cpdef bint is_identifier(str key, str value) except -1
 
 cpdef redact_text(str text)
 

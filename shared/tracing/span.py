@@ -400,7 +400,8 @@ def new_span(buffer: SpanBuffer, scope: Scope, name: str, kind: SpanKind) -> Spa
 class SpanGroup:
     """The finished children that one operation left in many spans: alike in everything but their ids.
 
-    It stands for as many spans as it has `parents`, at the price of about one. The ids of the spans follow from `seed`.
+    It stands for as many spans as it has `parents`, sampled ones without a `tracestate`, at the price of about one. The
+    ids of its spans follow from `seed`.
     """
 
     def __init__(
@@ -428,7 +429,6 @@ class SpanGroup:
             span.parent_id = parent.span_id
             span.span_id = mixed_id(self.seed, index)
             span.flags = parent.flags
-            span.state = parent.state
             span.start_ns = self.start_ns
             span.end_ns = self.end_ns
             span.attribute_map = attributes

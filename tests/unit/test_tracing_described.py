@@ -198,21 +198,24 @@ def test_a_sampler_sees_what_is_described(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize("attributes", [None, {"db.system.name": "x"}, FixedAttributes({"messaging.system": "redis"})])
 def test_a_group_is_sent_as_the_spans_it_stands_for(provider: TracerProvider, attributes: Any) -> None:
     """What one statement left in many traces reads the same whether it is encoded at once or span by span."""
-    remote = SpanContext(5, 6, True, TraceFlags(1), TraceState([("vendor", "value")]))
-    tracer = provider.get_tracer("shared.tracing")
-    stated = tracer.start_span("stated", trace.set_span_in_context(NonRecordingSpan(remote)))
-    with (
-        item_spans("create_order", [ONE, TWO, ""]) as spans,
-        statement_spans([*spans, stated], "INSERT order", attributes),
-    ):
+    with item_spans("create_order", [ONE, TWO, ""]) as spans, statement_spans(spans, "INSERT order", attributes):
         pass
     together = encode_request(provider.resource, provider.buffer.ended)
     assert together == encode_request(provider.resource, ended_spans(provider))
-    statements = ended_messages(provider)[:4]
-    assert len({message.span_id for message in statements}) == 4
-    parents = [f"{span.get_span_context().span_id:016x}" for span in [*spans, stated]]
+    statements = ended_messages(provider)[:3]
+    assert len({message.span_id for message in statements}) == 3
+    parents = [f"{span.get_span_context().span_id:016x}" for span in spans]
     assert [message.parent_span_id.hex() for message in statements] == parents
-    assert statements[3].trace_state == "vendor=value"
+
+
+def test_a_statement_carries_the_tracestate_of_its_trace(provider: TracerProvider) -> None:
+    """The tracestate that came with one of the traces is in its statement's span, and in no other's."""
+    remote = SpanContext(5, 6, True, TraceFlags(1), TraceState([("vendor", "value")]))
+    stated = provider.get_tracer("library").start_span("stated", trace.set_span_in_context(NonRecordingSpan(remote)))
+    with item_spans("create_order", [ONE]) as spans, statement_spans([*spans, stated], "INSERT order"):
+        pass
+    statements = [message for message in ended_messages(provider) if message.name == "INSERT order"]
+    assert [message.trace_state for message in statements] == ["", "vendor=value"]
 
 
 def test_a_full_buffer_counts_the_spans_of_a_group(monkeypatch: pytest.MonkeyPatch) -> None:
