@@ -74,7 +74,8 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     service.keep_running(live.run)
     service.keep_running(subscriptions.run)
     service.keep_running(disconnects.run)
-    service.keep_running(disconnects.lifelines.run)
+    service.keep_running(disconnects.lifelines.beat)
+    service.keep_running(disconnects.lifelines.watch)
     for name in SERVICES[:-1]:
         service.check(name, partial(_ready, settings.url_of(name)))
     if settings.cors_origins:

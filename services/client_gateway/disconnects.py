@@ -85,7 +85,7 @@ class Ending:
 
 
 class Disconnects:
-    """Connections whose orders end with them. ``run`` is to be kept running, and ``lifelines.run``."""
+    """Connections whose orders end with them. ``run`` is to be kept running, and the two loops of ``lifelines``."""
 
     def __init__(self, clients: Clients, redis: Redis, logins: Logins, told: Told, node: int) -> None:
         self._clients = clients

@@ -49,7 +49,7 @@ _decode = msgspec.json.Decoder(Lifeline).decode
 
 
 class Lifelines:
-    """This gateway's lifelines, and the look at the others'. ``run`` is to be kept running."""
+    """This gateway's lifelines, and the look at the others'. ``beat`` and ``watch`` are to be kept running."""
 
     def __init__(self, redis: Redis, cut: Cut) -> None:
         self._redis = redis
@@ -78,16 +78,24 @@ class Lifelines:
             self._alive = False
             log.info("lifeline is forgotten later", error=str(error))
 
-    async def run(self) -> None:
-        """Beats and looks for ever."""
+    async def beat(self) -> None:
+        """Says for ever that this gateway is alive."""
         while True:
             try:
                 await self._beat()
-                await self._look()
-            except (RedisError, OSError, Unavailable) as error:
+            except (RedisError, OSError) as error:
                 self._alive = False
-                log.info("lifelines wait", error=str(error))
+                log.info("nobody can be told that this gateway is alive", error=str(error))
             await asyncio.sleep(BEAT_S)
+
+    async def watch(self) -> None:
+        """Looks for ever for gateways that died. Apart from the beat: what they left may take long to cancel."""
+        while True:
+            await asyncio.sleep(BEAT_S)
+            try:
+                await self.look()
+            except (RedisError, OSError, Unavailable) as error:
+                log.info("orders of connections to a gateway that died wait", error=str(error))
 
     async def _beat(self) -> None:
         """Says that this gateway is alive. Where nobody knew, Valkey is another or this gateway was slow: all anew."""
@@ -101,8 +109,8 @@ class Lifelines:
             await pipeline.execute()
         self._alive = True
 
-    async def _look(self) -> None:
-        """Cuts the lifelines of gateways that are dead."""
+    async def look(self) -> None:
+        """Cuts the lifelines of gateways that are dead. Raises Unavailable, RedisError: then again later."""
         dead_before = time.time_ns() // 1_000_000 - int(LEASE_S * 1000)
         dead: list[Any] = await self._redis.zrangebyscore(GATEWAYS, "-inf", dead_before, withscores=True)
         for member, beat_ms in dead:

@@ -80,6 +80,10 @@ class Follower:
         """Everything up to this event is behind it."""
         self.seq, self._count = seq, 0
 
+    def take_over(self, other: "Follower") -> None:
+        """Goes on where another follower of the same connection is."""
+        self.seq, self._count = other.seq, other._count
+
     def tell(self, messages: Iterable[AnyMessage]) -> None:
         """Messages that were missed, in order; those of its last event that it has had already are passed over."""
         again = self._count
@@ -136,10 +140,15 @@ class UserChannel:
             task.add_done_callback(self._tasks.discard)
 
     async def catch_up(self, follower: Follower, position: int = 0) -> int:
-        """Tells what the follower missed; answers the event up to which that is. Raises Unavailable."""
+        """Tells what the follower missed; answers the event up to which that is. Raises Unavailable.
+
+        Ends early where the connection is over, or has another follower by now.
+        """
         after = follower.after
         while True:
             page = await self.read(after, PAGE, position)
+            if self.followers.get(follower.connection) is not follower:
+                return after
             follower.tell(page.messages)
             after = page.up_to
             if len({message.seq for message in page.messages}) < PAGE:
@@ -158,7 +167,7 @@ class UserChannel:
 
     async def _resume(self, follower: Follower) -> None:
         """After an interruption: as long as it takes."""
-        while not follower.connection.ended:
+        while self.followers.get(follower.connection) is follower:
             try:
                 with self._tracer.start_as_current_span("catch_up", Context()):
                     up_to = await self.catch_up(follower)
@@ -188,23 +197,29 @@ class OwnMessages:
     async def follow(
         self, connection: Connection, user_id: int, channels: Sequence[str], after: int | None, position: int
     ) -> int:
-        """Tells a connection what its user is told after event ``after`` (None: from now on), on these channels.
+        """Tells a connection what its user is told after event ``after``, on these channels.
+
+        ``after`` None: from now on, or where the connection follows already, from where it is.
 
         Answers the event up to which it is told. ``position``: no older than this event. Raises Problem, Unavailable.
         """
         if unknown := set(channels) - set(CHANNELS):
             raise Problem(422, "unknown_channel", f"{', '.join(sorted(unknown))}: there are {', '.join(CHANNELS)}.")
-        self._forget(user_id, connection)
         if not channels:
+            self._forget(user_id, connection)
             return position
         channel = self._channels.setdefault(user_id, UserChannel(user_id, self._clients))
+        known = channel.followers.get(connection)
         follower = channel.followers[connection] = Follower(connection, frozenset(channels))
         connection.at_end(lambda: self._forget(user_id, connection))
         try:
             await self._live.follow(user_channel(user_id), channel)
-            if after is None:
-                after = (await channel.read(0, 0, position)).up_to
-            follower.begin(after)
+            if after is not None:
+                follower.begin(after)
+            elif known is not None:
+                follower.take_over(known)
+            else:
+                follower.begin((await channel.read(0, 0, position)).up_to)
             up_to = await channel.catch_up(follower, position)
         except BaseException:
             self._forget(user_id, connection)

@@ -21,6 +21,7 @@ from services.client_gateway.risk_admin_requests import (
     controls_view,
     limits_from,
 )
+from shared.batching import BATCH_MAX
 from shared.contracts import engine, risk
 from shared.contracts.risk import Scope
 from shared.errors import Problem
@@ -111,21 +112,18 @@ async def _tell_engine(call: Call, accounts: Mapping[int, bool]) -> int:
 
     The risk-manager refuses their orders already. This reaches those that it had let through.
     """
-    changed = await asyncio.gather(
-        *(
-            call.ask(
-                engine.BLOCK_ACCOUNT,
-                engine.Block(
-                    user_id=call.identity.user_id,
-                    account_id=account_id,
-                    blocked=shut_out,
-                    traceparent=call.traceparent,
-                ),
-            )
-            for account_id, shut_out in accounts.items()
+    items = [
+        engine.Block(
+            user_id=call.identity.user_id, account_id=account_id, blocked=shut_out, traceparent=call.traceparent
         )
-    )
-    return max((one.position for one in changed), default=0)
+        for account_id, shut_out in accounts.items()
+    ]
+    position = 0
+    for begin in range(0, len(items), BATCH_MAX):
+        some = items[begin : begin + BATCH_MAX]
+        changed = await asyncio.gather(*(call.ask(engine.BLOCK_ACCOUNT, item) for item in some))
+        position = max(position, *(one.position for one in changed))
+    return position
 
 
 def _id(call: Call, scope: Scope) -> int:

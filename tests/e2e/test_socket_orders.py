@@ -3,9 +3,10 @@
 import asyncio
 from typing import Any
 
+import httpx
 import pytest
 
-from tests.e2e.exchange import Exchange, User
+from tests.e2e.exchange import Exchange, User, eventually
 from tests.e2e.socket_client import connected
 from tests.e2e.test_traces import RESTS, order_tree, whole
 from tests.e2e.trees import tree
@@ -132,6 +133,27 @@ async def test_balances_come_as_they_change(exchange: Exchange) -> None:
         last = await shows("660.00", "0.00")
         assert last["balances"] == (await asyncio.to_thread(user.get, "/wallet/balance"))["balances"]
         assert not any(is_own(message) for message in client.heard)
+
+
+async def test_messages_that_valkey_lost_are_told_afterwards(exchange: Exchange) -> None:
+    """The connection outlives an outage of Valkey, and each message comes once, in order."""
+    user = await user_with(exchange)
+    async with connected(exchange) as client:
+        await client.sign_in(user)
+        before = (await client.ask(type="place", order=BUY))["body"]
+        await client.until(is_own)
+        await asyncio.to_thread(exchange.kill, "valkey")
+        await client.until(lambda m: m["type"] == "interrupted")
+
+        def placed() -> httpx.Response:
+            return user.order(**BUY)
+
+        during = (await asyncio.to_thread(eventually, placed, lambda answer: answer.status_code == 201)).json()
+        await client.until(lambda m: m["type"] == "resumed")
+        after = (await client.ask(type="place", order=BUY))["body"]
+        told = await client.until(is_own, 3)
+        assert [m["order_id"] for m in told] == [one["order_id"] for one in (before, during, after)]
+        assert [m["seq"] for m in told] == sorted({m["seq"] for m in told})
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,22 @@ def test_each_message_is_told_once_wherever_the_line_is_cut(sizes: list[int], da
     assert connection.told == [frame_of(one) for one in told]
 
 
+@given(st.integers(0, 3))
+def test_signing_in_again_goes_on_where_it_was(heard: int) -> None:
+    """A follower that replaces another of its connection tells what comes after what that has told."""
+    told = [message(3, number) for number in range(3)]
+    connection = FakeConnection()
+    first = Follower(cast("Connection", connection), CHANNELS)
+    first.begin(0)
+    first.go_on(0)
+    hear(first, told[:heard])
+    second = Follower(cast("Connection", connection), CHANNELS)
+    second.take_over(first)
+    second.tell([one for one in told if one.seq > second.after])
+    second.go_on(3)
+    assert connection.told == [frame_of(one) for one in told]
+
+
 def test_only_the_channels_that_are_followed_are_told() -> None:
     """A follower of fills hears of no order, live or afterwards, and is told once of an interruption."""
     connection = FakeConnection()
