@@ -118,7 +118,7 @@ async def test_a_replay_ends_with_the_days_book_and_repeats_itself(day: tuple[Pa
     # The first subscription begins the day: its first message may come by itself, or within the snapshot.
     shared = min(len(first), len(second))
     assert max(len(first), len(second)) - shared <= 1
-    assert shared > 10
+    assert shared > 5  # a quiet day of its own; more where other tests traded it, too
     assert first[-shared:] == second[-shared:]
 
 
