@@ -71,7 +71,7 @@ def _check_trace(shared: Jaegerlite, trace_id: str, service: str) -> None:
         answer = shared.get(f"/api/traces/{trace_id}")
         return answer.status == 200 and len(answer.json["data"][0]["spans"]) == 2
 
-    within(1.0, is_whole)
+    within(3.0, is_whole)
     (trace,) = shared.get(f"/api/traces/{trace_id}").json["data"]
     first, second = sorted(trace["spans"], key=lambda span: len(span["references"]))
     assert [first["operationName"], second["operationName"]] == ["GET /thing", "SELECT thing"]
@@ -103,7 +103,7 @@ def test_the_old_jaeger_exporter_is_understood(shared: Jaegerlite, way: str, por
     """The last exporter for Jaeger's Thrift delivers its trace by UDP and by HTTP, and its link as a reference."""
     service = f"old-jaeger-{way}"
     sent = send_by_old_jaeger_exporter(way, shared.ports[port], service)
-    within(1.0, lambda: shared.get(f"/api/traces/{sent['linked_trace_id']}").status == 200)
+    within(3.0, lambda: shared.get(f"/api/traces/{sent['linked_trace_id']}").status == 200)
     _check_trace(shared, sent["trace_id"], service)
     (linked,) = shared.get(f"/api/traces/{sent['linked_trace_id']}").json["data"]
     (reference,) = linked["spans"][0]["references"]
@@ -164,7 +164,7 @@ def test_binary_thrift_by_udp(shared: Jaegerlite) -> None:
         datagram = head + bytes(arguments.out) + _batch(BinaryWriter(), "udp-binary", number) + b"\x00"
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             sender.sendto(datagram, ("127.0.0.1", shared.ports["JAEGER_BINARY"]))
-    within(1.0, lambda: len(shared.find(service="udp-binary", tag="cheap:true")) == 2)
+    within(3.0, lambda: len(shared.find(service="udp-binary", tag="cheap:true")) == 2)
 
 
 def test_compact_thrift_by_http(shared: Jaegerlite) -> None:
@@ -174,7 +174,7 @@ def test_compact_thrift_by_http(shared: Jaegerlite) -> None:
         f"http://127.0.0.1:{shared.ports['JAEGER_HTTP']}/api/traces", _batch(CompactWriter(), "compact", 5), headers
     )
     assert (answer.status, answer.body) == (202, b"")
-    within(1.0, lambda: [trace["traceID"] for trace in shared.find(service="compact")] == ["0000000000000005"])
+    within(3.0, lambda: [trace["traceID"] for trace in shared.find(service="compact")] == ["0000000000000005"])
     assert shared.find(service="compact")[0]["spans"][0]["duration"] == 1500
 
 
@@ -190,7 +190,7 @@ def test_the_halves_of_a_shared_zipkin_span_are_two_spans(shared: Jaegerlite) ->
     address = f"http://127.0.0.1:{shared.ports['ZIPKIN']}/api/v2/spans"
     answer = request(address, json.dumps(spans).encode(), {"Content-Type": "application/json"})
     assert (answer.status, answer.body) == (202, b"")
-    within(1.0, lambda: len(shared.find(service="zip-server")) == 1)
+    within(3.0, lambda: len(shared.find(service="zip-server")) == 1)
     (trace,) = shared.find(service="zip-server")
     by_service: dict[Any, Any] = {}
     for span in trace["spans"]:
@@ -207,7 +207,7 @@ def test_zstd_is_unpacked(shared: Jaegerlite) -> None:
     assert shared.post(packed, Content_Encoding="zstd").status == 200
     assert shared.post(packed[:-3], Content_Encoding="zstd").status == 400
     assert shared.post(zstandard.compress(bytes(500_000_000)), Content_Encoding="zstd").status == 413
-    within(1.0, lambda: len(shared.find(service="zstd")) == 1)
+    within(3.0, lambda: len(shared.find(service="zstd")) == 1)
 
 
 def test_grpc_answers_in_its_own_words(shared: Jaegerlite) -> None:
@@ -260,7 +260,7 @@ def test_odd_datagrams_are_counted(shared: Jaegerlite, port: str, datagram: byte
     before = shared.metric("jaegerlite_requests_total", *labels)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         sender.sendto(datagram, ("127.0.0.1", shared.ports[port]))
-    within(1.0, lambda: shared.metric("jaegerlite_requests_total", *labels) == before + 1)
+    within(3.0, lambda: shared.metric("jaegerlite_requests_total", *labels) == before + 1)
 
 
 @pytest.mark.parametrize(
