@@ -64,7 +64,7 @@ def settled_tree(exchange: Exchange, trace_id: str) -> tuple[Tree, ...]:
 
     def grown() -> bool:
         seen.append(len(exchange.spans(trace_id)))
-        return len(seen) > 30 and seen[-1] > 0 and len(set(seen[-30:])) == 1
+        return len(seen) > 20 and seen[-1] > 0 and len(set(seen[-20:])) == 1
 
     assert eventually(grown, bool), f"{seen[-1:]} spans"
     return tree_of(exchange.spans(trace_id))
