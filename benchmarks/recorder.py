@@ -35,8 +35,10 @@ from shared.tracing import (
 from shared.tracing.otlp import encode_request
 from shared.tracing.recorder import TracerProvider
 from shared.tracing.redact import redact_spans
+from shared.tracing.retention import Retention
 from shared.tracing.sampling import Sampler
 from shared.tracing.settings import Limits
+from shared.tracing.slowness import Slowness
 
 Batch = Sequence[dict[str, Any]]
 
@@ -139,12 +141,28 @@ def measure_ours(batches: Sequence[Batch]) -> dict[str, float]:
         "make_redact_and_encode": cost_us(made_redacted_and_encoded, batches),
         "sampled_out": cost_us(lambda batch: make(out, batch), batches),
         "sampled_out_not_current": cost_us(lambda batch: [out.start_span("match_order") for _ in batch], batches),
+        "sampled_out_and_held": measure_held(batches),
         "statement_in_64_spans_encoded": cost_us(statements, batches),
         "items_in_batch_of_64_encoded": cost_us(items, batches),
     }
     with tracer.start_as_current_span("outer"):
         costs["current_traceparent"] = cost_us(lambda batch: [current_traceparent() for _ in batch], batches)
     return costs
+
+
+def measure_held(batches: Sequence[Batch]) -> float:
+    """A span that is sampled out, held in the ring of retroactive sampling, and let go of in the end."""
+    provider = TracerProvider(RESOURCE, Sampler(0.0), Limits())
+    provider.buffer.records_unsampled = True
+    tracer, ended = provider.get_tracer("bench"), provider.buffer.ended
+    retention = Retention(Slowness(quantile=0.0), lambda _: None, bytes_max=4_000_000)
+
+    def held(batch: Batch) -> None:
+        make(tracer, batch)
+        retention.sort(list(ended))
+        ended.clear()
+
+    return cost_us(held, batches)
 
 
 def measure_reference(batches: Sequence[Batch]) -> dict[str, float]:

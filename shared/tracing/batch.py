@@ -145,7 +145,7 @@ class StatementSpans:
                 own = span
                 if own.recording:
                     parents.append(own)
-                    if not own.flags & SAMPLED or own.state is not None:
+                    if (own.flags ^ parents[0].flags) & SAMPLED or own.state is not None:
                         self.alike = False
             elif span.is_recording():
                 parents.append(span)
@@ -188,6 +188,8 @@ class StatementSpans:
         group = SpanGroup(self.parents, self.name, self.kind, fixed, attributes)
         group.start_ns = self.start_ns
         group.end_ns = end_ns
+        if not first.flags & SAMPLED:
+            buffer.sampled_out += len(self.parents)
         buffer.take(group)
         return True
 

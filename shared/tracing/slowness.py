@@ -1,3 +1,4 @@
+# cython: language_level=3, annotation_typing=False
 """Which root spans are slow: slower than a fixed time, or than most of the same operation so far.
 
 Per operation a histogram with 32 buckets to each doubling gives a running quantile. It is taken from its careful side:
@@ -75,7 +76,10 @@ def bucket_of(duration_ns: int) -> int:
     """The bucket of a duration: its power of two, and the five bits behind the first."""
     if duration_ns < 1 << SUB_BITS:
         return max(0, duration_ns)
-    shift = duration_ns.bit_length() - SUB_BITS - 1
+    shift, rest = 0, duration_ns
+    while rest >= 2 << SUB_BITS:
+        rest >>= 1
+        shift += 1
     return min(BUCKETS - 1, (shift << SUB_BITS) + (duration_ns >> shift))
 
 
@@ -84,4 +88,5 @@ def lower_edge_ns(index: int) -> int:
     if index < 2 << SUB_BITS:
         return index
     shift = (index >> SUB_BITS) - 1
-    return (index - (shift << SUB_BITS)) << shift
+    edge = index - (shift << SUB_BITS)
+    return edge << shift

@@ -421,19 +421,21 @@ class SpanGroup:
     def spans(self) -> list[Span]:
         """Each of them as a span of its own, for those who treat them one by one."""
         attributes = {**(self.fixed or {}), **(self.attribute_map or {})}
-        spans: list[Span] = []
-        for index, parent in enumerate(self.parents):
-            span = Span(parent.buffer, self.scope, self.span_name, self.span_kind)
-            span.trace_high = parent.trace_high
-            span.trace_low = parent.trace_low
-            span.parent_id = parent.span_id
-            span.span_id = mixed_id(self.seed, index)
-            span.flags = parent.flags
-            span.start_ns = self.start_ns
-            span.end_ns = self.end_ns
-            span.attribute_map = attributes
-            spans.append(span)
-        return spans
+        return [self.span(index, attributes) for index in range(len(self.parents))]
+
+    def span(self, index: int, attributes: dict[str, Any] | None = None) -> Span:
+        """The child of one of the parents. Several may share `attributes`, all that there are."""
+        parent = self.parents[index]
+        span = Span(parent.buffer, self.scope, self.span_name, self.span_kind)
+        span.trace_high = parent.trace_high
+        span.trace_low = parent.trace_low
+        span.parent_id = parent.span_id
+        span.span_id = mixed_id(self.seed, index)
+        span.flags = parent.flags
+        span.start_ns = self.start_ns
+        span.end_ns = self.end_ns
+        span.attribute_map = attributes or {**(self.fixed or {}), **(self.attribute_map or {})}
+        return span
 
     @property
     def resource(self) -> Resource:

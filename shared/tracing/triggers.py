@@ -1,7 +1,8 @@
 """Trigger channels: how the processes of a system tell each other which traces matter (`retention`).
 
-Any means of reaching all processes will do: a `TriggerChannel` has to carry sixteen-byte trace ids, late or twice does
-no harm. `HttpTriggers` needs nothing but the standard library; in a single process no channel is needed.
+Any means of reaching all processes will do: a `TriggerChannel` has to carry eight bytes per trace, the low half of its
+id; late or twice does no harm. `HttpTriggers` needs nothing but the standard library; in a single process no channel
+is needed.
 """
 
 import http.client
@@ -16,14 +17,14 @@ from urllib.parse import urlsplit
 
 logger = logging.getLogger(__name__)
 
-ID_BYTES = 16
+ID_BYTES = 8
 PATH = "/kept-traces"
 BODY_BYTES_MAX = 1 << 20
 RETRY_S = 0.5
 WAITING_MAX = 10_000
 
 Kept = Callable[[int], None]
-"""Is told of each trace id that another process announced, on any thread."""
+"""Is told of each trace that another process announced, on any thread."""
 
 
 class TriggerChannel(Protocol):

@@ -2,11 +2,13 @@
 
 import random
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from opentelemetry import trace
 from opentelemetry.trace import Status, StatusCode
 
+from shared.tracing import statement_spans
 from shared.tracing.recorder import TracerProvider
 from shared.tracing.retention import Retention
 from shared.tracing.sampling import Sampler
@@ -54,7 +56,7 @@ def test_an_error_keeps_its_whole_trace_and_no_other() -> None:
     request(part)
     failed = request(part, error=True)
     assert names(part.sent()) == ["child", "request"]
-    assert part.announced == [failed.trace_id()]
+    assert part.announced == [failed.trace_low]
     part.tracer.start_span("late", trace.set_span_in_context(failed)).end()  # type: ignore[arg-type]
     assert names(part.sent()) == ["late"]
     assert part.retention.held_spans == 2
@@ -71,6 +73,22 @@ def test_an_announcement_fetches_what_another_process_holds() -> None:
     gateway.sent()
     wallet.retention.announced.put(gateway.announced[0])
     assert names(wallet.sent()) == ["hold"]
+
+
+def test_statements_that_served_many_traces_are_kept_with_those_that_matter() -> None:
+    """A statement for a batch is held once; of it the child of the trace that failed is sent, and no other."""
+    part = Part()
+    roots: list[Any] = [part.tracer.start_span(f"request {number}") for number in range(3)]
+    with statement_spans(roots, "INSERT order", {"db.system.name": "postgresql"}):
+        pass
+    roots[1].set_status(Status(StatusCode.ERROR))
+    for root in roots:
+        root.end()
+    sent = part.sent()
+    assert names(sent) == ["INSERT order", "request 1"]
+    statement = next(span for span in sent if span.name == "INSERT order")
+    assert (statement.parent_id, statement.attributes["db.operation.batch.size"]) == (roots[1].span_id, 3)
+    assert part.retention.held_spans == 4
 
 
 def test_a_fixed_time_makes_a_request_slow() -> None:
