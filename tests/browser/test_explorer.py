@@ -38,6 +38,7 @@ class Backend:
     good: SampleTrace
     failed: SampleTrace
     many: SampleTrace
+    rules: Path
 
 
 def _free_port() -> int:
@@ -51,6 +52,15 @@ def _wait_until(what: str, is_so: Callable[[], bool]) -> None:
     while not is_so():
         assert time.monotonic() < deadline, f"waited too long for {what}"
         time.sleep(0.05)
+
+
+def _rules(error_rate: float) -> str:
+    """A file with one rule, about every operation."""
+    return f"""
+interval: 1s
+rules:
+  - {{name: FailedCalls, measure: error_rate, above: {error_rate}, window: 30m, for: 0s, each: operation, calls_min: 5}}
+"""
 
 
 OTHER_PORTS = ("OTLP_GRPC", "JAEGER_COMPACT", "JAEGER_BINARY", "JAEGER_HTTP", "ZIPKIN", "SAMPLING")
@@ -68,12 +78,15 @@ def _answers(url: str) -> bool:
 def backend(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
     """A jaegerlite with orders of the last ten minutes, two orders made for the tests, and a trace of many spans."""
     query_port, otlp_port = _free_port(), _free_port()
+    rules = tmp_path_factory.mktemp("alerts") / "rules.yaml"
+    rules.write_text(_rules(error_rate=0.01))
     environment = os.environ | {
         **{f"JAEGERLITE_{name}_PORT": "0" for name in OTHER_PORTS},
         "JAEGERLITE_QUERY_PORT": str(query_port),
         "JAEGERLITE_OTLP_HTTP_PORT": str(otlp_port),
         "JAEGERLITE_DATA_DIR": str(tmp_path_factory.mktemp("jaegerlite")),
         "JAEGERLITE_UI_DIR": str(PAGES),
+        "JAEGERLITE_ALERT_RULES": str(rules),
     }
     process = subprocess.Popen([sys.executable, "-m", "jaegerlite"], env=environment)
     url, otlp_url = f"http://127.0.0.1:{query_port}", f"http://127.0.0.1:{otlp_port}"
@@ -88,7 +101,7 @@ def backend(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
             send(otlp_url, trace)
         for trace in (failed, many):
             _wait_until("the spans", lambda sent=trace: _answers(f"{url}/api/traces/{sent.trace_id}"))  # type: ignore[misc]
-        yield Backend(url, orders, good, failed, many)
+        yield Backend(url, orders, good, failed, many, rules)
     finally:
         process.terminate()
         process.wait(10)
@@ -124,6 +137,11 @@ def _every_page(backend: Backend, page: Page) -> Iterator[str]:
     page.goto(f"{backend.url}/monitor")
     page.get_by_role("heading", name="order-manager").wait_for()
     yield "monitor"
+    page.goto(f"{backend.url}/alerts")
+    page.get_by_role("cell", name="check_balance").wait_for()
+    yield "alerts"
+    page.get_by_role("button", name="Keep quiet: FailedCalls: wallet-service").click()
+    yield "silence"
     page.goto(f"{backend.url}/search?service=nobody")
     page.get_by_text("No trace fits").wait_for()
     yield "nothing-found"
@@ -312,6 +330,28 @@ def test_peak_in_the_monitor_leads_to_its_traces(backend: Backend, page: Page) -
     page.wait_for_url("**/search?service=client-gateway&operation=POST*")
     page.get_by_role("heading", name=re.compile(r"^[1-9]\d* traces?$")).wait_for()
     assert page.locator(".results li").count() == page.locator(".results .chip.sell").count()
+
+
+def test_alert_is_looked_into_kept_quiet_and_ends(backend: Backend, page: Page) -> None:
+    """An alert leads to a trace that shows it, can be kept quiet, and stands in the history once it is over."""
+    page.goto(f"{backend.url}/alerts")
+    now = page.get_by_role("region", name="Alerts now")
+    alert = now.get_by_role("row").filter(has_text="check_balance")
+    alert.get_by_role("link").first.click()
+    page.get_by_role("button", name="failed first").wait_for()
+    page.go_back()
+    alert.get_by_role("button", name="Keep quiet").click()
+    page.get_by_label("Why").fill("being mended")
+    page.get_by_role("dialog").get_by_role("button", name="Keep quiet").click()
+    expect(alert.get_by_text("firing, silenced")).to_be_visible()
+    quiet = page.get_by_role("row").filter(has_text="being mended")
+    quiet.get_by_role("button", name="End the silence").click()
+    expect(quiet).to_have_count(0)
+    backend.rules.write_text(_rules(error_rate=0.9))
+    _wait_until("the end of the alerts", lambda: not page.request.get(f"{backend.url}/api/alerts").json()["alerts"])
+    page.get_by_role("button", name="Refresh").click()
+    page.get_by_role("region", name="Alerts that are over").get_by_text("check_balance").wait_for()
+    expect(now).to_have_count(0)
 
 
 def test_many_spans_open_soon_and_few_are_in_the_page(backend: Backend, page: Page) -> None:

@@ -4,6 +4,7 @@ import { type FormEvent, useEffect, useMemo, useState } from "react";
 import { EmptyState } from "../shared/states";
 import { ThemeSwitch } from "../shared/ThemeSwitch";
 import { Toasts, toast } from "../shared/Toasts";
+import { AlertsPage } from "./alerts/AlertsPage";
 import { ComparePage } from "./compare/ComparePage";
 import { DependenciesPage } from "./map/DependenciesPage";
 import { MonitorPage } from "./monitor/MonitorPage";
@@ -14,7 +15,7 @@ import { TracePage } from "./trace/TracePage";
 
 function titleOf(route: Route): string {
   if (route.page === "trace") return `Trace ${route.id.slice(0, 8)}`;
-  return { search: "Search", compare: "Compare", dependencies: "Dependencies", monitor: "Monitor", unknown: "Not found" }[route.page];
+  return { search: "Search", compare: "Compare", dependencies: "Dependencies", monitor: "Monitor", alerts: "Alerts", unknown: "Not found" }[route.page];
 }
 
 function Page({ route }: { readonly route: Route }) {
@@ -29,6 +30,8 @@ function Page({ route }: { readonly route: Route }) {
       return <DependenciesPage params={route.params} />;
     case "monitor":
       return <MonitorPage params={route.params} />;
+    case "alerts":
+      return <AlertsPage />;
     case "unknown":
       return (
         <EmptyState title="There is no such page">
@@ -82,6 +85,9 @@ export function Explorer() {
           </Link>
           <Link to="/monitor" {...current("monitor")}>
             Monitor
+          </Link>
+          <Link to="/alerts" {...current("alerts")}>
+            Alerts
           </Link>
         </nav>
         <TraceIdField />

@@ -13,6 +13,8 @@ describe("addresses", () => {
     expect(routeOf("/trace/1f...2e", NONE)).toEqual({ page: "compare", a: "1f", b: "2e" });
   });
 
+  it("has the alerts beside them", () => expect(routeOf("/alerts", NONE)).toEqual({ page: "alerts" }));
+
   it("that are none of ours say so", () => expect(routeOf("/monitor/x", NONE).page).toBe("unknown"));
 
   it("lead back to what they were made for", () => {

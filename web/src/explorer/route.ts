@@ -6,6 +6,7 @@ export type Route =
   | { page: "compare"; a: string; b: string }
   | { page: "dependencies"; params: URLSearchParams }
   | { page: "monitor"; params: URLSearchParams }
+  | { page: "alerts" }
   | { page: "unknown"; path: string };
 
 const TRACE_ID = /^[0-9a-f]{1,32}$/;
@@ -23,6 +24,7 @@ export function routeOf(path: string, params: URLSearchParams): Route {
   const [page = "search", argument] = parts;
   if (page === "search" && parts.length <= 1) return { page, params };
   if ((page === "dependencies" || page === "monitor") && parts.length === 1) return { page, params };
+  if (page === "alerts" && parts.length === 1) return { page };
   if (page === "trace" && argument !== undefined && parts.length === 2) {
     const [a = "", b] = argument.split("...");
     return b === undefined ? { page, id: a, params } : { page: "compare", a, b };
