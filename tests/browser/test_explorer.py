@@ -138,7 +138,7 @@ def _every_page(backend: Backend, page: Page) -> Iterator[str]:
     page.get_by_role("heading", name="order-manager").wait_for()
     yield "monitor"
     page.goto(f"{backend.url}/alerts")
-    page.get_by_role("cell", name="check_balance").wait_for()
+    page.get_by_role("cell", name="check_balance", exact=True).wait_for()
     yield "alerts"
     page.get_by_role("button", name="Keep quiet: FailedCalls: wallet-service").click()
     yield "silence"
@@ -295,11 +295,22 @@ def test_downloaded_trace_opens_again(backend: Backend, page: Page, tmp_path: Pa
     page.locator("input[type=file]").set_input_files(file)
     page.wait_for_url("**/trace/00000000000000ab")
     _rows(page).first.wait_for()
+    assert page.get_by_role("button", name="Archive").count() == 0
     assert _rows(page).count() == len(json.loads(text)["data"][0]["spans"])
     page.goto(f"{backend.url}/search")
     file.write_text("[]")
     page.locator("input[type=file]").set_input_files(file)
     page.get_by_text("the file holds no trace").wait_for()
+
+
+def test_archived_trace_is_kept(backend: Backend, page: Page) -> None:
+    """The button on a trace puts it into the archive."""
+    kept = f"{backend.url}/api/archive/{backend.failed.trace_id}"
+    assert page.request.get(kept).status == 404
+    page.goto(f"{backend.url}/trace/{backend.failed.trace_id}")
+    page.get_by_role("button", name="Archive").click()
+    page.get_by_role("button", name="✓ Archived").wait_for()
+    assert len(page.request.get(kept).json()["data"][0]["spans"]) == len(backend.failed.spans)
 
 
 def test_two_chosen_traces_are_compared(backend: Backend, page: Page) -> None:

@@ -34,9 +34,19 @@ export async function fetchTrace(id: string, signal: AbortSignal): Promise<Trace
   return buildTrace(traces[0]);
 }
 
+/** Whether the trace was opened from a file, so that the backend does not know it. */
+export function isFromFile(id: string): boolean {
+  return opened.has(id);
+}
+
 /** What the backend makes of a trace; null for a trace from a file, which the backend does not know. @throws RequestError */
 export async function fetchAnalysis(id: string, signal: AbortSignal): Promise<Analysis | null> {
-  return opened.has(id) ? null : ((await ask(`/api/traces/${encodeURIComponent(id)}/analysis`, { signal })) as Analysis);
+  return isFromFile(id) ? null : ((await ask(`/api/traces/${encodeURIComponent(id)}/analysis`, { signal })) as Analysis);
+}
+
+/** Keep a trace beyond the time after which the backend forgets. @throws RequestError */
+export async function archiveTrace(id: string): Promise<void> {
+  await ask(`/api/archive/${encodeURIComponent(id)}`, { method: "POST" });
 }
 
 /** Searches at a time where every service is asked. */

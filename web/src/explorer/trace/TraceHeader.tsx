@@ -3,6 +3,7 @@
 import { type FormEvent, useState } from "react";
 import { toast } from "../../shared/Toasts";
 import { duration, exactTime, isoFromMicros } from "../../shared/time";
+import { archiveTrace, isFromFile } from "../api";
 import type { Trace } from "../model/trace";
 import { navigate } from "../navigation";
 import { comparePath, normalTraceId } from "../route";
@@ -37,6 +38,28 @@ function CompareWith({ id }: { readonly id: string }) {
   );
 }
 
+/** Keeps the trace for good. It may be pressed again: what is kept stays kept. */
+function Archive({ id }: { readonly id: string }) {
+  const [state, setState] = useState<"open" | "busy" | "kept">("open");
+  const keep = async () => {
+    if (state === "busy") return;
+    setState("busy");
+    try {
+      await archiveTrace(id);
+      setState("kept");
+      toast("good", "Kept: this address shows the trace also when its time is over.");
+    } catch (error) {
+      setState("open");
+      toast("bad", error instanceof Error ? error.message : String(error));
+    }
+  };
+  return (
+    <button type="button" onClick={keep} aria-disabled={state === "busy"}>
+      {state === "kept" ? "✓ Archived" : "Archive"}
+    </button>
+  );
+}
+
 export function TraceHeader({ trace, onHelp }: { readonly trace: Trace; readonly onHelp: () => void }) {
   const iso = isoFromMicros(trace.startTime);
   return (
@@ -47,6 +70,7 @@ export function TraceHeader({ trace, onHelp }: { readonly trace: Trace; readonly
           {trace.failedCount > 0 && <span className="chip sell">✕ {trace.failedCount === 1 ? "1 error" : `${trace.failedCount} errors`}</span>}
         </h1>
         <CompareWith id={trace.id} />
+        {!isFromFile(trace.id) && <Archive id={trace.id} />}
         <button type="button" onClick={() => download(trace)}>
           Download JSON
         </button>
