@@ -47,7 +47,9 @@ def ui_dir(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("path", ["/", "/search?service=a", "/trace/1f", "/trace/1f...2e", "/dependencies", "/monitor", "/alerts"])
+@pytest.mark.parametrize(
+    "path", ["/", "/search?service=a", "/trace/1f", "/trace/1f...2e", "/dependencies", "/monitor", "/alerts"]
+)
 def test_every_page_address_gives_the_explorer(ui_dir: Path, path: str) -> None:
     """Each address of Jaeger's UI opens the built explorer, which scripts of no other origin can enter."""
     with _serving(ui_dir) as url:
