@@ -16,6 +16,8 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from prometheus_client import Gauge
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
 from shared.auth import ServiceCredentials
@@ -65,7 +67,11 @@ class Service:
         self.schema = name.replace("-", "_")
         self.database = Database(settings.database_url.get_secret_value(), self.schema, settings.database_pool_max)
         self.redis: Redis = Redis.from_url(
-            settings.redis_url.get_secret_value(), socket_connect_timeout=2, health_check_interval=0
+            settings.redis_url.get_secret_value(),
+            socket_connect_timeout=2,
+            health_check_interval=0,
+            # A connection that broke meanwhile is found out by the next command, which need not fail for it.
+            retry=Retry(NoBackoff(), 1),
         )
         self._valkeys: list[Valkey] = []
         self.valkey = self._own_valkey()

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from fastapi import FastAPI
 from opentelemetry.trace import Span
-from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from services.reporting.consumer import Recorder
@@ -18,6 +17,7 @@ from shared.errors import Unavailable
 from shared.service import Service
 from shared.settings import ServiceSettings
 from shared.tracing import FixedAttributes, statement_spans
+from shared.valkey import Valkey, pairs
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -35,7 +35,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
 
     async def positions(items: Sequence[reports.ReportQuery], spans: Sequence[Span]) -> list[reports.Positions]:
         """Waits for deposits that are on their way: a query names the engine's events, and no deposit is among them."""
-        await funds.reached(await _newest(service.redis, FUNDS, spans))
+        await funds.reached(await _newest(service.valkey, FUNDS, spans))
         return await store.positions(items, spans)
 
     service.serve(reports.GET_USER_TRADES, store.trades, USER, fresh=executions)
@@ -46,13 +46,13 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     return service.app
 
 
-async def _newest(redis: Redis, stream: Stream, spans: Sequence[Span]) -> int:
+async def _newest(valkey: Valkey, stream: Stream, spans: Sequence[Span]) -> int:
     """The last event that Valkey has of a stream, 0 when it has none."""
     with statement_spans(spans, "newest_event", NEWEST):
         try:
-            info = await redis.xinfo_stream(stream.name)
+            info = pairs(await valkey.call("XINFO", "STREAM", stream.name))
         except ResponseError:  # no such stream: nothing was published yet, or Valkey lost it and gets it again
             return 0
         except (RedisError, OSError) as error:
             raise Unavailable("redis", type(error).__name__) from error
-    return int(info["last-generated-id"].split(b"-")[0])
+    return int(info[b"last-generated-id"].split(b"-")[0])
