@@ -37,10 +37,9 @@ class Valkey:
 
     async def call(self, *command: str | bytes | int, timeout_s: float = ANSWER_TIMEOUT_S) -> Any:
         """The answer to one command; texts are bytes. Raises the errors of ``redis.exceptions``."""
-        answer = (await self.pipeline([command], timeout_s))[0]
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        answers = await self.pipeline([command], timeout_s)
+        raise_refused(answers)
+        return answers[0]
 
     async def pipeline(self, commands: Sequence[Command], timeout_s: float = ANSWER_TIMEOUT_S) -> list[Any]:
         """The answers to several commands, a ``ResponseError`` among them where one was refused.
