@@ -162,7 +162,9 @@ async def test_rest_and_socket_say_the_same(exchange: Exchange) -> None:
                 key: value for key, value in answer.items() if key in snapshot
             }
             names = await asyncio.to_thread(
-                eventually, lambda t=subscribed["trace_id"]: {span["operationName"] for span in exchange.spans(t)}, bool
+                eventually,
+                lambda t=subscribed["trace_id"]: {span["operationName"] for span in exchange.spans(t)},
+                lambda found: "WS subscribe" in found,
             )
             assert "WS subscribe" in names, "what a client says is traced"
             if channel in ("L2", "L3"):

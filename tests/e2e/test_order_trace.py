@@ -8,15 +8,17 @@ import pytest
 
 from tests.e2e.exchange import Exchange, User, eventually
 
+STEPS = {"POST /v1/order", "check_balance", "validate_order", "create_order", "match_order", "settle_trade"}
+
 
 def way(user: User, path: str) -> dict[str, Any]:
-    """The answer of a trace route, as soon as the settlement is in it."""
+    """The answer of a trace route, as soon as every step is in it: each service sends its spans when it likes."""
 
     def look() -> httpx.Response:
         return user.http.get(path)
 
     def enough(answer: httpx.Response) -> bool:
-        return answer.status_code == 200 and any(s["name"] == "settle_trade" for s in answer.json()["spans"])
+        return answer.status_code == 200 and {span["name"] for span in answer.json()["spans"]} >= STEPS
 
     answer = eventually(look, enough)
     assert answer.status_code == 200, answer.text
@@ -31,13 +33,15 @@ def test_an_order_shows_its_own_way(exchange: Exchange) -> None:
     bought = buyer.placed(symbol="NVDA", quantity=5, price=120)
     found = way(buyer, f"/v1/order/{bought['order_id']}/trace")
     names = {span["name"] for span in found["spans"]}
-    assert {"POST /v1/order", "check_balance", "validate_order", "match_order", "settle_trade"} <= names
+    assert names >= STEPS
     top = found["spans"][0]
     assert (top["parent_id"], top["attributes"]["hold.amount"]) == ("", "600.00")
     assert top["attributes"]["risk.checks"] == 9
     assert found["explorer_url"].endswith(f"/trace/{bought['trace_id']}")
-    text = str(found)
-    assert not re.search(rf"\b({seller.user_id}|{buyer.user_id})\b", text.replace(str(bought["order_id"]), ""))
+    # The number of an event may well be that of a user, by chance.
+    told = {str(value) for span in found["spans"] for key, value in span["attributes"].items() if key != "event.seq"}
+    assert not told & {str(seller.user_id), str(buyer.user_id), str(bought["order_id"])}
+    assert not any(key.endswith(".id") for span in found["spans"] for key in span["attributes"])
 
 
 def test_nobody_else_sees_it(exchange: Exchange) -> None:

@@ -91,11 +91,11 @@ def test_no_span_of_a_trade_is_an_orphan(exchange: Exchange) -> None:
     seller.placed(symbol="META", side="SELL", quantity=2, price=520)
     took = buyer.placed(symbol="META", quantity=2, price=520)
 
-    def services() -> set[str]:
-        return {span["service"] for span in exchange.spans(took["trace_id"])}
+    def services_and_trees() -> tuple[int, int]:
+        spans = exchange.spans(took["trace_id"])
+        return len({span["service"] for span in spans}), len(tree_of(spans))
 
-    assert len(eventually(services, lambda found: len(found) == 9)) == 9
-    assert len(tree_of(exchange.spans(took["trace_id"]))) == 1
+    assert eventually(services_and_trees, lambda found: found == (9, 1)) == (9, 1)
 
 
 def test_order_spans_carry_the_orders_details(exchange: Exchange) -> None:
