@@ -190,7 +190,8 @@ class OrderRoutes:
 
     async def cancel(self, call: Call, _query: Nothing) -> Response:
         """Cancels one of your open orders and gives back what is left of its hold."""
-        order = await self._find(call, order_id=self._order_id(call))
+        # As the order-manager has it just now: what has not come there yet the engine knows.
+        order = await self._find(call, order_id=self._order_id(call), position=0)
         if order.status in orders.FINAL:
             raise Problem(409, "order_not_open", f"The order is {order.status} already.")
         cancelled = await call.ask(
@@ -203,8 +204,9 @@ class OrderRoutes:
             ),
         )
         self._told.note(call.identity.user_id, cancelled.position)
-        call.position = cancelled.position
-        return json_response(order_view(await self._find(call, order_id=order.order_id)))
+        if (ended := _ended(order, cancelled)) is None:
+            ended = await self._find(call, order_id=order.order_id, position=cancelled.position)
+        return json_response(order_view(ended))
 
     async def cancel_all(self, call: Call, query: CancelAllQuery) -> Response:
         """Cancels all your open orders, or those of one symbol, and says which they were."""
@@ -234,17 +236,19 @@ class OrderRoutes:
         if isinstance(amended, Refused):
             raise refusal(amended)
         self._told.note(call.identity.user_id, amended.position)
-        call.position = amended.position
-        return json_response(order_view(await self._find(call, order_id=order.order_id)))
+        return json_response(order_view(await self._find(call, order_id=order.order_id, position=amended.position)))
 
-    async def _find(self, call: Call, *, order_id: int = 0, client_order_id: str = "") -> orders.Order:
+    async def _find(
+        self, call: Call, *, order_id: int = 0, client_order_id: str = "", position: int | None = None
+    ) -> orders.Order:
+        """The order as it is after the event ``position``: by default the last one that its user was told of."""
         return await call.ask(
             orders.GET_ORDER,
             orders.OrderRef(
                 user_id=call.identity.user_id,
                 order_id=order_id,
                 client_order_id=client_order_id,
-                position=call.position,
+                position=call.position if position is None else position,
                 traceparent=call.traceparent,
             ),
         )
@@ -260,6 +264,20 @@ class OrderRoutes:
 RETRY = {"Retry-After": "1"}
 SAME = ("symbol", "side", "order_type", "time_in_force", "quantity")
 """What must be equal for an order to be the one that was sent before under the same client_order_id."""
+
+
+def _ended(order: orders.Order, cancelled: engine.Cancelled) -> orders.Order | None:
+    """A cancelled order, from how it was read before; None where that was older than its last trade or change.
+
+    What set a stop off shows in none of the engine's figures.
+    """
+    open_quantity = order.quantity - order.filled_quantity - order.decremented_quantity
+    read = (order.price, order.quantity, open_quantity)
+    if order.options.trigger or read != (cancelled.price, cancelled.quantity, cancelled.open_quantity):
+        return None
+    return msgspec.structs.replace(
+        order, status=orders.OrderStatus.CANCELLED, reason="cancelled", updated_us=time.time_ns() // 1000
+    )
 
 
 def _free_of_fees(options: orders.OrderOptions) -> orders.OrderOptions:

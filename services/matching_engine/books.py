@@ -11,14 +11,14 @@ from services.matching_engine.resting import Resting, RestingOrders
 from services.matching_engine.telling import Teller
 from services.matching_engine.terms import NO_TERMS, BookTerms
 from shared.contracts.codes import Session
-from shared.contracts.engine import BookChanged, CancelledAll, Instrument, Matched, RestingOrder
+from shared.contracts.engine import BookChanged, Cancelled, CancelledAll, Instrument, Matched, RestingOrder
 from shared.contracts.events import EngineEvent
 from shared.contracts.money import Money, Shares
 from shared.contracts.operations import Refused
 
 SECOND_US = 1_000_000
 
-Reply = Matched | CancelledAll | BookChanged | Refused
+Reply = Matched | Cancelled | CancelledAll | BookChanged | Refused
 Applied = tuple[Reply, EngineEvent | None]
 """The answer to a command, and its event where it changed anything."""
 

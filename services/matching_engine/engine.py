@@ -31,7 +31,7 @@ from services.matching_engine.state import EngineState
 from services.matching_engine.telling import Teller, amended, matched
 from services.matching_engine.terms import NO_TERMS
 from shared.contracts.codes import RejectReason, TimeInForce
-from shared.contracts.engine import CancelledAll, Instrument, Matched
+from shared.contracts.engine import Cancelled, CancelledAll, Instrument, Matched
 from shared.contracts.orders import OrderStatus
 
 __all__ = ["MEMORY_US", "Applied", "Engine", "Reply"]
@@ -161,13 +161,12 @@ class Engine(Administration):
         if reports[0].kind == REJECTED:
             return refused_by_book(reports[0]), None
         event = self._event(command, command.symbol, command.order_id, reports, order)
-        answer = Matched(
+        answer = Cancelled(
             order_id=command.order_id,
             position=event.seq,
-            status=OrderStatus.CANCELLED,
-            filled_quantity=0,
+            price=order.price,
+            quantity=order.quantity,
             open_quantity=reports[0].remaining,
-            reason="cancelled",
         )
         return answer, event
 

@@ -75,13 +75,13 @@ class Operations:
 
     async def cancel(
         self, items: Sequence[contract.CancelOrder], spans: Sequence[Span]
-    ) -> list[contract.Matched | Refused]:
+    ) -> list[contract.Cancelled | Refused]:
         now_us = time.time_ns() // 1000
         commands = [
             Cancel(now_us, item.order_id, item.user_id, item.symbol, traceparent_of(span))
             for item, span in zip(items, spans, strict=True)
         ]
-        return replies(contract.Matched, await self._writer.submit(commands, spans))
+        return replies(contract.Cancelled, await self._writer.submit(commands, spans))
 
     async def amend(
         self, items: Sequence[contract.AmendOrder], spans: Sequence[Span]
@@ -239,7 +239,7 @@ class Operations:
         ]
 
 
-A = TypeVar("A", contract.Matched, contract.CancelledAll, contract.BookChanged)
+A = TypeVar("A", contract.Matched, contract.Cancelled, contract.CancelledAll, contract.BookChanged)
 
 
 def replies(kind: type[A], answers: Sequence[Reply]) -> list[A | Refused]:

@@ -38,6 +38,19 @@ class Matched(Answer, frozen=True, kw_only=True, gc=False, tag=True):
     triggered: bool = False
 
 
+class Cancelled(Answer, frozen=True, kw_only=True, gc=False, tag=True):
+    """An order is off the book as of event ``position``.
+
+    ``price`` and ``quantity`` were its own then, ``open_quantity`` is what was left of it and is given back.
+    """
+
+    order_id: int
+    position: int
+    price: Money
+    quantity: Shares
+    open_quantity: Shares
+
+
 class AmendOrder(Item, frozen=True, kw_only=True):
     """Give a resting order another price and another quantity in all. Only its owner may.
 
@@ -223,7 +236,7 @@ INSTRUMENTS_CHANNEL = "instruments"
 """Valkey channel on which the engine says that what LIST_INSTRUMENTS tells has changed."""
 
 MATCH_ORDER = Operation(ENGINE, "match_order", NewOrder, Matched)
-CANCEL_ORDER = Operation(ENGINE, "cancel_order", CancelOrder, Matched)
+CANCEL_ORDER = Operation(ENGINE, "cancel_order", CancelOrder, Cancelled)
 AMEND_ORDER = Operation(ENGINE, "amend_order", AmendOrder, Matched)
 CANCEL_ALL = Operation(ENGINE, "cancel_all", CancelAll, CancelledAll)
 CONFIGURE_BOOK = Operation(ENGINE, "configure_book", ConfigureBook, BookChanged)

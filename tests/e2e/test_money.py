@@ -36,6 +36,25 @@ def test_a_resting_order_holds_and_a_cancel_releases(exchange: Exchange) -> None
     assert buyer.balances()["USD"] == ("1000.00", "0.00")
 
 
+def test_a_cancel_tells_what_is_read_afterwards(exchange: Exchange) -> None:
+    """Right after a trade, or an amendment, or neither, a cancel answers with the order that a GET shows."""
+    buyer, seller = exchange.user(cash=10_000), exchange.user(TSLA=9)
+    for change in ("nothing", "a trade", "another price", "less"):
+        order = buyer.placed(symbol="TSLA", quantity=5, price=210)
+        path = f"/v1/order/{order['order_id']}"
+        if change == "a trade":
+            seller.placed(symbol="TSLA", side="SELL", quantity=2, price=210)
+        elif change != "nothing":
+            terms = {"price": 205, "quantity": 5} if change == "another price" else {"price": 210, "quantity": 1}
+            assert buyer.http.patch(path, json=terms).status_code == 200
+        cancelled = buyer.http.delete(path).json()
+        read = buyer.get(path)
+        assert cancelled["status"] == "CANCELLED", change
+        assert cancelled | {"updated_at": ""} == read | {"updated_at": ""}, change
+        assert buyer.http.delete(path).json()["code"] == "order_not_open"
+    assert buyer.balances()["USD"] == ("9580.00", "0.00")
+
+
 def test_the_rest_of_an_ioc_order_is_released(exchange: Exchange) -> None:
     """What an IOC order can't fill at once is cancelled, and its money is free."""
     seller, buyer = exchange.user(NVDA=3), exchange.user(cash=10_000)
