@@ -61,7 +61,8 @@ class Service:
         """``untraced``: paths beside those of health whose requests make no spans; "/x/" means all below it."""
         setup_logs(name)
         PROCESS.service = name
-        setup_tracing(name, ValkeyTriggers(settings.redis_url.get_secret_value()))
+        # The paths to PostgreSQL and Valkey make their spans themselves.
+        setup_tracing(name, ValkeyTriggers(settings.redis_url.get_secret_value()), instrument=False)
         self.name = name
         self.settings = settings
         self.schema = name.replace("-", "_")

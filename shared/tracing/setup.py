@@ -13,6 +13,7 @@ from opentelemetry import trace
 from shared.tracing.console import ConsoleExporter
 from shared.tracing.destinations import CONSOLE, OTLP_GRPC, THRIFT_HTTP, THRIFT_UDP, Destination
 from shared.tracing.export import ExportWorker
+from shared.tracing.instrumentations import instrument_installed
 from shared.tracing.jaeger_thrift import JaegerHttpExporter, JaegerUdpExporter
 from shared.tracing.otlp_http import OtlpHttpExporter
 from shared.tracing.outlet import Exporter, Outlet
@@ -37,13 +38,16 @@ class _Process:
     hooks_installed = False
 
 
-def setup_tracing(service_name: str, triggers: TriggerChannel | None = None) -> trace.Tracer:
+def setup_tracing(
+    service_name: str, triggers: TriggerChannel | None = None, *, instrument: bool = True
+) -> trace.Tracer:
     """Install the recorder as the global tracer provider, exporting as the environment says; returns a tracer.
 
     Calling it again returns a tracer of the provider that is there. With `OTEL_SDK_DISABLED=true`, or when the
     application has installed another provider already, nothing is installed and that provider's tracer is returned.
     `triggers` is how the processes of the system tell each other which traces matter, where `TRACING_RETROACTIVE` is
-    on; by default over HTTP, where `TRACING_TRIGGER_LISTEN` says so.
+    on; by default over HTTP, where `TRACING_TRIGGER_LISTEN` says so. With `instrument` the official instrumentations
+    that are installed are turned on (`instrumentations`).
     """
     if _Process.provider is None and not _other_provider():
         settings = read_settings(service_name)
@@ -51,6 +55,8 @@ def setup_tracing(service_name: str, triggers: TriggerChannel | None = None) -> 
             trace.set_tracer_provider(trace.NoOpTracerProvider())
         else:
             _install(settings, triggers)
+            if instrument:
+                instrument_installed()
     return trace.get_tracer(service_name)
 
 
