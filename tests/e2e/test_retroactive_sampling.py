@@ -16,15 +16,12 @@ import pytest
 from tests.e2e.exchange import ADMIN, Exchange, User, eventually, running_exchange
 from tests.e2e.test_traces import RESTS, order_tree, whole
 from tests.e2e.trees import Tree, text, tree_of
+from tests.guides import blocks, variables
 
 SLOW_S = 0.6
-SAMPLING = {
-    "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
-    "OTEL_TRACES_SAMPLER_ARG": "0.01",
-    "TRACING_RETROACTIVE": "true",
-    "TRACING_SLOW_MS": str(1000 * SLOW_S),
-    "TRACING_SLOW_QUANTILE": "0",
-}
+GUIDE = next(block for block in blocks("tracing.md", "env") if "TRACING_RETROACTIVE" in block.text)
+SAMPLING = variables(GUIDE) | {"TRACING_SLOW_MS": str(1000 * SLOW_S), "TRACING_SLOW_QUANTILE": "0"}
+"""What the guide tells to set, and one measure of slowness that is the same on every machine."""
 
 
 @pytest.fixture(scope="module")
