@@ -42,7 +42,10 @@ audit: $(STAMP) ## prove that the money is right on the running system
 	@$(BIN)/outcry audit
 
 test: lint webtest ## everything there is to test
-	$(BIN)/pytest -q
+	@failed=0; \
+	$(BIN)/pytest -q --numprocesses 2 --dist loadfile tests/unit tests/integration || failed=1; \
+	$(BIN)/pytest -q tests/e2e tests/browser || failed=1; \
+	exit $$failed
 
 unit: $(TEST_STAMP) ## only the tests that need no servers
 	$(BIN)/pytest -q tests/unit

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,8 @@ from typing import Any, Final
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from tests.ports import free_ports
 
 PROTOBUF: Final = "application/x-protobuf"
 START_SECONDS_MAX: Final = 60.0
@@ -54,24 +55,6 @@ def request(url: str, body: bytes | None = None, headers: dict[str, str] | None 
             return Answer(response.status, response.headers, response.read())
     except urllib.error.HTTPError as error:
         return Answer(error.code, error.headers, error.read())
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on, neither by TCP nor by UDP, all different."""
-    found: list[int] = []
-    sockets: list[socket.socket] = []
-    while len(found) < count:
-        tcp, udp = socket.socket(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        sockets += [tcp, udp]
-        tcp.bind(("127.0.0.1", 0))
-        try:
-            udp.bind(tcp.getsockname())
-        except OSError:
-            continue
-        found.append(tcp.getsockname()[1])
-    for each in sockets:
-        each.close()
-    return found
 
 
 def within(seconds: float, holds: Callable[[], bool]) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-import socket
 import subprocess
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -14,17 +13,10 @@ from outcry.postgres import EmbeddedPostgres
 from outcry.process import ProcessSpec, spawn, stop, wait_ready
 from outcry.provision import create_database, create_rooms, role_url, run_sql
 from outcry.valkey import EmbeddedValkey
+from tests.ports import free_port
 
 START_TIMEOUT_S = 60.0
 T = TypeVar("T")
-
-
-def free_port() -> int:
-    """A TCP port on 127.0.0.1 that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:

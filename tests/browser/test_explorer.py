@@ -4,7 +4,6 @@ import json
 import os
 import random
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from tests.browser.axe import accessibility_problems
 from tests.browser.conftest import OUTPUT, PAGES, Look
 from tests.browser.sample_traces import SampleTrace, order_trace, sample_orders, send, wide_trace
+from tests.ports import free_ports
 
 ORDERS = 120
 START_SECONDS_MAX = 15.0
@@ -39,12 +39,6 @@ class Backend:
     failed: SampleTrace
     many: SampleTrace
     rules: Path
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return port
 
 
 def _wait_until(what: str, is_so: Callable[[], bool]) -> None:
@@ -77,7 +71,7 @@ def _answers(url: str) -> bool:
 @pytest.fixture(scope="module")
 def backend(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
     """A jaegerlite with orders of the last ten minutes, two orders made for the tests, and a trace of many spans."""
-    query_port, otlp_port = _free_port(), _free_port()
+    query_port, otlp_port = free_ports(2)
     rules = tmp_path_factory.mktemp("alerts") / "rules.yaml"
     rules.write_text(_rules(error_rate=0.01))
     environment = os.environ | {

@@ -4,10 +4,8 @@ import contextlib
 import functools
 import json
 import os
-import random
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +17,7 @@ import httpx
 
 from outcry.postgres import EmbeddedPostgres
 from outcry.valkey import EmbeddedValkey
+from tests.ports import free_ports
 
 PROJECT = Path(__file__).parent.parent.parent
 PORTS = (
@@ -31,7 +30,6 @@ PORTS = (
 ADMIN = {"ADMIN_USERNAME": "operator", "ADMIN_PASSWORD": secrets.token_urlsafe(12)}
 """The administrator of an exchange that is started with these settings."""
 
-PORT_RANGE = (10_000, 32_000)
 START_S = 120.0
 WAIT_S = 20.0
 
@@ -46,24 +44,6 @@ def eventually(look: Callable[[], T], enough: Callable[[T], bool], wait_s: float
         if enough(found) or time.monotonic() > deadline:
             return found
         time.sleep(0.05)
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on, all different.
-
-    Below those that the system gives to outgoing connections: one of these could sit on the port of a part that is just
-    being started again.
-    """
-    found: list[int] = []
-    with contextlib.ExitStack() as stack:
-        while len(found) < count:
-            port = random.randrange(*PORT_RANGE)
-            try:
-                stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            found.append(port)
-    return found
 
 
 class User:

@@ -15,9 +15,10 @@ import duckdb
 import pytest
 from websockets.asyncio.client import connect
 
-from tests.e2e.exchange import PROJECT, Exchange, eventually, free_ports
+from tests.e2e.exchange import PROJECT, Exchange, eventually
 from tests.e2e.test_bad_input import assert_problem
 from tests.market_client import FollowedBook
+from tests.ports import free_port
 
 SYMBOL = "NVDA"
 
@@ -56,7 +57,7 @@ def day(exchange: Exchange, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
 @contextlib.contextmanager
 def replaying(file: Path, *options: str) -> Iterator[str]:
     """`outcry replay-market`, once it serves; its socket's address."""
-    (port,) = free_ports(1)
+    port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "outcry", "replay-market", str(file), "--port", str(port), *options],
         cwd=PROJECT,

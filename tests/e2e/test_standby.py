@@ -9,8 +9,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.e2e.exchange import Exchange, eventually, free_ports, running_exchange
+from tests.e2e.exchange import Exchange, eventually, running_exchange
 from tests.e2e.load import Load, assert_nothing_is_lost, traders
+from tests.ports import free_port
 
 TAKEOVER_MAX_S = 3.0
 ENGINES = ("matching-engine", "matching-engine-standby")
@@ -21,7 +22,7 @@ def exchange() -> Iterator[Exchange]:
     """An exchange of its own, with a standby."""
     folder = Path(tempfile.mkdtemp(prefix="outcry-standby-"))
     folder.chmod(0o755)
-    port = free_ports(1)[0]
+    port = free_port()
     with running_exchange(folder / "home", MATCHING_ENGINE_STANDBY_PORT=str(port)) as running:
         running.ports["MATCHING_ENGINE_STANDBY_PORT"] = port
         yield running

@@ -215,6 +215,7 @@ def test_json_is_taken_as_protobuf_is(shared: Jaegerlite) -> None:
         (b"\x00" * 1_000_001, {}, 413),
         (gzip.compress(b"\x00" * 50_000_000), {"Content_Encoding": "gzip"}, 413),
     ],
+    ids=["no OTLP", "no gzip", "cut", "no JSON", "other JSON", "type", "encoding", "large", "large when unpacked"],
 )
 def test_bad_requests_are_refused_with_a_reason(
     shared: Jaegerlite, body: bytes, headers: dict[str, str], status: int

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.jaegerlite_process import Jaegerlite, free_ports, otlp_spans, within
+from tests.jaegerlite_process import Jaegerlite, otlp_spans, within
+from tests.ports import free_port
 
 SCRAPE_SECONDS_MAX = 30.0
 
@@ -50,7 +51,7 @@ def test_prometheus_scrapes_what_was_stored_and_refused(shared: Jaegerlite, tmp_
         "scrape_configs:\n- job_name: jaegerlite\n  scrape_interval: 1s\n  static_configs:\n"
         f"  - targets: ['127.0.0.1:{shared.query_port}']\n"
     )
-    (port,) = free_ports(1)
+    port = free_port()
     listen = f"--web.listen-address=127.0.0.1:{port}"
     process = subprocess.Popen(
         [server, f"--config.file={config}", f"--storage.tsdb.path={tmp_path}", listen], stderr=subprocess.DEVNULL

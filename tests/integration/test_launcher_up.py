@@ -25,7 +25,8 @@ import pytest
 import outcry
 from outcry.catalogue import SERVICES, snake
 from outcry.provision import run_sql
-from tests.servers import TestPostgres, TestValkey, free_port
+from tests.ports import free_port
+from tests.servers import TestPostgres, TestValkey
 
 TIMEOUT_S = 60.0
 STAND_IN = """

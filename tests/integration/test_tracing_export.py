@@ -3,7 +3,6 @@
 import logging
 import os
 import signal
-import socket
 import subprocess
 import sys
 import textwrap
@@ -18,6 +17,7 @@ from shared.tracing.export import ExportWorker
 from shared.tracing.otlp_http import OtlpHttpExporter
 from shared.tracing.outlet import Outlet
 from shared.tracing.recorder import TracerProvider
+from tests.ports import free_port
 from tests.tracing_kit import OtlpReceiver, attributes_of, make_provider
 
 ROOT = Path(__file__).parents[2]
@@ -47,13 +47,6 @@ def end_spans(provider: TracerProvider, count: int) -> None:
     tracer = provider.get_tracer("library")
     for number in range(count):
         tracer.start_span(f"span {number}").end()
-
-
-def unused_port() -> int:
-    """A port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_until(condition: object, timeout_s: float = 5.0) -> None:
@@ -99,7 +92,7 @@ def test_gzip_and_headers_are_sent(receiver: OtlpReceiver) -> None:
 
 def test_spans_wait_out_an_outage(caplog: pytest.LogCaptureFixture) -> None:
     """While the backend is away spans are kept, one warning is logged, and all arrive when it is back."""
-    port = unused_port()
+    port = free_port()
     provider = make_provider()
     with caplog.at_level(logging.WARNING, "shared.tracing"):
         worker = export_to(f"http://127.0.0.1:{port}", provider)
@@ -116,7 +109,7 @@ def test_spans_wait_out_an_outage(caplog: pytest.LogCaptureFixture) -> None:
 def test_memory_is_bounded_during_an_outage() -> None:
     """The backlog never outgrows its bytes; the oldest spans go first and every lost one is counted."""
     provider = make_provider()
-    worker = export_to(f"http://127.0.0.1:{unused_port()}", provider, backlog_bytes_max=50_000)
+    worker = export_to(f"http://127.0.0.1:{free_port()}", provider, backlog_bytes_max=50_000)
     outlet = worker.outlets[0]
     for _ in range(20):
         end_spans(provider, 100)

@@ -8,7 +8,8 @@ import pytest
 
 from shared.trace_triggers import ValkeyTriggers
 from shared.tracing.triggers import PATH, HttpTriggers, pack, unpack
-from tests.integration.test_tracing_export import unused_port, wait_until
+from tests.integration.test_tracing_export import wait_until
+from tests.ports import free_port, free_ports
 from tests.servers import TestValkey
 
 
@@ -38,7 +39,7 @@ def test_ids_survive_packing() -> None:
 
 def test_http_reaches_every_peer_that_is_there() -> None:
     """Ids go to all peers, and one that is away holds up nobody."""
-    ports = [unused_port() for _ in range(3)]
+    ports = free_ports(3)
     peers = [f"http://127.0.0.1:{port}" for port in ports]
     channels = [HttpTriggers(f"127.0.0.1:{port}", peers) for port in ports[:2]]
     heard = [Heard(), Heard()]
@@ -54,7 +55,7 @@ def test_http_reaches_every_peer_that_is_there() -> None:
 
 def test_http_listens_to_nothing_else() -> None:
     """Other paths and large bodies are refused."""
-    port = unused_port()
+    port = free_port()
     channel, heard = HttpTriggers(f"127.0.0.1:{port}", []), Heard()
     channel.listen(heard)
     for path, body in (("/", b"12345678"), (PATH, b"\0" * (2 << 20))):
