@@ -331,6 +331,7 @@ def test_peak_in_the_monitor_leads_to_its_traces(backend: Backend, page: Page) -
     page.goto(f"{backend.url}/monitor?lookback=15m")
     page.get_by_role("region", name="client-gateway").get_by_role("link", name="client-gateway").click()
     page.wait_for_url("**/monitor?service=client-gateway&lookback=15m")
+    expect(page.get_by_role("region", name="wallet-service")).to_have_count(0)
     page.get_by_role("button", name=re.compile("^Errors: traces of the peak")).click()
     page.wait_for_url("**/search?service=client-gateway&operation=POST*")
     page.get_by_role("heading", name=re.compile(r"^[1-9]\d* traces?$")).wait_for()
