@@ -1,8 +1,9 @@
 # C types for the compiled form of described.py.
 
 cimport cython
+from shared.tracing.cards cimport is_card_as_id
 from shared.tracing.otlp_values cimport write_attributes, write_value
-from shared.tracing.redact cimport is_identifier, is_suspect, redact_attributes
+from shared.tracing.redact cimport is_plain, is_suspect, redact_attributes
 from shared.tracing.wire cimport Writer, put_back, take_writer
 
 cdef int SPAN_ATTRIBUTE, VALUE, TEXT, AS_IS, DIGITS, TABLE, CONVERTED

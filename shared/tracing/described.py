@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from shared.tracing.attributes import NO_LIMIT, clean_attributes, clean_value
+from shared.tracing.cards import is_card_as_id
 from shared.tracing.otlp_values import write_attributes, write_value
-from shared.tracing.redact import is_identifier, is_suspect, kind_of_key, redact_attributes, redact_value
+from shared.tracing.redact import REDACTED, is_plain, is_suspect, kind_of_key, redact_attributes, redact_value
 from shared.tracing.wire import Writer, put_back, take_writer
 
 logger = logging.getLogger(__name__)
@@ -109,8 +110,8 @@ class Field:
         if value is None:
             return None
         if self.form == DIGITS:
-            if type(value) is int and self.kind == 0:
-                return f"{self.before.decode()}{value}{self.after.decode()}"
+            if type(value) is int and is_plain(self.kind):
+                return REDACTED if is_card_as_id(value) else f"{self.before.decode()}{value}{self.after.decode()}"
             value = f"{self.before.decode()}{value}{self.after.decode()}"
         elif self.form == TABLE:
             value = self.table.get(value, str(value))  # type: ignore[union-attr]
@@ -118,7 +119,7 @@ class Field:
             value = self.convert(value)  # type: ignore[misc]
         if type(value) is not str:
             value = clean_value(value, None)
-        elif self.kind == 0 and (not is_suspect(value) or is_identifier(self.key, value)):
+        elif is_plain(self.kind) and not is_suspect(value):
             return value
         return redact_value(self.kind, value)
 
@@ -173,7 +174,7 @@ def write_field(writer: Writer, field: Field, item: Any) -> None:
     start = writer.size
     try:
         value = field.raw(item)
-        if field.form == DIGITS and type(value) is int and field.kind == 0:
+        if field.form == DIGITS and type(value) is int and is_plain(field.kind) and not is_card_as_id(value):
             # What most attributes are, ids, needs no text of its own.
             writer.raw(field.after)
             writer.digits(value)

@@ -1,9 +1,10 @@
 # C types for the compiled form of redact.py.
 
 cimport cython
+from shared.tracing.cards cimport is_card, is_card_as_id, is_clock_id
 from shared.tracing.span cimport RemoteLink, Span, SpanGroup
 
-cdef int CARD_DIGITS_MIN, TEXT_LENGTH_MIN, _PLAIN, _SENSITIVE, _STATEMENT, _URL
+cdef int CARD_DIGITS_MIN, TEXT_LENGTH_MIN, PLAIN, ID, SENSITIVE, STATEMENT, URL
 cdef dict _key_kinds
 
 @cython.locals(group=SpanGroup)
@@ -14,7 +15,7 @@ cdef redact_span(Span span)
 @cython.locals(kind=cython.int)
 cpdef redact_attributes(dict attributes)
 
-cpdef bint is_identifier(str key, str value) except -1
+cpdef bint is_plain(int kind) except -1
 
 cpdef redact_text(str text)
 

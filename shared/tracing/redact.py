@@ -13,6 +13,8 @@ from typing import Any
 import cython
 from opentelemetry.trace import SpanContext, TraceState
 
+from shared.tracing.cards import IN_TEXT as CARD_IN_TEXT
+from shared.tracing.cards import is_card, is_card_as_id, is_clock_id
 from shared.tracing.span import Ended, RemoteLink, Span, SpanGroup
 
 REDACTED = "REDACTED"
@@ -42,13 +44,13 @@ PATTERNS = (
         rf"\1{REDACTED}",
     ),
 )
-CARD_NUMBER = re.compile(r"(?<![\w-])[3-6]\d{3}([ -]?)\d{4}\1\d{4}\1\d{1,7}(?![\w-])")
 QUOTED = re.compile(r"'(?:[^']|'')*'")
 NUMBER = re.compile(r"(?<![\w$.])\d+(\.\d+)?(?![\w.])")
 QUERY_VALUE = re.compile(r"([?&]|^)([^=&#?]+)=[^&#]*")
 
 _key_kinds: dict[str, int] = {}
-_PLAIN, _SENSITIVE, _STATEMENT, _URL = 0, 1, 2, 3
+PLAIN, ID, SENSITIVE, STATEMENT, URL = 0, 1, 2, 3, 4
+"""Kinds of keys. Under an `ID` numbers are looked at, too."""
 
 
 def redact_spans(ended: Iterable[Ended]) -> None:
@@ -107,7 +109,7 @@ def redact_attributes(attributes: dict[str, Any]) -> None:
     for key, value in attributes.items():
         known = _key_kinds.get(key)
         kind = kind_of_key(key) if known is None else known
-        if kind == _PLAIN and type(value) is str and (not is_suspect(value) or is_identifier(key, value)):
+        if is_plain(kind) and type(value) is str and not is_suspect(value):
             continue
         clean = redact_value(kind, value)
         if clean is not value:
@@ -118,36 +120,38 @@ def redact_attributes(attributes: dict[str, Any]) -> None:
         attributes.update(changed)
 
 
-def is_identifier(key: str, value: str) -> bool:
-    """Whether this is a number under a name like `order.id`: no card's, though one in a hundred looks like one."""
-    return key.endswith(".id") and value.isdigit()
-
-
 def kind_of_key(key: str) -> int:
     """How values under this key are treated; remembered, since keys are few."""
     if key in HARMLESS_KEYS:
-        kind = _PLAIN
+        kind = PLAIN
     elif key in STATEMENT_KEYS:
-        kind = _STATEMENT
+        kind = STATEMENT
     elif key in URL_KEYS:
-        kind = _URL
+        kind = URL
     else:
-        kind = _SENSITIVE if SENSITIVE_KEY.search(key) else _PLAIN
+        kind = SENSITIVE if SENSITIVE_KEY.search(key) else (ID if key.endswith(".id") else PLAIN)
     if len(_key_kinds) < KNOWN_KEYS_MAX:
         _key_kinds[key] = kind
     return kind
 
 
+def is_plain(kind: int) -> bool:
+    """Whether a text under such a key stays as it is, unless a pattern finds something in it."""
+    return kind <= ID
+
+
 def redact_value(kind: int, value: Any) -> Any:
     """A value as it may leave, the same object if it is clean. Under a sensitive key only booleans stay."""
-    if kind == _SENSITIVE:
+    if kind == SENSITIVE:
         return value if isinstance(value, bool) or value is None else REDACTED
     if isinstance(value, str):
-        if kind == _STATEMENT:
+        if kind == STATEMENT:
             return NUMBER.sub("?", QUOTED.sub("?", value))
-        if kind == _URL:
+        if kind == URL:
             value = QUERY_VALUE.sub(rf"\1\2={REDACTED}", value)
-        return redact_text(value)
+        return value if kind == ID and is_clock_id(value) else redact_text(value)
+    if isinstance(value, int):
+        return REDACTED if kind == ID and is_card_as_id(value) else value
     if isinstance(value, tuple | list):
         clean = tuple([redact_value(kind, item) for item in value])
         return value if all(new is old for new, old in zip(clean, value, strict=True)) else clean
@@ -168,7 +172,7 @@ def redact_text(text: str) -> str:
     clean = text
     for pattern, replacement in PATTERNS:
         clean = pattern.sub(replacement, clean)
-    clean = CARD_NUMBER.sub(_hide_card, clean)
+    clean = CARD_IN_TEXT.sub(_hide_card, clean)
     return text if clean == text else clean
 
 
@@ -184,12 +188,12 @@ def is_suspect(text: str) -> bool:
         if character == "@" or character == ":" or character == "=":
             return True
         if "0" <= character <= "9":
-            # What may be a card number begins with 3 to 6, and not inside a word or a longer number.
+            # What may be a card number begins with 2 to 8, and not inside a word or a longer number.
             if digits:
                 digits += 1
                 if digits >= CARD_DIGITS_MIN:
                     return True
-            elif "3" <= character <= "6" and not (before.isalnum() or before == "_" or before == "-"):
+            elif "2" <= character <= "8" and not (before.isalnum() or before == "_" or before == "-"):
                 digits = 1
         elif character != " " and character != "-":
             digits = 0
@@ -202,7 +206,6 @@ def is_suspect(text: str) -> bool:
 
 
 def _hide_card(match: re.Match[str]) -> str:
-    """Numbers of a card's form are hidden when their check digit fits (ISO/IEC 7812), so order numbers may stay."""
-    digits = [int(character) for character in match[0] if character.isdigit()]
-    total = sum(digits[-1::-2]) + sum(sum(divmod(2 * digit, 10)) for digit in digits[-2::-2])
-    return REDACTED if total % 10 == 0 else match[0]
+    """A number of a card's form is hidden if it can be one, so other numbers stay."""
+    digits = "".join([character for character in match[0] if character.isdigit()])
+    return REDACTED if is_card(digits) else match[0]

@@ -20,7 +20,7 @@ LITERAL = f"pl4nted-literal-{MARK}"
 HOOK = f"pl4nted-hook-{MARK}"
 BASIC = f"cGw0bnRlZC1iYXNpYw{MARK}"
 EMAIL = f"planted.{MARK}@example.org"
-CARD, SPACED_CARD = "4111111111111111", "5500 0000 0000 0004"
+CARD, SPACED_CARD, NAMED = "4111111111111111", "5500 0000 0000 0004", "4012888888881881"
 JWT = f"eyJhbGciOiJFZERTQSJ9{MARK}.eyJzdWIiOiJkZW1vIn0{MARK}.c2lnbmF0dXJl{MARK}"
 PLANTED = {
     "a password": PASSWORD,
@@ -33,6 +33,7 @@ PLANTED = {
     "an e-mail address": EMAIL,
     "a card number": CARD,
     "a card number with spaces": SPACED_CARD,
+    "a card number as a client's name for an order": NAMED,
     "a JSON web token": JWT,
 }
 HARMLESS = f"harmless-{MARK}"
@@ -41,8 +42,9 @@ HARMLESS = f"harmless-{MARK}"
 OWN_PLACES = {
     "an e-mail address": ("user_service.", "notification."),
     "a webhook's credentials": ("notification.",),
+    "a card number as a client's name for an order": ("order_manager.", "reporting.", "notification.", "valkey"),
 }
-"""The tables whose purpose it is to keep such a thing."""
+"""Where it is the purpose to keep such a thing: tables, and events on their way to them."""
 
 
 def plant(exchange: Exchange, user: User) -> str:
@@ -74,10 +76,13 @@ def plant(exchange: Exchange, user: User) -> str:
         get("/marketdata/orderBook/L2", params=query)
         get("/nowhere", params=query)
     user.http.get("/v1/order", params={"client_order_id": EMAIL})
+    user.http.get("/v1/order", params={"client_order_id": NAMED})
+    user.placed(symbol="TSLA", quantity=1, price=200, client_order_id=NAMED)
     for path in (EMAIL, CARD, JWT, f"password={PASSWORD}"):
         get(f"/nowhere/{path}")
-        # What asks for an order by a number is the number of an order, whatever it looks like.
-        user.http.get(f"/v1/order/{path}" if path != CARD else "/v1/order")
+        user.http.get(f"/v1/order/{path}")
+        user.http.delete(f"/v1/order/{path}")
+        user.http.patch(f"/v1/order/{path}", json={"quantity": 2})
         user.http.get(f"/admin/users/{path}")
     user.order(symbol=EMAIL)
     user.order(symbol=JWT, side=f"password={PASSWORD}")

@@ -136,19 +136,21 @@ def test_items_lead_further_in(provider: TracerProvider) -> None:
 
 
 def test_what_is_described_is_redacted(provider: TracerProvider) -> None:
-    """Secrets in items and in fixed attributes do not leave; numbers that are ids stay, whatever their digits."""
+    """Secrets in items and in fixed attributes do not leave, card numbers in place of ids neither; ids stay."""
     described = ItemAttributes(
-        {"session.token": "symbol", "note": "symbol", "order.id": ("order_id", str)},
+        {"session.token": "symbol", "note": "symbol", "order.id": ("order_id", str), "price": ("price", str)},
         {"db.query.text": "SELECT 'x' WHERE id = 5", "password": "hunter2"},
     )
-    with item_spans("login", [ONE], attributes=described, items=[Order(4111111111111111, "ada@example.org")]):
+    order = Order(4111111111111111, "ada@example.org", price=411111111111111111)
+    with item_spans("login", [ONE], attributes=described, items=[order]):
         pass
     assert attributes_of(ended_messages(provider)[0]) == {
         "db.query.text": "SELECT ? WHERE id = ?",
         "password": "REDACTED",
         "session.token": "REDACTED",
         "note": "REDACTED",
-        "order.id": "4111111111111111",
+        "order.id": "REDACTED",
+        "price": "411111111111111111",
     }
 
 
