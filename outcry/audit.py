@@ -23,7 +23,7 @@ from outcry.home import Home
 from outcry.settings import Settings
 from shared.batching import Clients
 from shared.contracts.engine import GET_BOOK, LIST_INSTRUMENTS, BookQuery, BookState, Instruments
-from shared.contracts.operations import GATEWAY, Refused
+from shared.contracts.operations import Refused
 from shared.errors import Unavailable
 
 RIGHT, WRONG, NOT_PROVEN = 0, 1, 2
@@ -78,10 +78,12 @@ def run(settings: Settings, *, wait_s: float, as_json: bool) -> int:
     secrets = credentials.load_or_create(home.secrets, catalogue.SERVICES)
     embedded = catalogue.embedded_postgres(settings, home, secrets)
     database_url = embedded.admin_url() if embedded is not None else str(settings.database_url)
-    try:
-        report = asyncio.run(_audit_running(database_url, settings, secrets.services[GATEWAY], wait_s))
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        report = Report([], f"the database can't be read: {error}")
+    clients = Clients(secrets.auditor_secret, lambda service: catalogue.service_url(settings, service))
+    return tell(asyncio.run(audit_running(database_url, clients, wait_s)), as_json=as_json)
+
+
+def tell(report: Report, *, as_json: bool) -> int:
+    """Print a report. Answers the exit status."""
     if as_json:
         print(as_text(report))
     else:
@@ -89,9 +91,12 @@ def run(settings: Settings, *, wait_s: float, as_json: bool) -> int:
     return report.status
 
 
-async def _audit_running(database_url: str, settings: Settings, secret: str, wait_s: float) -> Report:
-    clients = Clients(secret, lambda service: catalogue.service_url(settings, service))
-    connection = await asyncpg.connect(database_url, command_timeout=STATEMENT_TIMEOUT_S)
+async def audit_running(database_url: str, clients: Clients, wait_s: float) -> Report:
+    """Audits a running exchange. What can't be read is told in the report; ``clients`` are the auditor's own."""
+    try:
+        connection = await asyncpg.connect(database_url, command_timeout=STATEMENT_TIMEOUT_S)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        return Report([], f"the database can't be read: {error}")
 
     async def read_books() -> dict[str, BookState | Refused]:
         listed = await clients.call(LIST_INSTRUMENTS, Instruments())
@@ -104,6 +109,8 @@ async def _audit_running(database_url: str, settings: Settings, secret: str, wai
 
     try:
         return await audit(connection, read_books, wait_s=wait_s)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        return Report([], f"the database can't be read: {error}")
     finally:
         await connection.close()
         clients.close()

@@ -82,11 +82,51 @@ def reset(yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask")] =
 def audit(
     wait: Annotated[float, typer.Option(min=0, help="seconds to wait for a moment in which all have caught up")] = 25.0,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object instead of a list")] = False,
+    deployed: Annotated[
+        bool, typer.Option("--deployed", help="an exchange elsewhere: the auditor's variables")
+    ] = False,
 ) -> None:
     """Prove that the money is right: 0 it is, 1 it is not, 2 it could not be proven."""
     from outcry import audit as auditing
 
+    if deployed:
+        from outcry import auditor as elsewhere
+
+        report = elsewhere.once(configuration.read(elsewhere.AuditorSettings), wait)
+        raise typer.Exit(auditing.tell(report, as_json=as_json))
     raise typer.Exit(auditing.run(configuration.load(), wait_s=wait, as_json=as_json))
+
+
+@app.command()
+def secrets(
+    folder: Annotated[Path, typer.Argument(file_okay=False, help="made if missing, for its owner alone")],
+) -> None:
+    """Make the secrets of a deployed exchange: one file of variables per process (DATABASE_URL, REDIS_URL: managed)."""
+    from outcry import deployment
+
+    for name in deployment.write_secrets(configuration.load(), folder):
+        print(folder / f"{name}.env")
+
+
+@app.command()
+def init() -> None:
+    """Make a deployed exchange's database ready: roles, schemas, migrations (DATABASE_URL, DATABASE_ROLES)."""
+    from outcry import initialise
+
+    try:
+        initialise.run(configuration.read(initialise.InitSettings))
+    except (RuntimeError, OSError) as error:
+        sys.exit(f"The database is not ready: {error}")
+
+
+@app.command()
+def auditor() -> None:
+    """Audit a deployed exchange again and again, with figures for Prometheus."""
+    import asyncio
+
+    from outcry import auditor as auditing
+
+    asyncio.run(auditing.run(configuration.read(auditing.AuditorSettings)))
 
 
 @app.command()

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from shared.contracts.operations import AUDITOR
+
 SECRET_BYTES = 32
 
 ADMIN_USERNAME = "admin"
@@ -27,6 +29,8 @@ class Credentials:
     postgres_roles: dict[str, str]
     valkey_admin: str
     exchange_admin: str
+    auditor_secret: str
+    auditor_role: str
     valkey_users: dict[str, str]
     services: dict[str, str]
     signing_key_file: Path
@@ -34,8 +38,9 @@ class Credentials:
 
     @property
     def service_keys(self) -> str:
-        """What every service may know of the others: the SHA-256 of each secret, as JSON."""
-        return json.dumps({name: hashlib.sha256(secret.encode()).hexdigest() for name, secret in self.services.items()})
+        """What every service may know of the others and of the auditor: the SHA-256 of each secret, as JSON."""
+        callers = self.services | {AUDITOR: self.auditor_secret}
+        return json.dumps({name: hashlib.sha256(secret.encode()).hexdigest() for name, secret in callers.items()})
 
 
 def load_or_create(folder: Path, services: Iterable[str]) -> Credentials:
@@ -43,7 +48,7 @@ def load_or_create(folder: Path, services: Iterable[str]) -> Credentials:
     path = folder / "secrets.json"
     kept = json.loads(path.read_text()) if path.exists() else {}
     names = list(services)
-    for single in ("postgres_superuser", "valkey_admin", "exchange_admin"):
+    for single in ("postgres_superuser", "valkey_admin", "exchange_admin", "auditor_secret", "auditor_role"):
         kept.setdefault(single, secrets.token_urlsafe(SECRET_BYTES))
     for group in ("postgres_roles", "valkey_users", "services"):
         members = kept.setdefault(group, {})

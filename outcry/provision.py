@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from outcry.postgres import binary
@@ -41,6 +41,23 @@ def create_rooms(database_url: str, passwords: Mapping[str, str]) -> None:
     Raises RuntimeError with the server's words when it refuses.
     """
     run_sql(database_url, "".join(_room(name, password) for name, password in passwords.items()))
+
+
+def create_reader(database_url: str, role: str, password: str, schemas: Iterable[str]) -> None:
+    """Make a role that may read everything in these schemas, now and later, and nothing more.
+
+    Raises RuntimeError with the server's words when it refuses.
+    """
+    name = _identifier(role)
+    rights = "".join(
+        f"""
+        GRANT USAGE ON SCHEMA {owner} TO {name};
+        GRANT SELECT ON ALL TABLES IN SCHEMA {owner} TO {name};
+        ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA {owner} GRANT SELECT ON TABLES TO {name};
+        """
+        for owner in map(_identifier, schemas)
+    )
+    run_sql(database_url, _login(role, password) + rights)
 
 
 def role_url(database_url: str, role: str, password: str) -> str:
@@ -81,14 +98,21 @@ def scram_verifier(password: str) -> str:
 
 def _room(service: str, password: str) -> str:
     name = _identifier(service)
-    return f"""
-        SELECT 'CREATE ROLE {name}' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{service}') \\gexec
-        ALTER ROLE {name} LOGIN PASSWORD '{scram_verifier(password)}';
+    return f"""{_login(service, password)}
         SELECT 'GRANT {name} TO CURRENT_USER' FROM pg_roles WHERE rolname = current_user AND NOT rolsuper \\gexec
-        SELECT format('GRANT CONNECT, TEMPORARY ON DATABASE %I TO {name}', current_database()) \\gexec
+        SELECT format('GRANT TEMPORARY ON DATABASE %I TO {name}', current_database()) \\gexec
         SELECT format('ALTER ROLE {name} IN DATABASE %I SET search_path = {name}', current_database()) \\gexec
         CREATE SCHEMA IF NOT EXISTS {name} AUTHORIZATION {name};
         REVOKE ALL ON SCHEMA {name} FROM PUBLIC;
+    """  # noqa: S608 - names went through _identifier
+
+
+def _login(role: str, password: str) -> str:
+    name = _identifier(role)
+    return f"""
+        SELECT 'CREATE ROLE {name}' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') \\gexec
+        ALTER ROLE {name} LOGIN PASSWORD '{scram_verifier(password)}';
+        SELECT format('GRANT CONNECT ON DATABASE %I TO {name}', current_database()) \\gexec
     """  # noqa: S608 - names went through _identifier
 
 

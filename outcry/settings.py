@@ -1,7 +1,7 @@
 """What the launcher is told from outside: typed environment variables, each refused by its name when it is wrong."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import AnyUrl, Field, RedisDsn, UrlConstraints, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -87,13 +87,21 @@ class Settings(BaseSettings):
         return port
 
 
-def load() -> Settings:
-    """Settings from the environment. Raises WrongSettingsError that names each variable in question."""
+S = TypeVar("S", bound=BaseSettings)
+
+
+def read(kind: type[S]) -> S:
+    """Settings of this kind from the environment. Raises WrongSettingsError that names each variable in question."""
     try:
-        settings = Settings()
+        return kind()
     except ValidationError as error:
         lines = [f"{'_'.join(map(str, problem['loc'][:1])).upper()}: {problem['msg']}" for problem in error.errors()]
         raise WrongSettingsError("\n".join(lines)) from None
+
+
+def load() -> Settings:
+    """The launcher's settings. Raises WrongSettingsError that names each variable in question."""
+    settings = read(Settings)
     twice = _ports_given_twice(settings)
     if twice:
         raise WrongSettingsError("\n".join(twice))

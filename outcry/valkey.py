@@ -50,7 +50,6 @@ class EmbeddedValkey:
         """Write the settings, at every start."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
-        users = [f"user {name} on #{_sha256(secret)} {SERVICE_RIGHTS}\n" for name, secret in self.passwords.items()]
         lines = [
             "# Written by outcry at each start.\n",
             "bind 127.0.0.1\n",
@@ -63,9 +62,7 @@ class EmbeddedValkey:
             "maxclients 200\n",
             "tcp-keepalive 60\n",
             "loglevel notice\n",
-            "user default off\n",
-            f"user {ADMIN} on #{_sha256(self.password)} ~* &* +@all\n",
-            *users,
+            *(f"{line}\n" for line in user_lines(self.password, self.passwords)),
         ]
         path = self.folder / "valkey.conf"
         path.touch(mode=0o600)
@@ -95,6 +92,12 @@ class EmbeddedValkey:
             return False
         finally:
             writer.close()
+
+
+def user_lines(admin_password: str, passwords: Mapping[str, str]) -> list[str]:
+    """Who may do what, as Valkey's settings and its ACL file say it; holds hashes, no passwords."""
+    users = [f"user {name} on #{_sha256(secret)} {SERVICE_RIGHTS}" for name, secret in passwords.items()]
+    return ["user default off", f"user {ADMIN} on #{_sha256(admin_password)} ~* &* +@all", *users]
 
 
 def _sha256(text: str) -> str:

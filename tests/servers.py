@@ -32,15 +32,23 @@ class RunningProcess:
     ends a child together with the thread that made it.
     """
 
-    def __init__(self, spec: ProcessSpec, log_path: Path) -> None:
+    def __init__(self, spec: ProcessSpec, log_path: Path, *, wait: bool = True) -> None:
         self.spec = spec
         self.log_path = log_path
         self.process: subprocess.Popen[bytes] | None = None
-        self.start()
+        if wait:
+            self.start()
+        else:
+            self.process = spawn(spec, log_path)
 
     def start(self) -> None:
         """Start it and wait until it is ready; AssertionError with its log when it is not."""
         self.process = spawn(self.spec, self.log_path)
+        self.wait_ready()
+
+    def wait_ready(self) -> None:
+        """Wait until it is ready; AssertionError with its log when it is not."""
+        assert self.process is not None
         ready = _run(asyncio.wait_for(wait_ready(self.spec, self.process), START_TIMEOUT_S))
         assert ready, f"{self.spec.name} did not start:\n{self.log_path.read_text()}"
 

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from services.user_service.accounts import REFRESH_S, Accounts
 from services.user_service.administration import Administration
 from services.user_service.passwords import Passwords
-from services.user_service.settings import Settings, load_signing_key
+from services.user_service.settings import Settings
 from services.user_service.store import UserStore
 from services.user_service.tokens import Tokens
 from shared.contracts import users
@@ -28,7 +28,7 @@ ACCOUNT = ItemAttributes({"user.id": ("user_id", str), "account.id": ("account_i
 def create_app(settings: Settings) -> FastAPI:
     """The app of one user-service."""
     service = Service(USERS, settings, MIGRATIONS)
-    tokens = Tokens(load_signing_key(settings.jwt_private_key_file), settings.token_lifetime_s)
+    tokens = Tokens(settings.signing_key(), settings.token_lifetime_s)
     accounts = Accounts(UserStore(service.database), Passwords(), tokens)
 
     async def ensure_admin() -> None:

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from services.wallet_service.consumer import Settlement
 from services.wallet_service.corrections import Corrections
 from services.wallet_service.holds import Holds
+from services.wallet_service.imbalance import Imbalance
 from services.wallet_service.movements import Movements
 from services.wallet_service.retention import Retention
 from services.wallet_service.settings import WalletSettings
@@ -53,5 +54,6 @@ def create_app(settings: WalletSettings) -> FastAPI:
     service.serve(wallet.GET_BALANCE, wallets.balances, USER, fresh=settled)
     service.serve(wallet.GET_TRANSACTIONS, wallets.statement, USER, fresh=settled)
     service.serve(wallet.EXPORT_STATEMENT, wallets.export, USER, fresh=settled)
+    service.keep_running(Imbalance(service.database, settings.ledger_checked_every_s).run)
     service.keep_running(Retention(service.database, settings.holds_kept_s).run)
     return service.app

@@ -14,6 +14,7 @@ class WalletSettings(ServiceSettings):
     """
 
     holds_kept_s: int = Field(86_400, ge=3600, description="how long the hold of an order that is over is remembered")
+    ledger_checked_every_s: float = Field(60, gt=0, description="pause between two sums over all accounts")
     holds_durable: bool = Field(
         False,
         description="wait for the disk before a hold is answered: needed where services have servers of their own",

@@ -217,3 +217,5 @@ SELECT_OPEN_HOLDS = Statement(
     """SELECT order_id, user_id FROM holds WHERE state = 1 AND created_us >= $1 AND created_us < $2
        ORDER BY order_id LIMIT 1000""",
 )
+
+SUM_ACCOUNTS = Statement("SELECT account", "SELECT asset, sum(balance) AS total FROM accounts GROUP BY asset")

@@ -8,7 +8,7 @@ position, and readers name it to say how fresh an answer must be.
 import msgspec
 
 from shared.contracts.money import Money, Shares
-from shared.contracts.operations import ENGINE, GATEWAY, MARKET, ORDERS, RISK, USERS, Answer, Item, Operation
+from shared.contracts.operations import AUDITOR, ENGINE, GATEWAY, MARKET, ORDERS, RISK, USERS, Answer, Item, Operation
 from shared.contracts.orders import Fill, NewOrder, OrderStatus
 
 
@@ -247,6 +247,13 @@ BLOCK_ACCOUNT = Operation(ENGINE, "block_account", Block, BookChanged)
 LIST_ACTIONS = Operation(ENGINE, "list_actions", ActionsQuery, Actions)
 VOID_ORDER = Operation(ENGINE, "void_order", VoidOrder, Voided, traced=False)
 LIST_INSTRUMENTS = Operation(
-    ENGINE, "list_instruments", Instruments, InstrumentList, frozenset({GATEWAY, RISK, MARKET, USERS}), traced=False
+    ENGINE,
+    "list_instruments",
+    Instruments,
+    InstrumentList,
+    frozenset({GATEWAY, RISK, MARKET, USERS, AUDITOR}),
+    traced=False,
 )
-GET_BOOK = Operation(ENGINE, "get_book", BookQuery, BookState, frozenset({GATEWAY, MARKET, ORDERS}), traced=False)
+GET_BOOK = Operation(
+    ENGINE, "get_book", BookQuery, BookState, frozenset({GATEWAY, MARKET, ORDERS, AUDITOR}), traced=False
+)

@@ -19,6 +19,8 @@ ENGINE = "matching-engine"
 MARKET = "market-data"
 REPORTING = "reporting"
 NOTIFICATION = "notification"
+AUDITOR = "auditor"
+"""Who proves that the money is right: no service, but the engine shows it its books."""
 
 SERVICES = (USERS, WALLET, RISK, ORDERS, ENGINE, MARKET, REPORTING, NOTIFICATION, GATEWAY)
 """All nine, the gateway last: it is of use only once the others are there."""

@@ -9,7 +9,7 @@ import pytest
 from argon2 import PasswordHasher
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from services.user_service.app import create_app
 from services.user_service.settings import Settings
@@ -204,10 +204,23 @@ def test_wrong_setting_is_named(settings: MakeSettings, name: str, wrong: object
     assert error.value.errors()[0]["loc"] == (name,)
 
 
+def test_the_key_may_be_told_as_text(settings: MakeSettings) -> None:
+    """The signing key can come in a variable, its lines parted by \\n; key and file together, or none, are refused."""
+    file = settings().jwt_private_key_file
+    assert file is not None
+    text = file.read_text().strip().replace("\n", "\\n")
+    told = Settings(jwt_private_key=SecretStr(text))
+    assert told.signing_key().private_bytes_raw() == settings().signing_key().private_bytes_raw()
+    both = {"jwt_private_key": text, "jwt_private_key_file": file}
+    for wrong in ({}, both):
+        with pytest.raises(ValidationError, match="one of them"):
+            Settings.model_validate(wrong)
+
+
 def test_other_keys_are_refused(tmp_path: Path) -> None:
     """A file that holds no Ed25519 key is refused without a word of what it holds."""
     path = tmp_path / "key.pem"
     path.write_text("something secret")
-    with pytest.raises(ValidationError, match="PEM file") as error:
+    with pytest.raises(ValidationError, match="must be PEM") as error:
         Settings(jwt_private_key_file=path)
     assert "something secret" not in str(error.value)

@@ -8,7 +8,9 @@ from typing import Any
 
 import msgspec
 import pytest
+from prometheus_client import REGISTRY
 
+from services.wallet_service.imbalance import Imbalance
 from shared.contracts.codes import Side
 from shared.contracts.events import EXECUTIONS, FUNDS, EngineEvent, FundsEvent
 from shared.contracts.money import CASH
@@ -28,6 +30,7 @@ from shared.contracts.wallet import (
     WalletOf,
 )
 from shared.outbox import FIELD
+from shared.postgres import Database
 from tests.bank import Bank, numbers, started
 from tests.fake_engine import closed, event, trade
 from tests.services import RunningService, new_traceparent
@@ -54,6 +57,24 @@ async def several(bank: Bank, number: int) -> AsyncIterator[list[Bank]]:
     yield [Bank(service, bank.database) for service in services]
     for service in services:
         await service.close()
+
+
+async def test_an_imbalance_shows(database_url: DatabaseUrl, redis_url: str) -> None:
+    """The sum over all accounts is a figure per asset: nought while the books are right, else what is too much."""
+    url = database_url("wallet-service")
+    database = Database(url, "wallet_service", 1)
+    imbalance = Imbalance(database, 60)
+
+    async def shown() -> float | None:
+        await imbalance.look()
+        return REGISTRY.get_sample_value("outcry_ledger_imbalance", {"asset": CASH})
+
+    async with started(url, redis_url) as bank:
+        await bank.fund(ANNA, CASH, 5)
+        assert await shown() == 0
+        await bank.database.execute("UPDATE accounts SET balance = balance + 3 WHERE user_id = $1", ANNA)
+        assert await shown() == 3
+    await database.close()
 
 
 async def test_wallet_is_made_once(bank: Bank) -> None:

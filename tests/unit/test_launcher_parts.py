@@ -55,7 +55,7 @@ def test_secrets_are_private_and_stay(tmp_path: Path) -> None:
     assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
     assert first.signing_key_file.read_text().startswith("-----BEGIN PRIVATE KEY-----")
     keys = json.loads(again.service_keys)
-    assert set(keys) == {"wallet-service", "reporting", "notification"}
+    assert set(keys) == {"wallet-service", "reporting", "notification", "auditor"}
     assert not set(keys.values()) & set(again.services.values())
     assert first.services["reporting"] not in repr(first)
 
