@@ -4,6 +4,7 @@ Each process gets the command, the variables and the file of secrets that compos
 root; only names of hosts become addresses of this machine.
 """
 
+import importlib
 import json
 import os
 import re
@@ -16,9 +17,10 @@ from typing import Any
 
 import yaml
 
-from outcry import http, privileges
+from outcry import catalogue, http, privileges
 from outcry.process import ProcessSpec
 from outcry.provision import run_sql
+from shared.settings import ServiceSettings
 from tests.ports import free_ports
 from tests.servers import RunningProcess
 
@@ -27,6 +29,12 @@ DEPLOY = PROJECT / "deploy"
 DEBIAN_POSTGRES = Path("/usr/lib/postgresql")
 ADDRESS = re.compile(r"(?<=[/@])([a-z-]+):(\d+)(?=[/,]|$)")
 VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+
+TRACING_VARIABLES = {
+    *("JAEGER_HOST", "JAEGER_PORT", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_CERTIFICATE"),
+    *("OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG", "TRACING_RETROACTIVE"),
+}
+"""Those that `shared.tracing` reads, beside a service's settings."""
 
 COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
@@ -236,3 +244,14 @@ def port_of(service: str) -> int:
     """The port on which a compose service listens, as its own health check says."""
     url = SERVICES[service]["healthcheck"]["test"][-1]
     return int(re.findall(r":(\d+)/", url)[0])
+
+
+def settings_of(service: str) -> type[ServiceSettings]:
+    """The settings class that a service's ``__main__`` loads."""
+    package = f"services.{catalogue.snake(service)}"
+    source = (Path(importlib.import_module(package).__path__[0]) / "__main__.py").read_text()
+    found = re.search(r"load\((\w+)\)", source)
+    assert found is not None
+    module = importlib.import_module("shared.settings" if found[1] == "ServiceSettings" else f"{package}.settings")
+    kind: type[ServiceSettings] = getattr(module, found[1])
+    return kind

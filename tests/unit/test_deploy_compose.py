@@ -2,7 +2,6 @@
 
 import importlib
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,8 @@ from outcry.auditor import AuditorSettings
 from outcry.initialise import InitSettings
 from outcry.settings import Settings
 from shared.contracts.operations import AUDITOR, ENGINE, GATEWAY, NOTIFICATION
-from shared.settings import DEFAULT_PORTS, ServiceSettings
-from tests.deployed import COMPOSE, DEPLOY, SERVICES, interpolated, port_of
+from shared.settings import DEFAULT_PORTS
+from tests.deployed import COMPOSE, DEPLOY, SERVICES, TRACING_VARIABLES, interpolated, port_of, settings_of
 
 TRACE_BACKENDS = ("badger", "elasticsearch", "cassandra", "clickhouse", "jaegerlite", "secure")
 RETENTION_DAYS = 7
@@ -75,29 +74,16 @@ def test_every_service_knows_the_others_addresses() -> None:
 
 def test_no_variable_is_misspelt(tmp_path: Path) -> None:
     """Each variable that a process is given, openly or in its file of secrets, is one that it reads."""
-    read_elsewhere = {"JAEGER_HOST", "JAEGER_PORT", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_CERTIFICATE"}
-    read_elsewhere |= {"OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG", "TRACING_RETROACTIVE"}
     tracing = "".join(path.read_text() for path in (DEPLOY.parent / "shared" / "tracing").glob("*.py"))
-    for name in read_elsewhere:
+    for name in TRACING_VARIABLES:
         assert name in tracing or name.removeprefix("OTEL_EXPORTER_OTLP_") in tracing, name
     secret = deployment.environments(Settings(), credentials.load_or_create(tmp_path, catalogue.SERVICES))
     for name in (*DEFAULT_PORTS, AUDITOR, "init"):
         kinds: dict[str, type[BaseSettings]] = {AUDITOR: AuditorSettings, "init": InitSettings}
         kind = kinds.get(name) or settings_of(name)
-        known = {field.upper() for field in kind.model_fields} | read_elsewhere
+        known = {field.upper() for field in kind.model_fields} | TRACING_VARIABLES
         given = set(SERVICES[name].get("environment", {})) | set(secret[name])
         assert given <= known, f"{name} is told {given - known}"
-
-
-def settings_of(service: str) -> type[ServiceSettings]:
-    """The settings class that a service's ``__main__`` loads."""
-    package = f"services.{catalogue.snake(service)}"
-    source = (Path(importlib.import_module(package).__path__[0]) / "__main__.py").read_text()
-    found = re.search(r"load\((\w+)\)", source)
-    assert found is not None
-    module = importlib.import_module("shared.settings" if found[1] == "ServiceSettings" else f"{package}.settings")
-    kind: type[ServiceSettings] = getattr(module, found[1])
-    return kind
 
 
 def test_secrets_are_one_file_per_process(tmp_path: Path) -> None:
