@@ -36,3 +36,9 @@ def kept_trace(snapshot: Snapshot, key: TraceKey) -> list[Span] | None:
     spans = spans_from_otlp(zstandard.decompress(rows[0][0]))[key]
     snapshot.limits.take_spans(len(spans))
     return spans
+
+
+def is_kept(snapshot: Snapshot, key: TraceKey) -> bool:
+    """Whether a trace is in the archive."""
+    found = snapshot.cursor.execute("SELECT 1 FROM archive WHERE trace_hi = ? AND trace_lo = ?", list(key)).fetchone()
+    return found is not None

@@ -6,6 +6,7 @@ from starlette.routing import BaseRoute
 
 from jaegerlite.analysis.report import report
 from jaegerlite.api.answers import api_route, error_answer, json_answer, tenant_of
+from jaegerlite.archive import is_kept, kept_trace
 from jaegerlite.backend import Backend
 from jaegerlite.jaeger_json import Json, trace_id_text
 from jaegerlite.jaeger_params import trace_id
@@ -15,8 +16,9 @@ from jaegerlite.traces import TraceKey, load_traces
 
 
 def _report(store: Store, snapshot: Snapshot, key: TraceKey) -> Json | None:
-    spans = load_traces(store, snapshot, [key]).get(key)
-    return {"trace_id": trace_id_text(key), **report(spans)} if spans else None
+    is_archived = is_kept(snapshot, key)
+    spans = load_traces(store, snapshot, [key]).get(key) or (kept_trace(snapshot, key) if is_archived else None)
+    return {"trace_id": trace_id_text(key), "archived": is_archived, **report(spans)} if spans else None
 
 
 async def analysis(request: Request) -> Response:

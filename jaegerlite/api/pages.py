@@ -17,7 +17,7 @@ from starlette.types import Scope
 from jaegerlite.backend import Backend
 
 PLAIN_PAGE: Final = Path(__file__).with_name("page.html")
-PAGE_PATHS: Final = ("/", "/search", "/trace/{id}", "/dependencies", "/monitor", "/alerts")
+PAGE_PATHS: Final = ("/", "/search", "/trace/{id}", "/dependencies", "/monitor", "/insights", "/compare", "/alerts")
 # Scripts and styles only from here, requests only to here; `data:` and `blob:` for icons and the download of a trace.
 EXPLORER_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self';"

@@ -4,9 +4,9 @@
     "order rejected"                      the text anywhere in an attribute's value
     trace.duration >= 1s user.id = 42     AND may be left out
 
-A condition speaks of one span; a trace fits if one of its spans fits the whole expression, but for `trace.duration` and
-`trace.spans`, which speak of the trace. Keys without a prefix mean what Jaeger means by them: an attribute of the span,
-its resource, scope, events or links; `resource.` asks for the resource alone.
+A condition speaks of one span; a trace fits if one of its spans fits the whole expression, but for `trace.duration`,
+`trace.spans` and `trace.service`, which speak of the trace. Keys without a prefix mean what Jaeger means by them: an
+attribute of the span, its resource, scope, events or links; `resource.` asks for the resource alone.
 """
 
 import re
@@ -19,7 +19,7 @@ LENGTH_MAX: Final = 4_000
 CONDITIONS_MAX: Final = 50
 DEPTH_MAX: Final = 20
 COMPARISONS: Final = ("!=", ">=", "<=", "=", ">", "<", "~")
-TRACE_KEYS: Final = frozenset({"trace.duration", "trace.spans"})
+TRACE_KEYS: Final = frozenset({"trace.duration", "trace.spans", "trace.service"})
 DURATION_KEYS: Final = frozenset({"duration", "trace.duration"})
 _TOKEN: Final = re.compile(
     r"""\s*(?:(?P<sign>!=|>=|<=|[=<>~()])|"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<word>[^\s"=<>~()!]+))""", re.DOTALL
@@ -189,6 +189,10 @@ class _Parser:
 
 
 def _condition(key: str, comparison: str, text: str) -> Condition:
+    if key == "trace.service":
+        if comparison not in ("=", "!="):
+            raise ParameterError(f"q: {key} is a name: = or !=, not {comparison}")
+        return Condition(key, comparison, text)
     number: float | None
     try:
         number = float(duration_ns(text)) if key in DURATION_KEYS else float(text)

@@ -95,7 +95,7 @@ def search(store: Store, snapshot: Snapshot, wanted: Search) -> Result:
     traces = _by_trace(found)
     durations: I64Array | None = None
     if len(traces.lo) and (plan.on_trace or wanted.by_duration or wanted.slowest_percent < 100):
-        traces, durations = _whole_traces(snapshot, wanted, plan.on_trace, traces)
+        traces, durations = _whole_traces(store, snapshot, wanted, plan.on_trace, traces)
     total, spans_total = len(traces.lo), int(traces.spans.sum())
     keys = _page(traces, durations, wanted)
     summaries = load_summaries(store, snapshot, list(keys))
@@ -169,10 +169,13 @@ def _by_trace(found: list[_Traces]) -> _Traces:
 
 
 def _whole_traces(
-    snapshot: Snapshot, wanted: Search, conditions: list[Condition], traces: _Traces
+    store: Store, snapshot: Snapshot, wanted: Search, conditions: list[Condition], traces: _Traces
 ) -> tuple[_Traces, I64Array]:
     """The traces that fit as wholes, and how long each took."""
     cursor = snapshot.cursor
+    services = [condition for condition in conditions if condition.key == "trace.service"]
+    has = "".join(f", {_has_service(store, one.text)} AS has_{i}" for i, one in enumerate(services))
+    takes_part = np.zeros((len(services), len(traces.lo)), np.bool_)
     cursor.register("found_traces", {"hi": traces.hi, "lo": traces.lo, "number": np.arange(len(traces.lo))})
     start_ns = np.full(len(traces.lo), np.iinfo(np.int64).max)
     end_ns = np.zeros(len(traces.lo), np.int64)
@@ -181,23 +184,33 @@ def _whole_traces(
     for partition in snapshot.overlapping(earliest, latest):
         snapshot.limits.check()
         rows = cursor.execute(
-            "SELECT number, min(start_ns) AS first, max(start_ns + duration_ns) AS last, count(*) AS spans"  # noqa: S608
+            f"SELECT number, min(start_ns) AS first, max(start_ns + duration_ns) AS last, count(*) AS spans{has}"  # noqa: S608
             f" FROM {partition.span_table} JOIN found_traces ON trace_lo = lo AND trace_hi = hi GROUP BY number"
         ).fetchnumpy()
         number, first, last, count = (np.ma.getdata(rows[name]) for name in ("number", "first", "last", "spans"))
         start_ns[number] = np.minimum(start_ns[number], first)
         end_ns[number] = np.maximum(end_ns[number], last)
         spans[number] += count
+        for i in range(len(services)):
+            takes_part[i, number] |= np.ma.getdata(rows[f"has_{i}"])
     cursor.unregister("found_traces")
     durations = end_ns - start_ns
     keep = np.ones(len(traces.lo), np.bool_)
-    for condition in conditions:
+    for condition, has_it in zip(services, takes_part, strict=True):
+        keep &= has_it == (condition.comparison == "=")
+    for condition in (one for one in conditions if one not in services):
         figures = durations if condition.key == "trace.duration" else spans
         keep &= COMPARISONS[condition.comparison](figures, condition.number)
     if wanted.slowest_percent < 100 and keep.any():
         slowest = max(math.ceil(int(keep.sum()) * wanted.slowest_percent / 100), 1)
         keep &= durations >= np.sort(durations[keep])[-slowest]
     return traces.where(keep), durations[keep]
+
+
+def _has_service(store: Store, name: str) -> str:
+    """SQL for whether a group of spans has one of the service; only numbers enter the text."""
+    series = ",".join(str(one.number) for one in store.registry.all if one.service == name) or "NULL"
+    return f"coalesce(bool_or(series IN ({series})), FALSE)"
 
 
 def _page(traces: _Traces, durations: I64Array | None, wanted: Search) -> dict[tuple[int, int], int]:

@@ -175,10 +175,12 @@ def test_raw_leaves_the_tags_in_their_order(shared: Jaegerlite) -> None:
 def test_an_archived_trace_is_read_by_its_own_address(shared: Jaegerlite) -> None:
     """Archiving answers as Jaeger does, and the trace is then in the archive as it is in the store."""
     assert shared.get(f"/api/archive/{ORDER_ID}").status == 404
+    assert shared.get(f"/api/traces/{ORDER_ID}/analysis").json["archived"] is False
     kept = request(shared.url(f"/api/archive/{ORDER_ID}"), b"")
     assert (kept.status, kept.json["data"], kept.json["errors"]) == (200, [], [])
     assert request(shared.url("/api/archive/f00"), b"").status == 404
     assert shared.get(f"/api/archive/{ORDER_ID}").json == shared.get(f"/api/traces/{ORDER_ID}").json
+    assert shared.get(f"/api/traces/{ORDER_ID}/analysis").json["archived"] is True
 
 
 def test_otlp_json_is_transformed_to_jaegers(shared: Jaegerlite) -> None:

@@ -48,7 +48,18 @@ def ui_dir(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/search?service=a", "/trace/1f", "/trace/1f...2e", "/dependencies", "/monitor", "/alerts"]
+    "path",
+    [
+        "/",
+        "/search?service=a",
+        "/trace/1f",
+        "/trace/1f...2e",
+        "/dependencies",
+        "/monitor",
+        "/insights",
+        "/compare",
+        "/alerts",
+    ],
 )
 def test_every_page_address_gives_the_explorer(ui_dir: Path, path: str) -> None:
     """Each address of Jaeger's UI opens the built explorer, which scripts of no other origin can enter."""

@@ -30,9 +30,9 @@ ALL: Final = {"start_ns_min": 0, "start_ns_max": 2**62}
 
 
 def _request(rng: random.Random, trace: int) -> bytes:
-    """A trace of one to six spans of two services."""
+    """A trace of two to six spans of two services: the shop, and in every third trace the bank in place of the till."""
     export = ExportTraceServiceRequest()
-    for service in ("shop", "till"):
+    for service in ("shop", "till" if trace % 3 else "bank"):
         resource = export.resource_spans.add()
         resource.resource.attributes.add(key="service.name", value=AnyValue(string_value=service))
         resource.resource.attributes.add(key="zone", value=AnyValue(string_value=rng.choice(("north", "south"))))
@@ -208,6 +208,20 @@ def test_whole_traces_can_be_asked_for(store: Store) -> None:
     assert found.total == len(wanted) > 0
 
 
+@pytest.mark.parametrize(
+    ("text", "takes_part"),
+    [("service = shop trace.service = bank", True), ("trace.service != bank trace.spans > 0", False)],
+)
+def test_services_of_the_trace_can_be_asked_for(store: Store, text: str, takes_part: bool) -> None:
+    """`trace.service` asks who else takes part in the trace, or that somebody does not."""
+    wanted = {
+        key for key, spans in _all_spans(store).items() if any(s.series.service == "bank" for s in spans) == takes_part
+    }
+    found = _search(store, parse(text))
+    assert {summary.key[1] for summary, _ in found.traces} == wanted
+    assert 0 < found.total == len(wanted) < TRACES
+
+
 def test_the_slowest_part_and_its_order(store: Store) -> None:
     """`slowest 10 %` keeps that part of the traces found, longest first when sorted so; a page says the true total."""
     lasted = sorted((s.duration_ns for s, _ in _search(store, parse("")).traces), reverse=True)
@@ -240,7 +254,8 @@ def test_the_language(text: str, meant: Expression) -> None:
 @pytest.mark.parametrize(
     "text",
     ["(", ")", "a =", "= a", "AND", "a AND", "NOT", "a OR", '"', '""', "a > b", "duration > 5", "(a", "a)", "!",
-     "trace.spans = x", "(" * 50 + "a" + ")" * 50, "NOT " * 30 + "a", " ".join("a" * 60), "x" * 5000, "duration ~ 5ms"],
+     "trace.spans = x", "(" * 50 + "a" + ")" * 50, "NOT " * 30 + "a", " ".join("a" * 60), "x" * 5000, "duration ~ 5ms",
+     "trace.service > a"],
 )  # fmt: skip
 def test_what_is_no_expression_is_refused_with_a_reason(text: str) -> None:
     """A query that cannot be read is refused by name, never guessed at."""
@@ -259,7 +274,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 
 def test_traces_under_or_are_refused(store: Store) -> None:
     """A condition on the trace inside OR or NOT is refused, since a span cannot answer it."""
-    for text in ("trace.duration > 1s OR a = b", "NOT trace.spans > 3"):
+    for text in ("trace.duration > 1s OR a = b", "NOT trace.spans > 3", "a = b OR trace.service = c"):
         with pytest.raises(ParameterError, match="can be joined by AND only"):
             _search(store, parse(text))
 
