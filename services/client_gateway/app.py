@@ -77,8 +77,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     service.keep_running(disconnects.lifelines.beat)
     service.keep_running(disconnects.lifelines.watch)
     for name in SERVICES[:-1]:
-        for number, url in enumerate(settings.url_of(name).split(";")):
-            service.check(f"{name}-{number}" if number else name, partial(_ready, url))
+        service.check(name, partial(_ready, settings.url_of(name)))
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

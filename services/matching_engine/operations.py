@@ -222,7 +222,7 @@ class Operations:
     async def book(
         self, items: Sequence[contract.BookQuery], _spans: Sequence[Span]
     ) -> list[contract.BookState | Refused]:
-        engine = await self._writer.settled()
+        engine = self._writer.engine
         return [
             contract.BookState(
                 symbol=item.symbol,

@@ -63,8 +63,11 @@ class SampleTrace:
         return span_id
 
 
-def order_trace(rng: random.Random, start_ns: int, *, failed: bool) -> SampleTrace:
-    """The way of one order: five calls, two statements, and what its events set off after the answer."""
+def order_trace(rng: random.Random, start_ns: int, *, failed: bool, south_us: int = 0) -> SampleTrace:
+    """The way of one order: five calls, two statements, and what its events set off after the answer.
+
+    Accounts lie in the north or in the south, where reading one takes `south_us` longer.
+    """
     trace = SampleTrace(f"{rng.getrandbits(127) | 1:032x}", start_ns, rng)
     slow = rng.lognormvariate(0, 0.5)
     symbol, quantity = rng.choice(["AAPL", "MSFT", "GOOG", "TSLA"]), rng.randrange(1, 500)
@@ -72,7 +75,10 @@ def order_trace(rng: random.Random, start_ns: int, *, failed: bool) -> SampleTra
     def us(base: int) -> int:
         return max(int(base * slow * rng.uniform(0.7, 1.4)), 1)
 
+    shard = rng.choice(["north", "south"])
     verify, hold, limits, create, match = us(180), us(900), us(600), us(1400), us(800)
+    read = hold // 3 + (south_us if shard == "south" else 0)
+    hold += read
     at_create = 90 + verify + max(hold, limits) + 60
     total = at_create + create + (0 if failed else match) + 150
     status = 422 if failed else 201
@@ -88,8 +94,9 @@ def order_trace(rng: random.Random, start_ns: int, *, failed: bool) -> SampleTra
         events=[(hold // 2, "exception", {"exception.type": "InsufficientFunds", "exception.message": "12.00 short"})]
         if failed else [(hold // 2, "hold placed", {"amount": f"{quantity}.00"})],
     )  # fmt: skip
-    trace.add("wallet-service", "SELECT account", held, 100 + verify, hold // 3, "client",
-              attributes={"db.system.name": "postgresql", "db.query.text": "SELECT * FROM accounts"})  # fmt: skip
+    trace.add("wallet-service", "SELECT account", held, 100 + verify, read, "client",
+              attributes={"db.system.name": "postgresql", "db.query.text": "SELECT * FROM accounts",
+                          "shard": shard})  # fmt: skip
     trace.add("risk-manager", "validate_order", root, 90 + verify, limits)
     if failed:
         return trace
@@ -145,12 +152,12 @@ def send(otlp_url: str, trace: SampleTrace) -> None:
             response.read()
 
 
-def sample_orders(seed: int, count: int, within_s: float) -> list[SampleTrace]:
-    """Orders of the last `within_s` seconds, oldest first."""
+def sample_orders(seed: int, count: int, within_s: tuple[float, float], south_us: int = 0) -> list[SampleTrace]:
+    """Orders of between so many seconds ago, oldest first."""
     rng = random.Random(seed)
     now_ns = time.time_ns()
-    starts = sorted(now_ns - int(rng.uniform(1, within_s) * 1e9) for _ in range(count))
-    return [order_trace(rng, start_ns, failed=rng.random() < ERROR_SHARE) for start_ns in starts]
+    starts = sorted(now_ns - int(rng.uniform(*within_s) * 1e9) for _ in range(count))
+    return [order_trace(rng, start_ns, failed=rng.random() < ERROR_SHARE, south_us=south_us) for start_ns in starts]
 
 
 def main() -> None:
@@ -161,7 +168,9 @@ def main() -> None:
     parser.add_argument("--wide", type=int, nargs="*", default=[], help="sizes of traces of many spans")
     parser.add_argument("--seed", type=int, default=7)
     options = parser.parse_args()
-    for trace in sample_orders(options.seed, options.traces, 1800):
+    usual = sample_orders(options.seed, options.traces, (900, 1800))
+    slow = sample_orders(options.seed + 1, options.traces, (1, 900), 150_000)
+    for trace in [*usual, *slow]:
         send(options.otlp_url, trace)
     for size in options.wide:
         trace = wide_trace(random.Random(size), time.time_ns() - 60_000_000_000, size)

@@ -24,6 +24,8 @@ from tests.ports import free_ports
 ORDERS = 120
 START_SECONDS_MAX = 15.0
 MANY_SPANS = 10_000
+SLOW_S = 120
+SOUTH_US = 150_000
 # 0.4 s on an idle machine; one that runs other things beside the tests gets its time.
 OPEN_MS_MAX = 4_000
 THEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
@@ -34,11 +36,13 @@ class Backend:
     """A running jaegerlite and what was sent to it."""
 
     url: str
+    otlp_url: str
     orders: list[SampleTrace]
     good: SampleTrace
     failed: SampleTrace
     many: SampleTrace
     rules: Path
+    slow_since_ms: int
 
 
 def _wait_until(what: str, is_so: Callable[[], bool]) -> None:
@@ -70,7 +74,10 @@ def _answers(url: str) -> bool:
 
 @pytest.fixture(scope="module")
 def backend(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
-    """A jaegerlite with orders of the last ten minutes, two orders made for the tests, and a trace of many spans."""
+    """A jaegerlite with orders of the last ten minutes, two orders made for the tests, and a trace of many spans.
+
+    In the last two minutes reading accounts in the south was slow.
+    """
     query_port, otlp_port = free_ports(2)
     rules = tmp_path_factory.mktemp("alerts") / "rules.yaml"
     rules.write_text(_rules(error_rate=0.01))
@@ -90,15 +97,27 @@ def backend(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
         good = order_trace(rng, now_ns - 3_000_000_000, failed=False)
         failed = order_trace(rng, now_ns - 2_000_000_000, failed=True)
         many = wide_trace(rng, now_ns - 60_000_000_000, MANY_SPANS)
-        orders = [*sample_orders(7, ORDERS, 600), good, failed]
+        usual = sample_orders(7, ORDERS // 2, (SLOW_S, 600))
+        orders = [*usual, *sample_orders(8, ORDERS // 2, (5, SLOW_S), SOUTH_US), good, failed]
         for trace in [*orders, many]:
             send(otlp_url, trace)
         for trace in (failed, many):
             _wait_until("the spans", lambda sent=trace: _answers(f"{url}/api/traces/{sent.trace_id}"))  # type: ignore[misc]
-        yield Backend(url, orders, good, failed, many, rules)
+        yield Backend(url, otlp_url, orders, good, failed, many, rules, now_ns // 1_000_000 - SLOW_S * 1000)
     finally:
         process.terminate()
         process.wait(10)
+
+
+def _slow_against_usual(backend: Backend) -> str:
+    """The comparison of the time when the south was slow with the time before."""
+    end_ms = backend.slow_since_ms + SLOW_S * 1000
+    return f"/compare?lookback={SLOW_S}s&end={end_ms}&against=then&baseLookback=8m&baseEnd={backend.slow_since_ms}"
+
+
+def _send_old(backend: Backend, rng: random.Random) -> None:
+    """Sends a failed order that began before the time that searches look at, so that none of them counts it."""
+    send(backend.otlp_url, order_trace(rng, time.time_ns() - 2 * 3_600_000_000_000, failed=True))
 
 
 def _rows(page: Page) -> Locator:
@@ -108,7 +127,7 @@ def _rows(page: Page) -> Locator:
 def _every_page(backend: Backend, page: Page) -> Iterator[str]:
     """Opens each page in turn and gives its name."""
     page.goto(f"{backend.url}/search?service=client-gateway&limit=40")
-    page.get_by_role("heading", name="40 traces").wait_for()
+    page.get_by_role("heading", name=f"40 of {len(backend.orders)} traces").wait_for()
     yield "search"
     page.get_by_role("button", name="Table").click()
     yield "search-table"
@@ -125,9 +144,24 @@ def _every_page(backend: Backend, page: Page) -> Iterator[str]:
     page.goto(f"{backend.url}/trace/{backend.good.trace_id}...{backend.failed.trace_id}")
     page.get_by_role("heading", name="Comparison of two traces").wait_for()
     yield "compare"
-    page.goto(f"{backend.url}/dependencies")
-    page.get_by_role("link", name="matching-engine").wait_for()
+    page.goto(f"{backend.url}/search?q=(status = error")
+    page.get_by_text("a parenthesis is not closed").wait_for()
+    page.get_by_text("How to write a query").click()
+    yield "search-refused"
+    page.goto(f"{backend.url}/search?live=1")
+    page.get_by_text("Waiting for spans").wait_for()
+    _send_old(backend, random.Random(3))
+    page.locator(".live-spans li").first.wait_for()
+    yield "live"
+    page.goto(f"{backend.url}/dependencies?show=errors")
+    page.get_by_role("link", name="matching-engine", exact=False).first.wait_for()
     yield "dependencies"
+    page.goto(f"{backend.url}/insights")
+    page.get_by_text("SELECT account", exact=True).wait_for()
+    yield "insights"
+    page.goto(f"{backend.url}{_slow_against_usual(backend)}")
+    page.get_by_text("shard = south").wait_for()
+    yield "windows"
     page.goto(f"{backend.url}/monitor")
     page.get_by_role("heading", name="order-manager").wait_for()
     yield "monitor"
@@ -180,10 +214,73 @@ def test_search_by_tag_finds_the_failed_orders(backend: Backend, page: Page) -> 
 
 
 def test_search_over_all_services_is_one_list(backend: Backend, page: Page) -> None:
-    """Without a service, every trace stands once, newest first."""
-    page.goto(f"{backend.url}/search?limit=500")
-    page.get_by_role("heading", name=f"{len(backend.orders) + 1} traces").wait_for()
+    """Without a service every trace is found, newest first; how many there are stands beside how many are shown."""
+    page.goto(f"{backend.url}/search?limit=5")
+    total = len(backend.orders) + 1
+    page.get_by_role("heading", name=f"5 of {total} traces").wait_for()
     assert backend.failed.trace_id[:8] in page.locator(".results li").first.inner_text()
+    page.get_by_role("button", name="Show more").click()
+    page.get_by_role("heading", name=f"10 of {total} traces").wait_for()
+    assert page.locator(".results li").count() == 10
+    assert "limit=10" in page.url
+
+
+def test_a_query_finds_what_forms_cannot_ask(backend: Backend, page: Page) -> None:
+    """AND, OR and NOT, text in any attribute and the slowest part are asked in the form and stand in the address."""
+    failed = sum(any("status" in span for _, span in trace.spans) for trace in backend.orders)
+    page.goto(f"{backend.url}/search")
+    page.get_by_label("Query", exact=True).fill(
+        '"INSUFFICIENT funds" AND NOT (service = batch-runner OR shard = nowhere)'
+    )
+    page.get_by_label("At most").fill("500")
+    page.get_by_label("Query", exact=True).press("Enter")
+    page.get_by_role("heading", name=re.compile(rf"^{failed} traces$")).wait_for()
+    page.reload()
+    page.get_by_role("heading", name=re.compile(rf"^{failed} traces$")).wait_for()
+    page.get_by_label("Query", exact=True).fill("service = client-gateway")
+    page.get_by_label("Of those that fit").select_option("The slowest 5 %")
+    page.get_by_role("button", name="Find traces").click()
+    page.get_by_role("heading", name=re.compile(r"^7 traces$")).wait_for()
+    assert page.get_by_label("Query", exact=True).input_value() == "service = client-gateway"
+
+
+def test_a_wrong_query_says_where(backend: Backend, page: Page) -> None:
+    """What the backend cannot read is told beneath the field, with the place marked, and can be mended there."""
+    page.goto(backend.url)
+    query = page.get_by_label("Query", exact=True)
+    query.fill("status = error AND )")
+    query.press("Enter")
+    expect(page.locator(".refused-query mark")).to_have_text(")")
+    expect(query).to_have_attribute("aria-invalid", "true")
+    query.fill("status = error")
+    query.press("Enter")
+    page.get_by_role("heading", name="traces").wait_for()
+    expect(query).not_to_have_attribute("aria-invalid", "true")
+
+
+def test_live_spans_come_wait_and_are_filtered(backend: Backend, page: Page) -> None:
+    """Following live shows what fits as it is stored, waits while paused, and narrows what is shown."""
+    page.goto(f"{backend.url}/search?service=wallet-service&live=1")
+    live = page.get_by_role("region", name="Live spans")
+    live.get_by_text("Live", exact=True).wait_for()
+    rows = page.get_by_role("list", name="Live spans, newest first").get_by_role("listitem")
+    rng = random.Random(5)
+    _send_old(backend, rng)
+    expect(rows).to_have_count(2)
+    live.get_by_label("Errors only").check()
+    expect(rows).to_have_count(1)
+    live.get_by_label("Errors only").uncheck()
+    live.get_by_label("Filter what is shown").fill("select acc")
+    expect(rows).to_have_count(1)
+    live.get_by_label("Filter what is shown").fill("")
+    live.get_by_role("button", name="Pause").click()
+    _send_old(backend, rng)
+    live.get_by_role("button", name="Go on (2 new)").wait_for()
+    expect(rows).to_have_count(2)
+    live.get_by_role("button", name="Go on (2 new)").click()
+    expect(rows).to_have_count(4)
+    rows.get_by_role("link").first.click()
+    page.wait_for_url("**/trace/*")
 
 
 def test_search_says_what_cannot_be_asked(backend: Backend, page: Page) -> None:
@@ -202,7 +299,7 @@ def test_links_of_jaegers_ui_open_here(backend: Backend, page: Page) -> None:
         f"{backend.url}/search?end={now_us}&limit=20&lookback=1h&maxDuration&minDuration&operation=all"
         f"&service=user-service&start={now_us - 3_600_000_000}&tags=%7B%22span.kind%22%3A%22server%22%7D"
     )
-    page.get_by_role("heading", name="20 traces").wait_for()
+    page.get_by_role("heading", name="20 of ").wait_for()
     assert page.get_by_label("Service").input_value() == "user-service"
     assert page.get_by_label("Tags").input_value() == "span.kind=server"
 
@@ -298,13 +395,15 @@ def test_downloaded_trace_opens_again(backend: Backend, page: Page, tmp_path: Pa
 
 
 def test_archived_trace_is_kept(backend: Backend, page: Page) -> None:
-    """The button on a trace puts it into the archive."""
+    """The button on a trace puts it into the archive, and the trace shows the mark whenever it is opened again."""
     kept = f"{backend.url}/api/archive/{backend.failed.trace_id}"
     assert page.request.get(kept).status == 404
     page.goto(f"{backend.url}/trace/{backend.failed.trace_id}")
     page.get_by_role("button", name="Archive").click()
     page.get_by_role("button", name="✓ Archived").wait_for()
     assert len(page.request.get(kept).json()["data"][0]["spans"]) == len(backend.failed.spans)
+    page.reload()
+    page.get_by_role("button", name="✓ Archived").wait_for()
 
 
 def test_two_chosen_traces_are_compared(backend: Backend, page: Page) -> None:
@@ -319,11 +418,51 @@ def test_two_chosen_traces_are_compared(backend: Backend, page: Page) -> None:
 
 
 def test_map_leads_to_traces(backend: Backend, page: Page) -> None:
-    """A service in the map leads to its traces."""
-    page.goto(f"{backend.url}/dependencies")
-    page.get_by_role("link", name="reporting").click()
-    page.wait_for_url("**/search?service=reporting*")
-    page.get_by_role("heading", name="20 traces").wait_for()
+    """The map tells rates, errors and durations; a service leads to its traces, a call to its own."""
+    failed = sum(any("status" in span for _, span in trace.spans) for trace in backend.orders)
+    page.goto(f"{backend.url}/dependencies?lookback=15m")
+    calls = page.get_by_role("row", name=re.compile("client-gateway wallet-service"))
+    expect(calls).to_contain_text("%")
+    page.get_by_role("group", name="Arrows show").get_by_role("button", name="Errors").click()
+    expect(page.locator(".call-count.failing").first).to_contain_text("%")
+    assert "show=errors" in page.url
+    calls.get_by_role("link", name="Failed traces of client-gateway calling wallet-service").click()
+    page.wait_for_url("**/search?q=trace.service*service=wallet-service*")
+    page.get_by_label("At most").fill("500")
+    page.get_by_role("button", name="Find traces").click()
+    page.get_by_role("heading", name=re.compile(r"^\d+ traces$")).wait_for()
+    assert page.locator(".results li").count() == page.locator(".results .chip.sell").count() >= failed
+    page.go_back()
+    page.go_back()
+    page.get_by_role("link", name=re.compile("^reporting")).click()
+    page.wait_for_url("**/search?service=reporting*lookback=15m*")
+    page.get_by_role("heading", name="20 of ").wait_for()
+
+
+def test_insights_lead_to_examples(backend: Backend, page: Page) -> None:
+    """What costs most time in total stands first, and leads to a trace that shows it."""
+    page.goto(f"{backend.url}/insights")
+    first = page.get_by_role("region", name="What costs most time").get_by_role("listitem").first
+    expect(first).to_contain_text("SELECT account")
+    expect(first).to_contain_text("Slow query")
+    first.get_by_role("link").first.click()
+    page.get_by_role("button", name=re.compile("wallet-service waited")).wait_for()
+
+
+def test_windows_are_compared(backend: Backend, page: Page) -> None:
+    """Two windows show what got slower, by how much, and what the slow ones share; that leads to them."""
+    page.goto(f"{backend.url}{_slow_against_usual(backend)}")
+    where = page.get_by_role("region", name="Operations of the sampled traces")
+    expect(where.get_by_role("row").nth(1)).to_contain_text("SELECT account")
+    page.get_by_label("Against").select_option("the time before it")
+    page.wait_for_url("**against=before")
+    page.go_back()
+    page.goto(f"{backend.url}{_slow_against_usual(backend)}")
+    page.get_by_role("link", name="shard = south").click()
+    page.wait_for_url("**/search?service=wallet-service&operation=SELECT*")
+    page.get_by_role("heading", name="traces").wait_for()
+    assert page.get_by_label("Tags").input_value() == "shard=south"
+    assert page.get_by_label("Of those that fit").input_value() == "longest"
 
 
 def test_peak_in_the_monitor_leads_to_its_traces(backend: Backend, page: Page) -> None:

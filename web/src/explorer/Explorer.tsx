@@ -6,6 +6,8 @@ import { ThemeSwitch } from "../shared/ThemeSwitch";
 import { Toasts, toast } from "../shared/Toasts";
 import { AlertsPage } from "./alerts/AlertsPage";
 import { ComparePage } from "./compare/ComparePage";
+import { WindowsPage } from "./compare/WindowsPage";
+import { InsightsPage } from "./insights/InsightsPage";
 import { DependenciesPage } from "./map/DependenciesPage";
 import { MonitorPage } from "./monitor/MonitorPage";
 import { Link, navigate, useAddress } from "./navigation";
@@ -13,9 +15,20 @@ import { normalTraceId, type Route, routeOf, tracePath } from "./route";
 import { SearchPage } from "./search/SearchPage";
 import { TracePage } from "./trace/TracePage";
 
+/** The pages that the bar on top leads to. */
+const PAGES: readonly [page: Route["page"], path: string, title: string][] = [
+  ["search", "/search", "Search"],
+  ["dependencies", "/dependencies", "Map"],
+  ["monitor", "/monitor", "Monitor"],
+  ["insights", "/insights", "Insights"],
+  ["windows", "/compare", "Compare"],
+  ["alerts", "/alerts", "Alerts"],
+];
+
 function titleOf(route: Route): string {
   if (route.page === "trace") return `Trace ${route.id.slice(0, 8)}`;
-  return { search: "Search", compare: "Compare", dependencies: "Dependencies", monitor: "Monitor", alerts: "Alerts", unknown: "Not found" }[route.page];
+  if (route.page === "compare") return "Two traces";
+  return PAGES.find(([page]) => page === route.page)?.[2] ?? "Not found";
 }
 
 function Page({ route }: { readonly route: Route }) {
@@ -30,6 +43,10 @@ function Page({ route }: { readonly route: Route }) {
       return <DependenciesPage params={route.params} />;
     case "monitor":
       return <MonitorPage params={route.params} />;
+    case "insights":
+      return <InsightsPage params={route.params} />;
+    case "windows":
+      return <WindowsPage params={route.params} />;
     case "alerts":
       return <AlertsPage />;
     case "unknown":
@@ -66,7 +83,6 @@ export function Explorer() {
   useEffect(() => {
     document.title = `${titleOf(route)} · trace explorer`;
   }, [route]);
-  const current = (page: Route["page"]) => (route.page === page ? { "aria-current": "page" as const } : {});
   return (
     <div className="explorer">
       <a className="skip" href="#content">
@@ -77,18 +93,11 @@ export function Explorer() {
           Traces
         </Link>
         <nav aria-label="Pages">
-          <Link to="/search" {...current("search")}>
-            Search
-          </Link>
-          <Link to="/dependencies" {...current("dependencies")}>
-            Dependencies
-          </Link>
-          <Link to="/monitor" {...current("monitor")}>
-            Monitor
-          </Link>
-          <Link to="/alerts" {...current("alerts")}>
-            Alerts
-          </Link>
+          {PAGES.map(([page, path, title]) => (
+            <Link key={page} to={path} {...(route.page === page ? { "aria-current": "page" as const } : {})}>
+              {title}
+            </Link>
+          ))}
         </nav>
         <TraceIdField />
         <ThemeSwitch />

@@ -34,11 +34,14 @@ export async function ask(path: string, { method = "GET", body, signal }: AskOpt
       : "The trace backend does not answer. Check that it runs, then try again.";
     throw new RequestError(0, "unreachable", text, "");
   }
-  if (!response.ok) {
-    const text = (answer as Envelope | null)?.errors?.[0]?.msg ?? `The trace backend answered ${response.status}.`;
-    throw new RequestError(response.status, `http_${response.status}`, text, response.headers.get("X-Trace-Id") ?? "");
-  }
+  if (!response.ok) throw failure(response, answer);
   return answer;
+}
+
+/** An answer that is none: what the backend says is wrong. */
+export function failure(response: Response, answer: unknown): RequestError {
+  const text = (answer as Envelope | null)?.errors?.[0]?.msg ?? `The trace backend answered ${response.status}.`;
+  return new RequestError(response.status, `http_${response.status}`, text, response.headers.get("X-Trace-Id") ?? "");
 }
 
 /** What stands in Jaeger's envelope. @throws RequestError */

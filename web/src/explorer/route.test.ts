@@ -13,7 +13,11 @@ describe("addresses", () => {
     expect(routeOf("/trace/1f...2e", NONE)).toEqual({ page: "compare", a: "1f", b: "2e" });
   });
 
-  it("has the alerts beside them", () => expect(routeOf("/alerts", NONE)).toEqual({ page: "alerts" }));
+  it("has a few beside them", () => {
+    expect(routeOf("/alerts", NONE)).toEqual({ page: "alerts" });
+    expect(routeOf("/insights", NONE).page).toBe("insights");
+    expect(routeOf("/compare", NONE).page).toBe("windows");
+  });
 
   it("that are none of ours say so", () => expect(routeOf("/monitor/x", NONE).page).toBe("unknown"));
 

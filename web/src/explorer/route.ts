@@ -1,11 +1,10 @@
-/** Addresses of the explorer, the same as in Jaeger's UI, and what page each of them means. */
+/** Addresses of the explorer, those of Jaeger's UI and a few beside them, and what page each of them means. */
 
 export type Route =
   | { page: "search"; params: URLSearchParams }
   | { page: "trace"; id: string; params: URLSearchParams }
   | { page: "compare"; a: string; b: string }
-  | { page: "dependencies"; params: URLSearchParams }
-  | { page: "monitor"; params: URLSearchParams }
+  | { page: "dependencies" | "monitor" | "insights" | "windows"; params: URLSearchParams }
   | { page: "alerts" }
   | { page: "unknown"; path: string };
 
@@ -23,7 +22,8 @@ export function routeOf(path: string, params: URLSearchParams): Route {
   const parts = path.split("/").filter(Boolean).map(decodeURIComponent);
   const [page = "search", argument] = parts;
   if (page === "search" && parts.length <= 1) return { page, params };
-  if ((page === "dependencies" || page === "monitor") && parts.length === 1) return { page, params };
+  if ((page === "dependencies" || page === "monitor" || page === "insights") && parts.length === 1) return { page, params };
+  if (page === "compare" && parts.length === 1) return { page: "windows", params };
   if (page === "alerts" && parts.length === 1) return { page };
   if (page === "trace" && argument !== undefined && parts.length === 2) {
     const [a = "", b] = argument.split("...");

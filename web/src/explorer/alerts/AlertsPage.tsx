@@ -5,27 +5,14 @@ import { type Column, Table } from "../../shared/Table";
 import { EmptyState, ErrorState, Loading } from "../../shared/states";
 import { duration, shortTime } from "../../shared/time";
 import { toast } from "../../shared/Toasts";
-import { Link } from "../navigation";
-import { tracePath } from "../route";
 import { ServiceName } from "../ServiceName";
+import { TraceLinks } from "../TraceLinks";
 import { useLoaded } from "../useLoaded";
 import { type Alert, endSilence, fetchAlerts, measureName, scopeOf, type Silence, valueOf } from "./alerts";
 import { SilenceDialog } from "./SilenceDialog";
 
 /** As often as the backend judges its rules. */
 const AGAIN_MS = 15_000;
-
-function Traces({ ids }: { readonly ids: readonly string[] }) {
-  return (
-    <span className="row">
-      {ids.map((id) => (
-        <Link key={id} to={tracePath(id)} aria-label={`Trace ${id.slice(0, 8)}`}>
-          <code>{id.slice(0, 8)}</code>
-        </Link>
-      ))}
-    </span>
-  );
-}
 
 function State({ alert }: { readonly alert: Alert }) {
   const look = alert.silenced ? "" : alert.state === "firing" ? "sell" : "warn";
@@ -50,7 +37,7 @@ const COMMON: readonly Column<Alert>[] = [
     ),
   },
 ];
-const TRACES: Column<Alert> = { key: "traces", title: "Example traces", show: (alert) => <Traces ids={alert.trace_ids} /> };
+const TRACES: Column<Alert> = { key: "traces", title: "Example traces", show: (alert) => <TraceLinks ids={alert.trace_ids} /> };
 
 function currentColumns(onSilence: (alert: Alert) => void): Column<Alert>[] {
   return [

@@ -1,5 +1,6 @@
 /** Two traces call by call: what got slower, what happens more often, what only one of them does. */
 
+import "./compare.css";
 import { useCallback, useMemo } from "react";
 import { ErrorState, Loading } from "../../shared/states";
 import { duration, exactTime, isoFromMicros } from "../../shared/time";
@@ -10,6 +11,7 @@ import { Link } from "../navigation";
 import { comparePath, normalTraceId, tracePath } from "../route";
 import { ServiceName } from "../ServiceName";
 import { useLoaded } from "../useLoaded";
+import { DifferenceBar } from "./Change";
 
 const ROWS_MAX = 2000;
 const INDENT_PX = 14;
@@ -39,14 +41,10 @@ function Cells({ call }: { readonly call: CallNode | null }) {
 }
 
 function Difference({ call, longest }: { readonly call: ComparedCall; readonly longest: number }) {
-  if (!call.a || !call.b) return <td className="difference">{call.a ? <span className="chip">only in A</span> : <span className="chip warn">only in B</span>}</td>;
-  const difference = call.b.total - call.a.total;
-  const width = (50 * Math.abs(difference)) / longest;
+  if (!call.a || !call.b) return <td>{call.a ? <span className="chip">only in A</span> : <span className="chip warn">only in B</span>}</td>;
   return (
-    <td className="difference">
-      <span className={`difference-bar ${difference > 0 ? "slower" : "faster"}`} aria-hidden="true"
-        style={difference > 0 ? { left: "50%", width: `${width}%` } : { right: "50%", width: `${width}%` }} />
-      <span className="number">{difference === 0 ? "the same" : `${difference > 0 ? "+" : "−"}${duration(Math.abs(difference))}`}</span>
+    <td>
+      <DifferenceBar difference={call.b.total - call.a.total} longest={longest} />
     </td>
   );
 }
@@ -76,7 +74,7 @@ function Comparison({ a, b }: { readonly a: Trace; readonly b: Trace }) {
               <th scope="col" className="number">A: time</th>
               <th scope="col" className="number">B: calls</th>
               <th scope="col" className="number">B: time</th>
-              <th scope="col" className="difference">B against A</th>
+              <th scope="col">B against A</th>
             </tr>
           </thead>
           <tbody>

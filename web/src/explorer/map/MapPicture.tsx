@@ -1,12 +1,15 @@
-/** The drawn map: services as boxes in columns, calls as arrows whose weight grows with their number. */
+/**
+ * The drawn map: services as boxes with their figures, calls as arrows whose weight grows with their number, red where
+ * calls fail. A box and an arrow lead to their traces; the table beneath leads there by keyboard, too.
+ */
 
 import { useState } from "react";
 import { serviceColour } from "../model/colours";
-import type { DependencyLink } from "../model/jaeger";
+import { figuresText, type GraphEdge, type GraphNode, type Measure, measureText, nodeText } from "./graph";
 import type { MapCall, Place, ServiceMap } from "./layout";
 
-const BOX = { width: 168, height: 46 };
-const STEP = { x: 280, y: 66 };
+const BOX = { width: 184, height: 46 };
+const STEP = { x: 300, y: 66 };
 const MARGIN = 28;
 
 interface Point {
@@ -15,7 +18,7 @@ interface Point {
 }
 
 /** The middle of a place. */
-function pointOf(place: Place, map: ServiceMap): Point {
+function pointOf(place: Place, map: ServiceMap<GraphEdge>): Point {
   return { x: MARGIN + BOX.width / 2 + place.column * STEP.x, y: MARGIN + BOX.height / 2 + ((map.rows - 1) / 2 + place.row) * STEP.y };
 }
 
@@ -55,7 +58,7 @@ function backPath(from: Point, to: Point): { path: string; label: Point } {
   };
 }
 
-function pathOf({ link, via }: MapCall, map: ServiceMap): { path: string; label: Point } | null {
+function pathOf({ link, via }: MapCall<GraphEdge>, map: ServiceMap<GraphEdge>): { path: string; label: Point } | null {
   const [from, to] = [map.nodes.get(link.parent), map.nodes.get(link.child)];
   if (!from || !to) return null;
   const [start, end] = [pointOf(from, map), pointOf(to, map)];
@@ -63,25 +66,28 @@ function pathOf({ link, via }: MapCall, map: ServiceMap): { path: string; label:
   return forwardPath(start, via.map((place) => pointOf(place, map)), end);
 }
 
-function compact(count: number): string {
-  return count.toLocaleString("en", { notation: "compact", maximumSignificantDigits: 3 });
-}
+/** From this share of errors on an arrow is red. */
+const FAILING = 0.01;
 
 export interface MapPictureProps {
-  readonly map: ServiceMap;
+  readonly map: ServiceMap<GraphEdge>;
+  readonly nodes: ReadonlyMap<string, GraphNode>;
+  readonly measure: Measure;
   readonly onService: (service: string) => void;
+  readonly onEdge: (edge: GraphEdge) => void;
 }
 
-export function MapPicture({ map, onService }: MapPictureProps) {
+export function MapPicture({ map, nodes, measure, onService, onEdge }: MapPictureProps) {
   const [pointed, setPointed] = useState("");
   const width = MARGIN * 2 + BOX.width + (map.columns - 1) * STEP.x;
   const height = MARGIN * 2 + BOX.height + (map.rows - 1) * STEP.y;
-  const most = map.calls.reduce((count, { link }) => Math.max(count, link.callCount), 1);
-  const isNear = (link: DependencyLink) => !pointed || link.parent === pointed || link.child === pointed;
+  const most = map.calls.reduce((count, { link }) => Math.max(count, link.calls), 1);
+  const isNear = (link: GraphEdge) => !pointed || link.parent === pointed || link.child === pointed;
   const drawn = map.calls.flatMap((call) => {
     const way = pathOf(call, map);
-    return way ? [{ link: call.link, ...way }] : [];
+    return way ? [{ link: call.link, key: `${call.link.parent} ${call.link.child}`, ...way }] : [];
   });
+  const look = (link: GraphEdge) => `${isNear(link) ? "" : "far"} ${link.error_rate >= FAILING ? "failing" : ""}`;
   return (
     <div className="map" tabIndex={0} role="region" aria-label="Map of the services; the table beneath says the same">
       <svg width={width} height={height} viewBox={`0 0 ${width} ${height}`} role="group" aria-label="Services and their calls">
@@ -90,18 +96,22 @@ export function MapPicture({ map, onService }: MapPictureProps) {
             <path d="M0,0 L8,4 L0,8 z" />
           </marker>
         </defs>
-        {drawn.map(({ link, path }) => (
-          <path key={`${link.parent} ${link.child}`} className={`call ${isNear(link) ? "" : "far"}`} d={path} markerEnd="url(#arrow)"
-            strokeWidth={1 + 3 * (Math.log1p(link.callCount) / Math.log1p(most))} />
+        {drawn.map(({ link, key, path }) => (
+          <g key={key} className="map-edge" onClick={() => onEdge(link)}>
+            <title>{`${link.parent} calls ${link.child}: ${figuresText(link)}`}</title>
+            <path className={`call ${look(link)}`} d={path} markerEnd="url(#arrow)" strokeWidth={1 + 3 * (Math.log1p(link.calls) / Math.log1p(most))} />
+            <path className="call-target" d={path} />
+          </g>
         ))}
-        {drawn.map(({ link, label }) => (
-          <text key={`${link.parent} ${link.child}`} className={`call-count ${isNear(link) ? "" : "far"}`} x={label.x} y={label.y}>
-            {compact(link.callCount)}
+        {drawn.map(({ link, key, label }) => (
+          <text key={key} className={`call-count ${look(link)}`} x={label.x} y={label.y} onClick={() => onEdge(link)}>
+            {measureText(link, measure)}
           </text>
         ))}
         {[...map.nodes.values()].map((node) => {
           const { x, y } = pointOf(node, map);
-          const calls = `${compact(node.callsIn)} in, ${compact(node.callsOut)} out`;
+          const figures: GraphNode = nodes.get(node.service) ?? { service: node.service };
+          const text = nodeText(figures, map.calls.map((call) => call.link).filter((link) => link.child === node.service));
           return (
             <g key={node.service} className="map-node" role="link" tabIndex={0} transform={`translate(${x - BOX.width / 2},${y - BOX.height / 2})`}
               onClick={() => onService(node.service)} onKeyDown={(event) => event.key === "Enter" && onService(node.service)}
@@ -110,7 +120,7 @@ export function MapPicture({ map, onService }: MapPictureProps) {
               <rect width={BOX.width} height={BOX.height} rx={7} />
               <rect className="map-colour" width={5} height={BOX.height} rx={2} style={{ fill: serviceColour(node.service) }} />
               <text x={16} y={19}>{`${node.service} `}</text>
-              <text x={16} y={36} className="muted">{calls}</text>
+              <text x={16} y={36} className={figures.errors ? "sell" : "muted"}>{text}</text>
             </g>
           );
         })}

@@ -3,7 +3,7 @@ import { layoutMap } from "./layout";
 
 const link = (text: string) => {
   const [parent = "", child = ""] = text.split(">");
-  return { parent, child, callCount: 10 };
+  return { parent, child };
 };
 
 describe("the map", () => {
@@ -32,6 +32,10 @@ describe("the map", () => {
     const map = layoutMap(names.flatMap((a, i) => names.filter((_, j) => (i * 7 + j * 3) % 5 === 0).map((b) => link(`${a}>${b}`))));
     const places = [...map.nodes.values()].map(({ column, row }) => `${column}/${row}`);
     expect(new Set(places).size).toBe(map.nodes.size);
+  });
+
+  it("has services that nobody calls and that call nobody", () => {
+    expect([...layoutMap([link("a>b")], ["a", "c"]).nodes.keys()].sort()).toEqual(["a", "b", "c"]);
   });
 
   it("of nothing is empty", () => expect(layoutMap([])).toMatchObject({ columns: 0, rows: 0, calls: [] }));

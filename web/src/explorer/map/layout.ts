@@ -4,7 +4,11 @@
  * not behind them (Sugiyama's method). Calls that lead back (A calls B, B calls A) are drawn, but do not decide a column.
  */
 
-import type { DependencyLink } from "../model/jaeger";
+/** A call: who, whom. */
+export interface Link {
+  readonly parent: string;
+  readonly child: string;
+}
 
 /** A place in the map: column from the left, row centred on 0. */
 export interface Place {
@@ -14,20 +18,18 @@ export interface Place {
 
 export interface MapNode extends Place {
   service: string;
-  callsIn: number;
-  callsOut: number;
 }
 
-export interface MapCall {
-  link: DependencyLink;
+export interface MapCall<L extends Link> {
+  link: L;
   /** Places between caller and called through which the arrow runs. */
   via: Place[];
 }
 
-export interface ServiceMap {
+export interface ServiceMap<L extends Link> {
   nodes: Map<string, MapNode>;
   /** Without the calls of services to themselves. */
-  calls: MapCall[];
+  calls: MapCall<L>[];
   columns: number;
   /** The most places in one column. */
   rows: number;
@@ -100,17 +102,14 @@ function orderColumns(columns: string[][], neighbours: Map<string, string[]>): M
   return rows;
 }
 
-function sumOfCalls(links: DependencyLink[]): number {
-  return links.reduce((sum, link) => sum + link.callCount, 0);
-}
-
-export function layoutMap(links: DependencyLink[]): ServiceMap {
+/** @param alone services that may have no calls; those of the links need not be named */
+export function layoutMap<L extends Link>(links: readonly L[], alone: readonly string[] = []): ServiceMap<L> {
   const calls = links.filter((link) => link.parent !== link.child);
   const called = new Map<string, string[]>();
   for (const { parent, child } of calls) push(called, parent, child);
   const isCalled = new Set(calls.map((link) => link.child));
   // Those whom nobody calls come first, so that a ring is cut where its callers enter it.
-  const names = [...new Set(links.flatMap((link) => [link.parent, link.child]))].sort();
+  const names = [...new Set([...alone, ...links.flatMap((link) => [link.parent, link.child])])].sort();
   const services = [...names.filter((name) => !isCalled.has(name)), ...names.filter((name) => isCalled.has(name))];
   const columnOf = columnsOf(services, called);
 
@@ -133,8 +132,6 @@ export function layoutMap(links: DependencyLink[]): ServiceMap {
     service,
     column: columnOf.get(service) ?? 0,
     row: rows.get(service) ?? 0,
-    callsIn: sumOfCalls(calls.filter((link) => link.child === service)),
-    callsOut: sumOfCalls(calls.filter((link) => link.parent === service)),
   });
   return {
     nodes: new Map(services.map((service) => [service, nodeOf(service)])),

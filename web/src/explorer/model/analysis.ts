@@ -13,6 +13,8 @@ export interface Finding {
 }
 
 export interface Analysis {
+  /** Whether the trace is kept for good. */
+  archived: boolean;
   /** The dearest first. */
   findings: Finding[];
 }

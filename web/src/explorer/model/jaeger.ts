@@ -42,12 +42,6 @@ export interface JaegerTrace {
   warnings?: string[] | null;
 }
 
-export interface DependencyLink {
-  parent: string;
-  child: string;
-  callCount: number;
-}
-
 /** A file holds no traces that we can show; the message says what is amiss. */
 export class TraceFileError extends Error {}
 

@@ -1,17 +1,19 @@
 /** Rate, errors and durations: of each service, or of each operation of one. All that is shown stands in the address. */
 
+import "./monitor.css";
 import { useCallback, useMemo } from "react";
 import { type Column, Table } from "../../shared/Table";
 import { EmptyState, ErrorState, Loading } from "../../shared/states";
-import { duration } from "../../shared/time";
 import { fetchServices } from "../api";
 import { ask } from "../ask";
-import { parseDuration } from "../model/durations";
+import { NameSelect } from "../NameSelect";
 import { navigate } from "../navigation";
-import { LOOKBACKS } from "../search/query";
 import { ServiceName } from "../ServiceName";
 import { useLoaded } from "../useLoaded";
-import { type Figures, type Group, monitorFromUrl, monitorPath, type MonitorQuery, percent, rate } from "./figures";
+import { apiWindow } from "../window";
+import { WindowFields } from "../WindowFields";
+import { figureColumns } from "./figureColumns";
+import { type Figures, type Group, monitorFromUrl, monitorPath, type MonitorQuery } from "./figures";
 import { GroupPanel } from "./GroupPanel";
 
 /** With charts; the table holds all that were asked for. */
@@ -21,20 +23,13 @@ const KINDS = ["server", "consumer"];
 
 const COLUMNS: readonly Column<Group>[] = [
   { key: "name", title: "Name", show: (group) => group.operation ?? <ServiceName service={group.service} />, order: (group) => group.operation ?? group.service },
-  { key: "calls", title: "Calls", number: true, show: (group) => group.calls.toLocaleString("en"), order: (group) => group.calls },
-  { key: "rate", title: "Rate", number: true, show: (group) => rate(group.rate_per_s), order: (group) => group.rate_per_s },
-  { key: "errors", title: "Errors", number: true, show: (group) => percent(group.error_rate), order: (group) => group.error_rate },
-  ...(["p50_ms", "p95_ms", "p99_ms"] as const).map((key): Column<Group> => ({
-    key, title: key.slice(0, 3), number: true, show: (group) => duration(group[key] * 1000), order: (group) => group[key],
-  })),
-  { key: "total", title: "Time in all", number: true, show: (group) => duration(group.total_ms * 1000), order: (group) => group.total_ms },
+  ...figureColumns<Group>(),
 ];
 
-async function fetchFigures({ service, lookback, end_ms }: MonitorQuery, signal: AbortSignal): Promise<Figures> {
+async function fetchFigures({ service, ...window }: MonitorQuery, signal: AbortSignal): Promise<Figures> {
   const params = new URLSearchParams({
     ...(service ? { service, groupBy: "operation" } : { groupBy: "service" }),
-    lookback: String((parseDuration(lookback) ?? 0) / 1000),
-    endTs: String(end_ms ?? Date.now()),
+    ...apiWindow(window),
   });
   for (const kind of KINDS) params.append("spanKind", kind);
   return (await ask(`/api/red?${params}`, { signal })) as Figures;
@@ -42,35 +37,11 @@ async function fetchFigures({ service, lookback, end_ms }: MonitorQuery, signal:
 
 function MonitorBar({ query, services, onAgain }: { readonly query: MonitorQuery; readonly services: readonly string[]; readonly onAgain: () => void }) {
   const go = (changed: Partial<MonitorQuery>) => navigate(monitorPath({ ...query, ...changed }));
-  const known = query.service && !services.includes(query.service) ? [...services, query.service] : services;
   return (
     <div className="row">
       <h1 className="grow">{query.service ? <ServiceName service={query.service} /> : "Services"}</h1>
-      <select aria-label="Service" className="narrow" value={query.service} onChange={(event) => go({ service: event.target.value })}>
-        <option value="">All services</option>
-        {known.map((service) => (
-          <option key={service}>{service}</option>
-        ))}
-      </select>
-      <select aria-label="Time" className="narrow" value={query.lookback} onChange={(event) => go({ lookback: event.target.value })}>
-        {LOOKBACKS.map(([value, text]) => (
-          <option key={value} value={value}>
-            {query.end_ms === null ? text : text.replace("Last", "The")}
-          </option>
-        ))}
-      </select>
-      {query.end_ms === null ? (
-        <button type="button" onClick={() => go({ end_ms: Date.now() })}>
-          Hold this time
-        </button>
-      ) : (
-        <button type="button" onClick={() => go({ end_ms: null })}>
-          Back to now
-        </button>
-      )}
-      <button type="button" onClick={onAgain}>
-        Refresh
-      </button>
+      <NameSelect aria-label="Service" className="narrow" all="All services" names={services} value={query.service} onChoose={(service) => go({ service })} />
+      <WindowFields window={query} onChange={go} onAgain={onAgain} />
     </div>
   );
 }
@@ -83,7 +54,6 @@ export function MonitorPage({ params }: { readonly params: URLSearchParams }) {
   return (
     <div className="page">
       <MonitorBar query={query} services={services.data ?? []} onAgain={loaded.again} />
-      {query.end_ms !== null && <p className="muted">Until {new Date(query.end_ms).toLocaleString()}</p>}
       {loaded.state === "failed" && <ErrorState error={loaded.error} onRetry={loaded.again} />}
       {loaded.state === "loading" && !figures && <Loading label="Loading the figures" lines={10} />}
       {figures?.groups.length === 0 && (

@@ -1,14 +1,14 @@
 /** Rate, errors and durations over time (`/api/red`), and what a page needs to draw and to ask about them. */
 
-import { EMPTY_QUERY, LOOKBACKS, LOOKBACK_DEFAULT, type SearchQuery } from "../search/query";
+import { EMPTY_QUERY, type SearchQuery } from "../search/query";
+import { searchRange, type TimeWindow, windowFromUrl, windowParams } from "../window";
 
 export type Curve = readonly (number | null)[];
 
-export interface Group {
-  service: string;
-  /** Null where operations are counted together. */
-  operation: string | null;
+/** What is known of some calls together. */
+export interface CallFigures {
   calls: number;
+  errors: number;
   rate_per_s: number;
   /** 0 to 1. */
   error_rate: number;
@@ -16,6 +16,12 @@ export interface Group {
   p95_ms: number;
   p99_ms: number;
   total_ms: number;
+}
+
+export interface Group extends CallFigures {
+  service: string;
+  /** Null where operations are counted together. */
+  operation: string | null;
   /** A value for each of `Figures.times_ms`; null where nothing was called. */
   series: Record<"rate_per_s" | "error_rate" | "p50_ms" | "p95_ms" | "p99_ms", Curve>;
 }
@@ -29,28 +35,18 @@ export interface Figures {
   groups: Group[];
 }
 
-export interface MonitorQuery {
+export interface MonitorQuery extends TimeWindow {
   /** Empty for all services, each as a whole. */
   service: string;
-  lookback: string;
-  /** End of the window in ms since 1970; null for now. */
-  end_ms: number | null;
 }
 
-/** What the address of the page asks for; what cannot be used is as if it were not there. */
+/** What the address of the page asks for. */
 export function monitorFromUrl(params: URLSearchParams): MonitorQuery {
-  const lookback = params.get("lookback") ?? "";
-  const end = params.get("end") ?? "";
-  return {
-    service: params.get("service") ?? "",
-    lookback: LOOKBACKS.some(([value]) => value === lookback) ? lookback : LOOKBACK_DEFAULT,
-    end_ms: /^\d{1,13}$/.test(end) ? Number(end) : null,
-  };
+  return { service: params.get("service") ?? "", ...windowFromUrl(params) };
 }
 
-export function monitorPath({ service, lookback, end_ms }: MonitorQuery): string {
-  const params = new URLSearchParams({ ...(service ? { service } : {}), lookback, ...(end_ms === null ? {} : { end: String(end_ms) }) });
-  return `/monitor?${params}`;
+export function monitorPath({ service, ...window }: MonitorQuery): string {
+  return `/monitor?${new URLSearchParams({ ...(service ? { service } : {}), ...windowParams(window) })}`;
 }
 
 /** The search for the traces behind one step of a curve. */
@@ -60,9 +56,7 @@ export function tracesOfStep(group: Group, start_ms: number, step_ms: number, on
     service: group.service,
     operation: group.operation ?? "",
     tags: onlyFailed ? { error: "true" } : {},
-    lookback: "custom",
-    start: start_ms * 1000,
-    end: (start_ms + step_ms) * 1000,
+    ...searchRange({ start_ms, end_ms: start_ms + step_ms }),
     limit: 100,
   };
 }

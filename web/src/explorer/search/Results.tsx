@@ -5,8 +5,10 @@ import { type Column, Table } from "../../shared/Table";
 import { duration, exactTime, isoFromMicros, shortTime } from "../../shared/time";
 import { Link, navigate } from "../navigation";
 import { comparePath, tracePath } from "../route";
+import { Segments } from "../Segments";
 import { ServiceName } from "../ServiceName";
 import { ScatterPlot } from "./ScatterPlot";
+import type { Found } from "./find";
 import { ORDERS, type Order, sortSummaries, type TraceSummary } from "./summary";
 
 type View = "list" | "table";
@@ -89,8 +91,22 @@ function tableColumns(choice: Choice): Column<TraceSummary>[] {
   ];
 }
 
-export function Results({ traces }: { readonly traces: readonly TraceSummary[] }) {
-  const [order, setOrder] = useState<Order>("newest");
+/** "20 of 1,240 traces"; "at least" where the backend stopped counting. */
+function countText({ traces, total, isExact }: Found): string {
+  if (traces.length === total && isExact) return total === 1 ? "1 trace" : `${total.toLocaleString("en")} traces`;
+  return `${traces.length.toLocaleString("en")} of ${isExact ? "" : "at least "}${total.toLocaleString("en")} traces`;
+}
+
+export interface ResultsProps {
+  readonly found: Found;
+  readonly startOrder: Order;
+  /** Shows more of them; null where no more can be asked for. */
+  readonly onMore: (() => void) | null;
+}
+
+export function Results({ found, startOrder, onMore }: ResultsProps) {
+  const { traces } = found;
+  const [order, setOrder] = useState<Order>(startOrder);
   const [view, setView] = useState<View>("list");
   const [chosen, setChosen] = useState<readonly string[]>([]);
   const sorted = useMemo(() => sortSummaries(traces, order), [traces, order]);
@@ -98,7 +114,7 @@ export function Results({ traces }: { readonly traces: readonly TraceSummary[] }
   const onChoose = (id: string) =>
     setChosen((before) => (before.includes(id) ? before.filter((one) => one !== id) : [...before.slice(-1), id]));
   const [a, b] = chosen;
-  const count = traces.length === 1 ? "1 trace" : `${traces.length} traces`;
+  const count = countText(found);
   return (
     <>
       <div className="panel">
@@ -121,13 +137,7 @@ export function Results({ traces }: { readonly traces: readonly TraceSummary[] }
             ))}
           </select>
         )}
-        <div className="segments" role="group" aria-label="Show as">
-          {(["list", "table"] as const).map((one) => (
-            <button key={one} type="button" aria-pressed={view === one} onClick={() => setView(one)}>
-              {one === "list" ? "List" : "Table"}
-            </button>
-          ))}
-        </div>
+        <Segments label="Show as" choices={[["list", "List"], ["table", "Table"]]} chosen={view} onChoose={setView} />
       </div>
       {view === "list" ? (
         <ResultList traces={sorted} chosen={chosen} onChoose={onChoose} />
@@ -135,6 +145,13 @@ export function Results({ traces }: { readonly traces: readonly TraceSummary[] }
         <div className="panel">
           <Table caption="Found traces" columns={tableColumns({ chosen, onChoose })} rows={sorted} rowKey={(trace) => trace.id} empty={null} />
         </div>
+      )}
+      {onMore && found.total > traces.length && (
+        <p className="more">
+          <button type="button" onClick={onMore}>
+            Show more
+          </button>
+        </p>
       )}
     </>
   );

@@ -1,10 +1,14 @@
 /** The form of a search. It holds what is typed; what is asked stands in the address and comes back from there. */
 
-import { type FormEvent, type ReactNode, useCallback, useState } from "react";
+import { type FormEvent, type ReactNode, useCallback, useEffect, useState } from "react";
 import { Field } from "../../shared/Field";
 import { fetchOperations } from "../api";
+import { MomentInput } from "../MomentInput";
+import { NameSelect } from "../NameSelect";
 import { useLoaded } from "../useLoaded";
-import { CUSTOM, LIMIT_MAX, LOOKBACKS, problemsOf, type SearchQuery } from "./query";
+import type { Refusal } from "./find";
+import { QueryField } from "./QueryField";
+import { CUSTOM, LIMIT_MAX, LOOKBACKS, PICKS, problemsOf, type SearchQuery } from "./query";
 import { parseTags, TagTextError, tagsText } from "./tags";
 
 interface Typed extends Omit<SearchQuery, "tags" | "limit"> {
@@ -12,16 +16,8 @@ interface Typed extends Omit<SearchQuery, "tags" | "limit"> {
   limit: string;
 }
 
-/** The text of a `datetime-local` field for µs since 1970, and back; both in the reader's zone. */
-function localText(us: number | null): string {
-  if (us === null) return "";
-  const date = new Date(us / 1000);
-  return new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
-}
-
-function fromLocalText(text: string): number | null {
-  const ms = new Date(text).getTime();
-  return Number.isNaN(ms) ? null : ms * 1000;
+function typedOf(query: SearchQuery): Typed {
+  return { ...query, tags: tagsText(query.tags), limit: String(query.limit) };
 }
 
 function readTyped(typed: Typed): { query: SearchQuery; problems: Record<string, string> } {
@@ -38,7 +34,7 @@ function readTyped(typed: Typed): { query: SearchQuery; problems: Record<string,
   const isCustom = typed.lookback === CUSTOM;
   const window = isCustom ? { start: typed.start, end: typed.end } : { start: null, end: null };
   if (isCustom && typed.start === null) problems.start = "Give a start";
-  const query: SearchQuery = { ...typed, ...window, tags, limit, traceIds: [] };
+  const query: SearchQuery = { ...typed, ...window, q: typed.q.trim(), tags, limit, traceIds: [] };
   return { query, problems: { ...problemsOf(query), ...problems } };
 }
 
@@ -67,32 +63,33 @@ function MomentField({ name, label, typed, problems, set }: PartProps & { readon
   return (
     <Field label={label} error={problems[name]}>
       {(attributes) => (
-        <input {...attributes} type="datetime-local" step={1} value={localText(typed[name])}
-          onChange={(event) => set({ [name]: fromLocalText(event.target.value) })} />
+        <MomentInput {...attributes} us={typed[name]} onChange={(us) => set({ [name]: us })} />
       )}
     </Field>
   );
 }
 
-/** A choice among names, the first of them standing for all; what is chosen can be chosen even where it is not known. */
-function NameField({ label, all, names, value, onChoose }: {
-  readonly label: string;
-  readonly all: string;
-  readonly names: readonly string[];
-  readonly value: string;
-  readonly onChoose: (name: string) => void;
-}) {
+function PickFields({ typed, problems, set }: PartProps) {
+  const picks = PICKS.some(([value]) => value === typed.pick) ? PICKS : [...PICKS, [typed.pick, `The slowest ${typed.pick} %`] as const];
   return (
-    <Field label={label}>
-      {(attributes) => (
-        <select {...attributes} value={value} onChange={(event) => onChoose(event.target.value)}>
-          <option value="">{all}</option>
-          {[...new Set(value ? [...names, value] : names)].map((name) => (
-            <option key={name}>{name}</option>
-          ))}
-        </select>
-      )}
-    </Field>
+    <div className="pair picks">
+      <Field label="Of those that fit">
+        {(attributes) => (
+          <select {...attributes} value={typed.pick} onChange={(event) => set({ pick: event.target.value })}>
+            {picks.map(([value, text]) => (
+              <option key={value} value={value}>
+                {text}
+              </option>
+            ))}
+          </select>
+        )}
+      </Field>
+      <Field label="At most" error={problems.limit}>
+        {(attributes) => (
+          <input {...attributes} inputMode="numeric" value={typed.limit} onChange={(event) => set({ limit: event.target.value })} />
+        )}
+      </Field>
+    </div>
   );
 }
 
@@ -101,25 +98,18 @@ function TimeFields({ typed, problems, set }: PartProps) {
   const lookbacks = isListed ? LOOKBACKS : [...LOOKBACKS, [typed.lookback, `Last ${typed.lookback}`] as const];
   return (
     <>
-      <div className="pair">
-        <Field label="Time">
-          {(attributes) => (
-            <select {...attributes} value={typed.lookback} onChange={(event) => set({ lookback: event.target.value })}>
-              {lookbacks.map(([value, label]) => (
-                <option key={value} value={value}>
-                  {label}
-                </option>
-              ))}
-              <option value={CUSTOM}>From … to …</option>
-            </select>
-          )}
-        </Field>
-        <Field label="At most" error={problems.limit}>
-          {(attributes) => (
-            <input {...attributes} inputMode="numeric" value={typed.limit} onChange={(event) => set({ limit: event.target.value })} />
-          )}
-        </Field>
-      </div>
+      <Field label="Time">
+        {(attributes) => (
+          <select {...attributes} value={typed.lookback} onChange={(event) => set({ lookback: event.target.value })}>
+            {lookbacks.map(([value, label]) => (
+              <option key={value} value={value}>
+                {label}
+              </option>
+            ))}
+            <option value={CUSTOM}>From … to …</option>
+          </select>
+        )}
+      </Field>
       {typed.lookback === CUSTOM && (
         <>
           <MomentField name="start" label="From" typed={typed} problems={problems} set={set} />
@@ -133,14 +123,17 @@ function TimeFields({ typed, problems, set }: PartProps) {
 export interface SearchFormProps {
   readonly query: SearchQuery;
   readonly services: readonly string[];
+  /** Why the backend did not take the query, if it did not. */
+  readonly refusal: Refusal | null;
   readonly onSearch: (query: SearchQuery) => void;
   /** Stands beside the button. */
   readonly children: ReactNode;
 }
 
-export function SearchForm({ query, services, onSearch, children }: SearchFormProps) {
-  const [typed, setTyped] = useState<Typed>({ ...query, tags: tagsText(query.tags), limit: String(query.limit) });
+export function SearchForm({ query, services, refusal, onSearch, children }: SearchFormProps) {
+  const [typed, setTyped] = useState<Typed>(() => typedOf(query));
   const [problems, setProblems] = useState<Record<string, string>>({});
+  useEffect(() => setTyped(typedOf(query)), [query]);
   const { service } = typed;
   const operations = useLoaded(
     useCallback(async (signal: AbortSignal) => (service ? fetchOperations(service, signal) : []), [service]),
@@ -155,16 +148,24 @@ export function SearchForm({ query, services, onSearch, children }: SearchFormPr
   const part = { typed, problems, set };
   return (
     <form className="panel search-form" onSubmit={submit} aria-label="Search for traces">
-      <NameField label="Service" all="All services" names={services} value={service}
-        onChoose={(name) => set({ service: name, operation: "" })} />
-      <NameField label="Operation" all="All operations" names={operations.data ?? []} value={typed.operation}
-        onChoose={(name) => set({ operation: name })} />
+      <QueryField typed={typed.q} asked={query.q} refusal={refusal} onType={(q) => set({ q })} />
+      <Field label="Service">
+        {(attributes) => (
+          <NameSelect {...attributes} all="All services" names={services} value={service} onChoose={(name) => set({ service: name, operation: "" })} />
+        )}
+      </Field>
+      <Field label="Operation">
+        {(attributes) => (
+          <NameSelect {...attributes} all="All operations" names={operations.data ?? []} value={typed.operation} onChoose={(name) => set({ operation: name })} />
+        )}
+      </Field>
       <TextField name="tags" label="Tags" placeholder={'error=true http.route="/v1/order"'} {...part} />
       <div className="pair">
         <TextField name="minDuration" label="Longer than" placeholder="1.2ms" {...part} />
         <TextField name="maxDuration" label="Shorter than" placeholder="2s" {...part} />
       </div>
       <TimeFields {...part} />
+      <PickFields {...part} />
       <div className="row search-tools">
         <button type="submit" className="primary">
           Find traces

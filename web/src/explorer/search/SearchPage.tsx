@@ -1,19 +1,19 @@
 /** The search: its whole query stands in the address, so that a search can be kept, sent and gone back to. */
 
-import { type ChangeEvent, useCallback, useEffect, useMemo, useRef, useState } from "react";
+import "./search.css";
+import { type ChangeEvent, useCallback, useMemo, useRef } from "react";
 import { EmptyState, ErrorState, Loading } from "../../shared/states";
 import { toast } from "../../shared/Toasts";
-import { fetchServices, keepOpened, searchTraces } from "../api";
+import { fetchServices, keepOpened } from "../api";
+import { LiveTail } from "../live/LiveTail";
 import { readTraceFile, TraceFileError } from "../model/jaeger";
 import { navigate } from "../navigation";
 import { searchPath, tracePath } from "../route";
 import { useLoaded } from "../useLoaded";
-import { queryFromUrl, queryToUrl, type SearchQuery } from "./query";
+import { findTraces, refusalOf } from "./find";
+import { filterParams, LIMIT_MAX, queryFromUrl, queryToUrl, type SearchQuery } from "./query";
 import { Results } from "./Results";
 import { SearchForm } from "./SearchForm";
-import { summaryOf } from "./summary";
-
-const LIVE_MS = 3000;
 
 async function openFile(event: ChangeEvent<HTMLInputElement>): Promise<void> {
   const [file] = event.target.files ?? [];
@@ -42,53 +42,51 @@ function OpenFile() {
   );
 }
 
-function useFound(query: SearchQuery, services: readonly string[] | null) {
-  const load = useCallback(
-    async (signal: AbortSignal) => {
-      if (!services) return null;
-      return (await searchTraces(query, services, signal)).map(summaryOf);
-    },
-    [query, services],
-  );
-  return useLoaded(load);
-}
-
-function useLive(isLive: boolean, isIdle: boolean, again: () => void): void {
-  useEffect(() => {
-    if (!isLive || !isIdle) return undefined;
-    const timer = setTimeout(again, LIVE_MS);
-    return () => clearTimeout(timer);
-  }, [isLive, isIdle, again]);
+function addressOf(query: SearchQuery, isLive: boolean): string {
+  const params = queryToUrl(query);
+  if (isLive) params.set("live", "1");
+  return searchPath(params);
 }
 
 export function SearchPage({ params }: { readonly params: URLSearchParams }) {
   const query = useMemo(() => queryFromUrl(params), [params]);
+  const isLive = params.get("live") === "1";
   const services = useLoaded(fetchServices);
-  const found = useFound(query, services.data);
-  const [isLive, setLive] = useState(false);
-  useLive(isLive, found.state !== "loading" && query.end === null, found.again);
+  const found = useLoaded(useCallback((signal: AbortSignal) => (isLive ? Promise.resolve(null) : findTraces(query, signal)), [query, isLive]));
   const search = (next: SearchQuery) => {
-    const path = searchPath(queryToUrl(next));
+    const path = addressOf(next, isLive);
     if (path === location.pathname + location.search) found.again();
     else navigate(path);
   };
-  if (services.state === "failed") return <ErrorState error={services.error} onRetry={services.again} />;
+  const refusal = found.state === "failed" ? refusalOf(found.error) : null;
+  const more = () => navigate(addressOf({ ...query, limit: Math.min(query.limit * 2, LIMIT_MAX) }, false), { replace: true });
   return (
     <div className="page">
       <h1 className="visually-hidden">Search</h1>
-      <SearchForm key={queryToUrl(query).toString()} query={query} services={services.data ?? []} onSearch={search}>
-        <label className="row">
-          <input type="checkbox" checked={isLive} onChange={(event) => setLive(event.target.checked)} /> Live
-        </label>
-        <span className="grow muted">{isLive && `asks again every ${LIVE_MS / 1000} s`}</span>
+      <SearchForm query={query} services={services.data ?? []} refusal={refusal} onSearch={search}>
+        <button type="button" aria-pressed={isLive} onClick={() => navigate(addressOf(query, !isLive))}>
+          {isLive ? "End live" : "Follow live"}
+        </button>
+        <span className="grow" />
         <OpenFile />
       </SearchForm>
-      <Found found={found} hasServices={services.data === null || services.data.length > 0} />
+      {isLive ? (
+        <LiveTail params={filterParams(query).toString()} />
+      ) : (
+        !refusal && <FoundTraces found={found} query={query} hasServices={services.data === null || services.data.length > 0} onMore={more} />
+      )}
     </div>
   );
 }
 
-function Found({ found, hasServices }: { readonly found: ReturnType<typeof useFound>; readonly hasServices: boolean }) {
+interface FoundTracesProps {
+  readonly found: ReturnType<typeof useLoaded<Awaited<ReturnType<typeof findTraces>> | null>>;
+  readonly query: SearchQuery;
+  readonly hasServices: boolean;
+  readonly onMore: () => void;
+}
+
+function FoundTraces({ found, query, hasServices, onMore }: FoundTracesProps) {
   if (found.state === "failed") return <ErrorState error={found.error} onRetry={found.again} />;
   if (!found.data) return <Loading label="Searching" lines={6} />;
   if (!hasServices) {
@@ -98,8 +96,8 @@ function Found({ found, hasServices }: { readonly found: ReturnType<typeof useFo
       </EmptyState>
     );
   }
-  if (!found.data.length) {
+  if (!found.data.traces.length) {
     return <EmptyState title="No trace fits">Look further back in time, or ask for less: fewer tags, wider durations.</EmptyState>;
   }
-  return <Results traces={found.data} />;
+  return <Results key={query.pick} found={found.data} startOrder={query.pick === "newest" ? "newest" : "longest"} onMore={query.limit < LIMIT_MAX ? onMore : null} />;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { apiParams, EMPTY_QUERY, problemsOf, queryFromUrl, queryToUrl, type SearchQuery, timeWindow } from "./query";
+import { apiParams, EMPTY_QUERY, filterParams, problemsOf, queryFromUrl, queryToUrl, type SearchQuery, timeWindow } from "./query";
 import { sortSummaries, type TraceSummary } from "./summary";
 import { parseTags, TagTextError, tagsText } from "./tags";
 
@@ -26,12 +26,12 @@ describe("tags as typed", () => {
 
 describe("a query", () => {
   const full: SearchQuery = {
-    service: "client-gateway", operation: "POST /v1/order", tags: { error: "true", "a b": 'c"d' }, minDuration: "1.2ms", maxDuration: "2s",
-    lookback: "custom", start: NOW - 5, end: NOW, limit: 50, traceIds: ["1f"],
+    q: 'NOT "time out"', service: "client-gateway", operation: "POST /v1/order", tags: { error: "true", "a b": 'c"d' }, minDuration: "1.2ms", maxDuration: "2s",
+    lookback: "custom", start: NOW - 5, end: NOW, pick: "1", limit: 50, traceIds: ["1f"],
   };
 
   it("comes back from its address", () => {
-    for (const query of [full, EMPTY_QUERY]) expect(queryFromUrl(new URLSearchParams(queryToUrl(query).toString()))).toEqual(query);
+    for (const query of [full, EMPTY_QUERY, { ...full, pick: "longest" }]) expect(queryFromUrl(new URLSearchParams(queryToUrl(query).toString()))).toEqual(query);
   });
 
   it("is read from an address of Jaeger's own UI", () => {
@@ -52,12 +52,16 @@ describe("a query", () => {
     expect(timeWindow(full, NOW + 99)).toEqual({ start: NOW - 5, end: NOW });
   });
 
-  it("asks the API in Jaeger's parameters", () => {
-    const params = apiParams(full, "client-gateway", NOW);
+  it("asks the API in its parameters", () => {
+    const params = apiParams(full, NOW);
     expect(Object.fromEntries(params)).toEqual({
-      service: "client-gateway", operation: "POST /v1/order", tags: JSON.stringify(full.tags), minDuration: "1.2ms", maxDuration: "2s",
-      start: String(NOW - 5), end: String(NOW), limit: "50",
+      q: 'NOT "time out"', service: "client-gateway", operation: "POST /v1/order", tags: JSON.stringify(full.tags), minDuration: "1.2ms", maxDuration: "2s",
+      start: String(NOW - 5), end: String(NOW), limit: "50", slowest: "1%", order: "duration",
     });
+  });
+
+  it("for live spans asks for neither time nor number", () => {
+    expect([...filterParams({ ...EMPTY_QUERY, service: "a" })]).toEqual([["service", "a"]]);
   });
 
   it("says what cannot be asked", () => {

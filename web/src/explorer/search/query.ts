@@ -1,6 +1,6 @@
 /**
- * What a search asks for, and its two other shapes: the address of the page, in the parameters of Jaeger's own UI so that
- * links to either work in both, and the parameters of `/api/traces`.
+ * What a search asks for, and its two other shapes: the address of the page, in the parameters of Jaeger's own UI (and
+ * those of the backend beside them) so that links to either work in both, and the parameters of `/api/search`.
  */
 
 import { parseDuration } from "../model/durations";
@@ -22,7 +22,19 @@ export const LOOKBACKS: readonly [value: string, text: string][] = [
   ["7d", "Last 7 days"],
 ];
 
+/** Which of the traces that fit: the newest, the longest, or of the slowest so many percent. */
+export const PICKS: readonly [value: string, text: string][] = [
+  ["newest", "The newest"],
+  ["longest", "The longest"],
+  ["1", "The slowest 1 %"],
+  ["5", "The slowest 5 %"],
+  ["10", "The slowest 10 %"],
+];
+export const PICK_DEFAULT = "newest";
+
 export interface SearchQuery {
+  /** In the backend's language: `service = a AND NOT (duration > 5ms OR "some text")`. */
+  q: string;
   /** Empty for all services. */
   service: string;
   /** Empty for all operations. */
@@ -36,11 +48,14 @@ export interface SearchQuery {
   /** µs since 1970; both null where the lookback counts from now. */
   start: number | null;
   end: number | null;
+  /** One of `PICKS`, or any other percentage. */
+  pick: string;
   limit: number;
   traceIds: string[];
 }
 
 export const EMPTY_QUERY: SearchQuery = {
+  q: "",
   service: "",
   operation: "",
   tags: {},
@@ -49,12 +64,25 @@ export const EMPTY_QUERY: SearchQuery = {
   lookback: LOOKBACK_DEFAULT,
   start: null,
   end: null,
+  pick: PICK_DEFAULT,
   limit: LIMIT_DEFAULT,
   traceIds: [],
 };
 
 function microseconds(text: string | null): number | null {
   return text && /^\d{1,16}$/.test(text) ? Number(text) : null;
+}
+
+function readPick(params: URLSearchParams): string {
+  const percent = Number((params.get("slowest") ?? "").replace("%", ""));
+  if (percent > 0 && percent < 100) return String(percent);
+  return params.get("order") === "duration" ? "longest" : PICK_DEFAULT;
+}
+
+/** How the API is told of a pick. */
+function pickParams(pick: string): Record<string, string> {
+  if (pick === PICK_DEFAULT) return {};
+  return { ...(pick === "longest" ? {} : { slowest: `${pick}%` }), order: "duration" };
 }
 
 function readTags(params: URLSearchParams): Record<string, string> {
@@ -83,6 +111,7 @@ export function queryFromUrl(params: URLSearchParams): SearchQuery {
   const end = microseconds(params.get("end"));
   const limit = Number(params.get("limit") ?? LIMIT_DEFAULT);
   return {
+    q: params.get("q") ?? "",
     service: params.get("service") ?? "",
     operation: operation === ALL_OPERATIONS ? "" : operation,
     tags: readTags(params),
@@ -91,6 +120,7 @@ export function queryFromUrl(params: URLSearchParams): SearchQuery {
     lookback: params.get("lookback") ?? (start !== null ? CUSTOM : LOOKBACK_DEFAULT),
     start,
     end,
+    pick: readPick(params),
     limit: Number.isInteger(limit) && limit > 0 ? Math.min(limit, LIMIT_MAX) : LIMIT_DEFAULT,
     traceIds: params.getAll("traceID").filter(Boolean),
   };
@@ -102,6 +132,7 @@ export function queryToUrl(query: SearchQuery): URLSearchParams {
   const set = (name: string, value: string | number | null) => {
     if (value !== "" && value !== null) params.set(name, String(value));
   };
+  set("q", query.q);
   set("service", query.service);
   set("operation", query.operation);
   if (Object.keys(query.tags).length) params.set("tags", JSON.stringify(query.tags));
@@ -110,6 +141,7 @@ export function queryToUrl(query: SearchQuery): URLSearchParams {
   set("lookback", query.lookback);
   set("start", query.start);
   set("end", query.end);
+  for (const [name, value] of Object.entries(pickParams(query.pick))) set(name, value);
   set("limit", query.limit);
   for (const id of query.traceIds) params.append("traceID", id);
   return params;
@@ -122,14 +154,24 @@ export function timeWindow(query: SearchQuery, nowUs: number): { start: number; 
   return { start: query.start ?? Math.max(end - lookback, 0), end };
 }
 
-/** The parameters of `/api/traces` for one service; `tags` as Jaeger's UI sends them, one JSON object. */
-export function apiParams(query: SearchQuery, service: string, nowUs: number): URLSearchParams {
-  const { start, end } = timeWindow(query, nowUs);
-  const params = new URLSearchParams({ service, start: String(start), end: String(end), limit: String(query.limit) });
+/** The parameters that say what fits, without those of time and number; tags as Jaeger's UI sends them, one JSON object. */
+export function filterParams(query: SearchQuery): URLSearchParams {
+  const params = new URLSearchParams();
+  if (query.q.trim()) params.set("q", query.q.trim());
+  if (query.service) params.set("service", query.service);
   if (query.operation) params.set("operation", query.operation);
   if (Object.keys(query.tags).length) params.set("tags", JSON.stringify(query.tags));
   if (query.minDuration) params.set("minDuration", query.minDuration.trim());
   if (query.maxDuration) params.set("maxDuration", query.maxDuration.trim());
+  return params;
+}
+
+/** The parameters of `/api/search`. */
+export function apiParams(query: SearchQuery, nowUs: number): URLSearchParams {
+  const { start, end } = timeWindow(query, nowUs);
+  const params = filterParams(query);
+  const rest = { start: String(start), end: String(end), limit: String(query.limit), ...pickParams(query.pick) };
+  for (const [name, value] of Object.entries(rest)) params.set(name, value);
   return params;
 }
 

@@ -38,9 +38,10 @@ function CompareWith({ id }: { readonly id: string }) {
   );
 }
 
-/** Keeps the trace for good. It may be pressed again: what is kept stays kept. */
-function Archive({ id }: { readonly id: string }) {
-  const [state, setState] = useState<"open" | "busy" | "kept">("open");
+/** Keeps the trace for good. It may be pressed again: spans that came since are kept with the others. */
+function Archive({ id, isKept }: { readonly id: string; readonly isKept: boolean }) {
+  const [pressed, setState] = useState<"open" | "busy" | "kept">("open");
+  const state = isKept && pressed === "open" ? "kept" : pressed;
   const keep = async () => {
     if (state === "busy") return;
     setState("busy");
@@ -60,7 +61,14 @@ function Archive({ id }: { readonly id: string }) {
   );
 }
 
-export function TraceHeader({ trace, onHelp }: { readonly trace: Trace; readonly onHelp: () => void }) {
+export interface TraceHeaderProps {
+  readonly trace: Trace;
+  /** Whether it is kept for good already, as far as that is known. */
+  readonly isArchived: boolean;
+  readonly onHelp: () => void;
+}
+
+export function TraceHeader({ trace, isArchived, onHelp }: TraceHeaderProps) {
   const iso = isoFromMicros(trace.startTime);
   return (
     <div className="trace-header">
@@ -70,7 +78,7 @@ export function TraceHeader({ trace, onHelp }: { readonly trace: Trace; readonly
           {trace.failedCount > 0 && <span className="chip sell">✕ {trace.failedCount === 1 ? "1 error" : `${trace.failedCount} errors`}</span>}
         </h1>
         <CompareWith id={trace.id} />
-        {!isFromFile(trace.id) && <Archive id={trace.id} />}
+        {!isFromFile(trace.id) && <Archive id={trace.id} isKept={isArchived} />}
         <button type="button" onClick={() => download(trace)}>
           Download JSON
         </button>

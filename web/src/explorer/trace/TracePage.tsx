@@ -1,5 +1,6 @@
 /** One trace: its header, what was found in it, and the trace as a waterfall, a flame graph or a table of figures. */
 
+import "./trace.css";
 import { type RefObject, useCallback, useEffect, useMemo, useReducer, useRef, useState } from "react";
 import { RequestError } from "../../shared/http";
 import { EmptyState, ErrorState, Loading } from "../../shared/states";
@@ -131,7 +132,7 @@ function TraceView({ trace, find }: { readonly trace: Trace; readonly find: stri
   });
   return (
     <div className="page trace-page">
-      <TraceHeader trace={trace} onHelp={() => setHelp(true)} />
+      <TraceHeader trace={trace} isArchived={findings.analysis.data?.archived ?? false} onHelp={() => setHelp(true)} />
       <Findings analysis={findings.analysis} chosen={findings.chosen} onChoose={findings.onChoose} />
       <Tabs label="Views of the trace" tabs={VIEWS} selected={view} onSelect={setView} className="views">
         {view === "flame" && <FlameGraph trace={trace} />}
