@@ -127,6 +127,7 @@ def _environment(settings: Settings, credentials: Credentials, service: str) -> 
         "SERVICE_KEYS": credentials.service_keys,
         "HOST": settings.outcry_host if service == GATEWAY else "127.0.0.1",
         "JWT_PUBLIC_KEY_FILE": str(credentials.public_key_file),
+        "FAULTS_FILE": str(Home(settings.outcry_home).faults_file),
     }
     environment |= {f"{snake(other).upper()}_URL": service_url(settings, other) for other in SERVICES}
     if service == "user-service":

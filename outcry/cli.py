@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from outcry import admin_commands, firm_commands, user_commands
+from outcry import admin_commands, fault_commands, firm_commands, user_commands
 from outcry import settings as configuration
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
 admin_commands.app.add_typer(firm_commands.app)
 admin_commands.app.add_typer(user_commands.app)
 app.add_typer(admin_commands.app)
+app.add_typer(fault_commands.app)
 
 
 def main() -> None:

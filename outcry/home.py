@@ -38,6 +38,10 @@ class Home:
         return self.folder / "state.json"
 
     @property
+    def faults_file(self) -> Path:
+        return self.folder / "faults.json"
+
+    @property
     def lock_file(self) -> Path:
         return self.folder / "lock"
 

@@ -92,6 +92,10 @@ class Service:
         instrument_fastapi(self.app, (*EXCLUDED, *untraced))
         self._credentials = ServiceCredentials(settings.service_keys)
         self._add_health()
+        if settings.faults_file is not None:
+            from shared.fault_provider import FaultFollower  # what breaks things is not even there unless asked for
+
+            self.keep_running(FaultFollower(settings.faults_file).run)
 
     # What a service says of itself, in its app.py
 

@@ -1,12 +1,14 @@
 """What a service is told from outside: typed, from environment variables, refused by name when wrong."""
 
 import sys
+from pathlib import Path
 from typing import TypeVar
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.contracts import operations
+from shared.fault_file import FaultFileError, read_flags
 
 DEFAULT_PORTS = {
     operations.GATEWAY: 8347,
@@ -38,6 +40,7 @@ class ServiceSettings(BaseSettings):
     service_secret: SecretStr = Field(SecretStr(""), description="this service's own credential")
     service_keys: dict[str, str] = Field({}, description="service name -> SHA-256 (hex) of its credential, as JSON")
     database_pool_max: int = Field(4, ge=1, le=100)
+    faults_file: Path | None = Field(None, description="which faults are on (docs/lessons); none: there are no faults")
 
     user_service_url: str = _url(operations.USERS)
     wallet_service_url: str = _url(operations.WALLET)
@@ -48,6 +51,16 @@ class ServiceSettings(BaseSettings):
     reporting_url: str = _url(operations.REPORTING)
     notification_url: str = _url(operations.NOTIFICATION)
     client_gateway_url: str = _url(operations.GATEWAY)
+
+    @field_validator("faults_file")
+    @classmethod
+    def _known_faults(cls, path: Path | None) -> Path | None:
+        if path is not None:
+            try:
+                read_flags(path)
+            except FaultFileError as error:
+                raise ValueError(str(error)) from error
+        return path
 
     def url_of(self, service: str) -> str:
         """Base URL of a service by its name ("wallet-service"), without a trailing slash."""

@@ -5,7 +5,7 @@ from typing import Final
 
 from jaegerlite.analysis.critical_path import critical_path
 from jaegerlite.analysis.finding import Finding, ms
-from jaegerlite.analysis.tree import CLIENT, CONSUMER, PRODUCER, SERVER, Tree
+from jaegerlite.analysis.tree import CLIENT, CONSUMER, PRODUCER, SERVER, Node, Tree
 
 CALL_NS_MIN: Final = 20_000_000
 CALL_SHARE_MIN: Final = 0.5
@@ -37,10 +37,17 @@ def waits_of_calls(tree: Tree) -> Iterator[Finding]:
 
 
 def waits_in_queues(tree: Tree) -> Iterator[Finding]:
-    """Messages that lay in a queue for a second and more."""
+    """Messages that lay in a queue for a second and more.
+
+    Who sent a message is the consumer's parent, or the producer beside it whose message has the same name and place.
+    """
+    sent = {message: node for node in tree.nodes if node.kind == PRODUCER and (message := _message(node)) is not None}
     for node in tree.nodes:
-        sender = node.parent
-        if node.kind == CONSUMER and sender is not None and sender.kind == PRODUCER:
+        if node.kind != CONSUMER or node.parent is None:
+            continue
+        message = _message(node)
+        sender = node.parent if node.parent.kind == PRODUCER or message is None else sent.get(message)
+        if sender is not None and sender.kind == PRODUCER:
             wait_ns = node.start_ns - sender.end_ns
             if wait_ns >= QUEUE_NS_MIN:
                 queue = node.text("messaging.destination.name", "messaging.destination") or "its queue"
@@ -53,6 +60,12 @@ def waits_in_queues(tree: Tree) -> Iterator[Finding]:
                     [sender, node],
                     {"destination": queue},
                 )
+
+
+def _message(node: Node) -> tuple[Node | None, str, str] | None:
+    """Which message a span sent or got; None where it does not say."""
+    name = node.text("messaging.message.id")
+    return (node.parent, node.text("messaging.destination.name", "messaging.destination"), name) if name else None
 
 
 def unrecorded_time(tree: Tree) -> Iterator[Finding]:

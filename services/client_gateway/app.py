@@ -13,9 +13,11 @@ from services.client_gateway.api import Api
 from services.client_gateway.disconnects import Disconnects
 from services.client_gateway.event_routes import EventRoutes
 from services.client_gateway.exports import Exports
+from services.client_gateway.fault_routes import FaultRoutes
 from services.client_gateway.instruments import Listing
 from services.client_gateway.live import Live
 from services.client_gateway.market_routes import MarketRoutes
+from services.client_gateway.noise import Noise
 from services.client_gateway.notification_routes import NotificationRoutes
 from services.client_gateway.order_messages import OrderMessages
 from services.client_gateway.order_routes import OrderRoutes
@@ -33,6 +35,7 @@ from services.client_gateway.trace_routes import TraceRoutes
 from services.client_gateway.wallet_routes import WalletRoutes
 from shared.contracts.operations import GATEWAY, SERVICES
 from shared.errors import Unavailable
+from shared.faults import NOISY_USER
 from shared.service import Service
 from shared.transport import Transport
 
@@ -58,6 +61,8 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     RiskAdminRoutes().install(api)
     AdminUserRoutes(listing).install(api)
     TraceRoutes(settings).install(api)
+    FaultRoutes(settings.faults_file).install(api)
+    NOISY_USER.while_on(Noise(service.clients, settings).run)
     live = Live(settings.redis_url.get_secret_value())
     sockets = Sockets(api, settings)
     subscriptions = Subscriptions(service.clients, live, listing)
@@ -82,7 +87,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST", "PATCH", "DELETE"],
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=["Authorization", "Content-Type"],
             expose_headers=["X-Trace-Id", "traceresponse", "X-RateLimit-Remaining", "Retry-After"],
         )

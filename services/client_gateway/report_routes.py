@@ -2,17 +2,20 @@
 
 import time
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 from fastapi import Response
 
 from services.client_gateway.api import Api, Call, Nothing
 from services.client_gateway.exports import Exports, csv_of, format_of, rows_in
+from services.client_gateway.impatience import ask_impatiently
 from services.client_gateway.instruments import Listing
 from services.client_gateway.requests import DaysQuery, FormatQuery, ReportTradesQuery
 from services.client_gateway.views import day_view, position_view, user_trade_view
 from shared.contracts import reports
 from shared.contracts.money import money_text
 from shared.errors import Problem
+from shared.faults import RETRY_STORM
 from shared.web import json_response
 
 EPOCH = date(1970, 1, 1)
@@ -112,7 +115,8 @@ class ReportRoutes:
         )
 
     async def _positions(self, call: Call) -> list[dict[str, object]]:
-        positions = (await call.ask(reports.GET_POSITIONS, _query_all(call))).positions
+        ask = partial(ask_impatiently, call) if RETRY_STORM.on else call.ask
+        positions = (await ask(reports.GET_POSITIONS, _query_all(call))).positions
         marks = await self._listing.marks([position.symbol for position in positions])
         return [position_view(p, marks.get(p.symbol) or p.last_price) for p in positions]
 

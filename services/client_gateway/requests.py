@@ -55,6 +55,13 @@ class AmendRequest(Body, frozen=True, kw_only=True):
     price: Decimal | None = None
 
 
+class FaultsRequest(Body, frozen=True, kw_only=True):
+    """``PUT /admin/faults``: name -> whether it is on from now, for ``for_s`` seconds or until it is switched off."""
+
+    faults: dict[str, bool]
+    for_s: Annotated[int, Meta(ge=1, le=86_400)] | None = None
+
+
 class BookTermsRequest(Body, frozen=True, kw_only=True):
     """``POST /admin/symbols/{symbol}/terms``: fees in millionths, the price band in dollars (0: none). Any of them."""
 

@@ -8,6 +8,7 @@ from shared.contracts.money import CASH, Money, cost_per_share
 from shared.contracts.orders import NewOrder
 from shared.contracts.risk import RiskCheck
 from shared.contracts.wallet import HoldRequest
+from shared.faults import DROPPED_CONTEXT
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ def steps(wanted: Wanted, order_id: int, user_id: int, price: Money, traceparent
             order_type=wanted.order_type,
             price=price,
             quantity=wanted.quantity,
-            traceparent=traceparent,
+            traceparent="" if DROPPED_CONTEXT.on else traceparent,
         ),
         NewOrder(
             order_id=order_id,

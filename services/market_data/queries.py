@@ -1,5 +1,6 @@
 """The operations: books and tickers from memory, trades and candles from PostgreSQL."""
 
+import asyncio
 from collections.abc import Sequence
 
 import msgspec
@@ -20,6 +21,7 @@ from shared.contracts.market import (
     Tickers,
 )
 from shared.contracts.operations import Refused
+from shared.faults import CACHE_STAMPEDE
 from shared.postgres import Database
 
 DEPTH_MAX = 1000
@@ -78,6 +80,16 @@ class Queries(BookQueries):
     def __init__(self, market: MarketView, database: Database) -> None:
         super().__init__(market)
         self._database = database
+
+    async def tickers(self, items: Sequence[TickerQuery], spans: Sequence[Span]) -> list[Tickers]:
+        """From memory; under ``CACHE_STAMPEDE`` each item works its day out for itself before."""
+        if CACHE_STAMPEDE.on:
+            await asyncio.gather(*(self._work_out(span) for span in spans))
+        return await super().tickers(items, spans)
+
+    async def _work_out(self, span: Span) -> None:
+        async with self._database.connection() as connection:
+            await store.SELECT_DAY.fetch(connection, [span])
 
     async def trades(self, items: Sequence[MarketQuery], spans: Sequence[Span]) -> list[PublicTrades | Refused]:
         """The newest trades below ``before`` (a trade id), at most 1,000."""

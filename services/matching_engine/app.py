@@ -1,5 +1,7 @@
 """The matching-engine's HTTP face."""
 
+import asyncio
+import time
 from functools import partial
 from pathlib import Path
 
@@ -16,10 +18,12 @@ from shared.attributes import NEW_ORDER, price_text
 from shared.contracts import engine as contract
 from shared.contracts.events import EXECUTIONS
 from shared.contracts.operations import ENGINE
+from shared.faults import ENGINE_PAUSE
 from shared.service import Service
 from shared.tracing import ItemAttributes
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+PAUSE_S = 0.8
 
 OPEN_ORDERS = Gauge("outcry_open_orders", "Orders in the book", ["symbol"])
 
@@ -44,6 +48,7 @@ def create_app(settings: EngineSettings) -> FastAPI:
     writer = Writer(store, settings.snapshot_every)
     operations = Operations(writer, store, service.redis)
     leadership = Leadership(service, writer, (writer.run, outbox.run, Timekeeper(writer).run))
+    ENGINE_PAUSE.while_on(_stand_still)
     service.at_start(writer.load)
     service.keep_running(leadership.run)
     service.check("journal", leadership.ready)
@@ -62,6 +67,13 @@ def create_app(settings: EngineSettings) -> FastAPI:
     service.serve(contract.LIST_INSTRUMENTS, operations.instruments)
     service.serve(contract.GET_BOOK, operations.book)
     return service.app
+
+
+async def _stand_still() -> None:
+    """The fault: half of the time nothing at all happens in this process."""
+    while True:
+        time.sleep(PAUSE_S)  # noqa: ASYNC251 - to block is what it is for
+        await asyncio.sleep(PAUSE_S)
 
 
 def _count_open_orders(writer: Writer) -> None:

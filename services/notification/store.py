@@ -1,13 +1,15 @@
 """Notification's SQL."""
 
+import asyncio
 from collections.abc import Sequence
 
 import msgspec
 from opentelemetry.trace import Span
 
 from services.notification.messages import Notice
-from shared.connections import Connection
+from shared.connections import Connection, Lease
 from shared.contracts.notifications import AnyMessage, NotificationsQuery
+from shared.faults import LEAKING_POOL
 from shared.postgres import Database, Statement
 
 LIMIT_MAX = 1000
@@ -43,6 +45,8 @@ class NotificationStore:
         self._database = database
         self._encode = msgspec.json.Encoder().encode
         self._decode = msgspec.json.Decoder(list[AnyMessage]).decode
+        self._leaked: list[Lease] = []
+        LEAKING_POOL.while_on(self._leak)
 
     async def add(self, connection: Connection, spans: Sequence[Span], notices: Sequence[Notice]) -> None:
         """Keeps notices, in the transaction of the events that they tell of."""
@@ -70,7 +74,20 @@ class NotificationStore:
         found: list[list[tuple[int, list[AnyMessage]]]] = [[] for _ in queries]
         for row in rows:
             found[row["number"] - 1].append((row["seq"], self._decode(row["payload"])))
+        if LEAKING_POOL.on:
+            lease = self._database.connection()
+            await lease.__aenter__()
+            self._leaked.append(lease)
         return found
+
+    async def _leak(self) -> None:
+        """What ``LEAKING_POOL`` took and did not give back comes back when it goes off."""
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            for lease in self._leaked:
+                await lease.__aexit__(None, None, None)
+            self._leaked.clear()
 
     async def prune(self, before_us: int, up_to: int) -> int:
         """Forgets some of what is older than ``before_us`` (Unix time) or belongs to events up to ``up_to``.

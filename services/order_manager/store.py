@@ -28,6 +28,7 @@ from shared.contracts.orders import (
     Verdict,
 )
 from shared.contracts.wallet import OrderIds
+from shared.faults import MISSING_INDEX
 from shared.ids import created_us
 from shared.outbox import Outbox
 from shared.postgres import Database
@@ -103,7 +104,7 @@ class OrderStore:
     async def page(self, items: Sequence[OrderQuery], spans: Sequence[Span]) -> list[OrderPage]:
         """A page of orders each, newest first."""
         async with self._database.connection() as connection:
-            rows = await sql.SELECT_PAGE.fetch(
+            rows = await (sql.SELECT_PAGE_UNINDEXED if MISSING_INDEX.on else sql.SELECT_PAGE).fetch(
                 connection,
                 spans,
                 list(range(len(items))),

@@ -1,5 +1,6 @@
 """The three streams that reports are made of: executions, orders, funds."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 from opentelemetry.trace import SpanKind
@@ -14,7 +15,11 @@ from shared.consumer import AfterCommit
 from shared.contracts.events import EXECUTIONS, FUNDS, ORDER_EVENTS, Closed, EngineEvent, FundsEvent, OrderEvent, Trade
 from shared.contracts.money import CASH, Money
 from shared.contracts.orders import OrderStatus
+from shared.faults import SLOW_CONSUMER
 from shared.tracing import ItemAttributes, item_spans
+
+SLOW_S = 1.2
+"""What a batch of trades takes more under ``SLOW_CONSUMER``."""
 
 RECORD_TRADE = ItemAttributes(
     {
@@ -64,6 +69,8 @@ class Recorder:
             items=trades,
             links=[trade.maker_traceparent or None for _, trade in trades],
         ) as spans:
+            if SLOW_CONSUMER.on:
+                await asyncio.sleep(SLOW_S)
             holdings = await self._store.lock_holdings(connection, spans, keys)
             settle(sides, holdings)
             last_prices = {event.symbol: trade.price for event, trade in trades}

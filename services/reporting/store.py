@@ -24,6 +24,7 @@ from shared.contracts.reports import (
     UserTrades,
 )
 from shared.export import export_csv
+from shared.faults import N_PLUS_ONE
 from shared.postgres import Database
 
 LIMIT_MAX = 1000
@@ -120,6 +121,8 @@ class ReportStore:
                 [query.before or NEWEST for query in queries],
                 [max(1, min(query.limit, LIMIT_MAX)) for query in queries],
             )
+            if N_PLUS_ONE.on:
+                rows = await _one_by_one(connection, spans, queries, rows)
         found: list[list[UserTrade]] = [[] for _ in queries]
         for row in rows:
             found[row["number"] - 1].append(_user_trade(row))
@@ -167,6 +170,19 @@ class ReportStore:
                 )
                 for query in queries
             ]
+
+
+async def _one_by_one(
+    connection: Connection, spans: Sequence[Span], queries: Sequence[ReportQuery], rows: Sequence[Record]
+) -> list[Record]:
+    """The same trades again, each by a statement of its own: what ``N_PLUS_ONE`` is."""
+    found: list[Record] = []
+    for row in rows:
+        user_id, just_above = queries[row["number"] - 1].user_id, row["trade_id"] + 1
+        one = await sql.SELECT_TRADES.fetch(connection, spans, [user_id], [row["symbol"]], [just_above], [1])
+        assert one[0]["trade_id"] == row["trade_id"]
+        found.append(row)
+    return found
 
 
 def _key_columns(keys: Collection[Key]) -> tuple[list[int], list[str]]:

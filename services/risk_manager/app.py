@@ -1,5 +1,6 @@
 """The risk-manager's HTTP face."""
 
+from functools import partial
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -9,6 +10,7 @@ from services.risk_manager.checks import Checks
 from services.risk_manager.consumer import Executions, Watch
 from services.risk_manager.reference import Reference
 from services.risk_manager.settings import RiskSettings
+from services.risk_manager.stalls import stall
 from services.risk_manager.state import RiskState
 from shared.attributes import NEW_ORDER, ORDER_OF_USER
 from shared.contracts.events import EXECUTIONS
@@ -24,6 +26,7 @@ from shared.contracts.risk import (
     VALIDATE_AMEND,
     VALIDATE_ORDER,
 )
+from shared.faults import VALKEY_STALLS
 from shared.service import Service
 from shared.tracing import ItemAttributes
 
@@ -47,6 +50,7 @@ def create_app(settings: RiskSettings) -> FastAPI:
     changes = ControlChanges(service.database, reference, state)
     watch = Watch(state, service.database, service.follow(EXECUTIONS, Executions(state).apply))
     service.at_start(watch.start)
+    VALKEY_STALLS.while_on(partial(stall, service.redis))
     service.keep_running(watch.run)
     service.keep_running(reference.run)
     service.check("risk state", watch.ready)

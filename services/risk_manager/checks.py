@@ -9,9 +9,14 @@ from services.risk_manager.controls import Profile
 from services.risk_manager.limits import checks_made, refusal, unknown_symbol
 from services.risk_manager.reference import Reference
 from services.risk_manager.state import RiskState
-from shared.contracts.operations import Done, Refused
+from shared.contracts.operations import RISK, Done, Refused
 from shared.contracts.risk import RiskCheck, RiskPassed
 from shared.contracts.wallet import OrderIds, ReleaseRequest, UnconfirmedSince
+from shared.errors import Unavailable
+from shared.faults import RISK_FAILURES
+
+FAILING_CALL = 20
+"""Under ``RISK_FAILURES`` one call in this many fails."""
 
 
 class Checks:
@@ -20,6 +25,7 @@ class Checks:
     def __init__(self, state: RiskState, reference: Reference) -> None:
         self._state = state
         self._reference = reference
+        self._calls = 0
 
     async def validate(self, orders: Sequence[RiskCheck], spans: Sequence[Span]) -> list[RiskPassed | Refused]:
         """Judges orders in the sequence of their arrival; those that pass count against their accounts at once.
@@ -28,6 +34,10 @@ class Checks:
         An amendment is judged by what it adds, and counts against the rate; the order counts for more once the engine
         says that it was amended.
         """
+        if RISK_FAILURES.on:
+            self._calls += 1
+            if self._calls % FAILING_CALL == 0:
+                raise Unavailable(RISK, "one call in twenty fails")
         await self._reference.ready()
         await self._reference.look_up({order.symbol for order in orders})
         profiles = [self._reference.controls.profile(order.user_id) for order in orders]

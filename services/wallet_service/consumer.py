@@ -1,5 +1,6 @@
 """Settlement: what the engine's events do to the ledger. Trades move cash and shares, closed orders free holds."""
 
+import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -14,12 +15,16 @@ from shared.consumer import AfterCommit
 from shared.contracts.codes import Side
 from shared.contracts.events import EXECUTIONS, Amended, Closed, Decremented, EngineEvent, Trade
 from shared.contracts.money import CASH, cost_per_share
+from shared.faults import LOCK_CONTENTION
 from shared.ids import created_us
 from shared.metrics import Histogram
 from shared.tracing import ItemAttributes, item_spans
 
 KNOWN_MAX = 100_000
 """Accounts that are remembered as existing, at some 200 bytes each. Beyond that they are asked for once more."""
+
+LOCKED_S = 0.4
+"""For how long accounts stay locked under ``LOCK_CONTENTION``."""
 
 SETTLEMENT_SECONDS = Histogram(
     "outcry_settlement_seconds", "From an order's making to the settlement of its trades"
@@ -48,6 +53,8 @@ class Settlement:
             ledger = Ledger(accounts, await select_holds(connection, spans, order_ids))
             settle(ledger, events)
             await write(connection, spans, ledger)
+            if LOCK_CONTENTION.on:
+                await asyncio.sleep(LOCKED_S)
 
         async def remember() -> None:
             if len(self._known) > KNOWN_MAX:

@@ -1,5 +1,6 @@
 """check_balance and release_hold: setting aside what an order can cost, and giving it back."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -15,12 +16,15 @@ from shared.consumer import Consumer
 from shared.contracts.operations import Done, Refused
 from shared.contracts.wallet import HoldPlaced, HoldRequest, OrderIds, ReleaseRequest, UnconfirmedSince
 from shared.errors import Unavailable
+from shared.faults import SLOW_WALLET
 from shared.postgres import Database
 
 log = structlog.get_logger()
 
 ATTEMPTS_MAX = 5
 """How often a decision is made anew because somebody else was quicker. Each time somebody else got further."""
+
+SLOW_WALLET_S = 0.6
 
 BUSY = Refused(code="wallet_busy", detail="Too much happens in this account at once. Send the order again.")
 
@@ -42,6 +46,8 @@ class Holds:
 
         Who was told of a trade may spend what it brought at once: an order that lacks money waits for its settlement.
         """
+        if SLOW_WALLET.on:
+            await asyncio.sleep(SLOW_WALLET_S)
         answers = await self._place(items, spans)
         early = [i for i, answer in enumerate(answers) if _lacks(answer) and items[i].position > self._settled.position]
         if early:

@@ -3,6 +3,7 @@
 cimport cython
 from posix.time cimport CLOCK_MONOTONIC, CLOCK_REALTIME, clock_gettime, clockid_t, timespec
 
+cdef long long shift_ns
 cdef unsigned long long state_0, state_1, state_2, state_3, GOLDEN, MIX_1, MIX_2
 
 cdef inline long long read_clock(clockid_t clock) noexcept nogil:

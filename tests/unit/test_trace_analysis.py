@@ -247,6 +247,20 @@ def test_a_message_that_lies_in_its_queue_is_found() -> None:
     assert (found["queue_wait"]["service"], found["queue_wait"]["cost_ms"]) == ("reporting", 5000)
 
 
+def test_a_message_is_known_by_its_name_where_its_sender_is_not_the_parent() -> None:
+    """The producer beside a consumer counts where both name the same message; any other says nothing of its wait."""
+    kit = TraceKit()
+    root = kit.add(0, "gateway root", 0, 20)
+    one = {"messaging.destination.name": "executions", "messaging.message.id": "7-0"}
+    kit.add(root, "engine publish", 5, 1, kind="producer", attributes=one)
+    kit.add(root, "reporting record", 3006, 3, kind="consumer", attributes=one)
+    kit.add(root, "wallet settle", 9000, 3, kind="consumer", attributes=one | {"messaging.message.id": "8-0"})
+    kit.add(root, "market update", 9000, 3, kind="consumer")
+    found = _found(kit)
+    assert set(found) == {"queue_wait"}
+    assert (found["queue_wait"]["service"], found["queue_wait"]["cost_ms"]) == ("reporting", 3000)
+
+
 def test_time_that_no_span_tells_of_is_found() -> None:
     """A gap of 200 ms between two calls counts; a span without calls is work, however long."""
     kit = TraceKit()

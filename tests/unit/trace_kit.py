@@ -1,5 +1,7 @@
 """Traces made by hand, span by span, for tests of their analysis."""
 
+from collections.abc import Mapping
+
 from jaegerlite.otlp import Value
 from jaegerlite.otlp_write import attribute_message, bytes_field, text_field
 from jaegerlite.series import KIND_NAMES, Series
@@ -25,7 +27,7 @@ class TraceKit:
         kind: str = "internal",
         failed: bool = False,
         message: str = "",
-        attributes: dict[str, Value] | None = None,
+        attributes: Mapping[str, Value] | None = None,
     ) -> int:
         """Add a span, `where` being "service operation", below a parent (0 for none); give its id."""
         service, _, operation = where.partition(" ")
