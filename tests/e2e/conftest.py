@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.exchange import ADMIN, Exchange, running_exchange
+from tests.e2e.exchange import ADMIN, PROJECT, Exchange, running_exchange
+
+QUICK_ALERTS = PROJECT / "docs" / "lessons" / "alerts.yaml"
 
 
 @pytest.fixture(scope="session")
@@ -16,7 +18,7 @@ def exchange() -> Iterator[Exchange]:
     folder = Path(tempfile.mkdtemp(prefix="outcry-e2e-"))
     folder.chmod(0o755)
     limits = {"USER_REQUESTS_PER_S": "20", "USER_REQUESTS_BURST": "300", "SOCKET_WAITING_BYTES_MAX": "100000"}
-    with running_exchange(folder / "home", **limits, **ADMIN) as running:
+    with running_exchange(folder / "home", JAEGERLITE_ALERT_RULES=str(QUICK_ALERTS), **limits, **ADMIN) as running:
         yield running
     shutil.rmtree(folder)
 

@@ -1,0 +1,116 @@
+"""What the lessons promise of a fault, as a test looks for it: requests that are timed, findings, alerts."""
+
+import itertools
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, NamedTuple
+
+import httpx
+
+from tests.e2e.exchange import Exchange, User, eventually
+
+PRICE = 150
+
+
+class Answer(NamedTuple):
+    """A request that was answered: with what, after how many seconds, in which trace."""
+
+    status: int
+    took_s: float
+    trace_id: str
+
+
+def ask(send: Callable[[], httpx.Response]) -> Answer:
+    """Sends a request and times it."""
+    began = time.perf_counter()
+    response = send()
+    return Answer(response.status_code, time.perf_counter() - began, response.headers["X-Trace-Id"])
+
+
+def ask_at_once(sends: Iterable[Callable[[], httpx.Response]], width: int = 4) -> list[Answer]:
+    """Sends requests, ``width`` of them at a time."""
+    with ThreadPoolExecutor(width) as pool:
+        return list(pool.map(ask, sends))
+
+
+@contextmanager
+def faults(exchange: Exchange, *names: str) -> Iterator[None]:
+    """Switches faults on as an administrator does, until they work; and off again."""
+    try:
+        switch(exchange, names, on=True)
+        yield
+    finally:
+        switch(exchange, names, on=False)
+
+
+def switch(exchange: Exchange, names: Iterable[str], *, on: bool) -> None:
+    """Returns once every service has said in its figures that it follows."""
+    names = set(names)
+    answer = exchange.admin.http.put("/admin/faults", json={"faults": dict.fromkeys(names, on)})
+    assert answer.status_code == 200, answer.text
+    for fault in answer.json()["faults"]:
+        if fault["name"] in names:
+            assert fault["on"] is on
+            port = exchange.ports[f"{fault['service'].replace('-', '_').upper()}_PORT"]
+            line = f'outcry_fault_on{{fault="{fault["name"]}"}} {float(on)}'
+            assert says(port, line), fault
+
+
+def says(port: int, line: str) -> bool:
+    """Whether a service comes to have this line in its figures."""
+    return eventually(lambda: line in metrics(port), bool)
+
+
+def metrics(port: int) -> str:
+    """The figures of a service."""
+    return httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=15, trust_env=False).text
+
+
+def crossing(users: list[User], symbol: str = "AAPL") -> Iterator[Callable[[], httpx.Response]]:
+    """Orders without end that trade with each other, of these users in turn; everybody buys and sells."""
+    for number in itertools.count():
+        user, side = users[number % len(users)], ("BUY", "SELL")[number // len(users) % 2]
+        yield partial(user.order, symbol=symbol, side=side, quantity=1, price=PRICE)
+
+
+def findings(exchange: Exchange, trace_id: str) -> list[dict[str, Any]]:
+    """What the trace backend finds in a trace, nothing while it has none of it."""
+    answer = httpx.get(f"{exchange.jaeger}/api/traces/{trace_id}/analysis", timeout=15, trust_env=False)
+    found: list[dict[str, Any]] = answer.json()["findings"] if answer.status_code == 200 else []
+    return found
+
+
+def assert_found(exchange: Exchange, answers: Iterable[Answer], kind: str, service: str, operation: str) -> None:
+    """One of these traces comes to have this finding."""
+    seen: dict[str, set[tuple[str, str, str]]] = {answer.trace_id: set() for answer in answers}
+    wanted = (kind, service, operation)
+
+    def look() -> bool:
+        for trace_id in seen:
+            seen[trace_id] = {(f["kind"], f["service"], f["operation"]) for f in findings(exchange, trace_id)}
+            if wanted in seen[trace_id]:
+                return True
+        return False
+
+    assert eventually(look, bool), (wanted, seen)
+
+
+def firing(exchange: Exchange) -> set[tuple[str, str, str]]:
+    """The alerts that fire: rule, service, operation."""
+    answer = httpx.get(f"{exchange.jaeger}/api/alerts", timeout=15, trust_env=False)
+    alerts = answer.json()["alerts"]
+    return {(a["rule"], a["service"], a["operation"]) for a in alerts if a["state"] == "firing"}
+
+
+def assert_fires(exchange: Exchange, rule: str, service: str, operation: str) -> None:
+    """This alert comes to fire."""
+    wanted = (rule, service, operation)
+    assert wanted in eventually(lambda: firing(exchange), lambda found: wanted in found), wanted
+
+
+def slower(answers: Iterable[Answer], than_s: float) -> list[Answer]:
+    """Those that took longer, the slowest first."""
+    return sorted((answer for answer in answers if answer.took_s > than_s), key=lambda answer: -answer.took_s)
