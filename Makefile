@@ -17,7 +17,7 @@ UV := $(BIN)/uv
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs reset audit test unit lint web webtest bench build lock clean
+.PHONY: help up down status logs reset audit test unit lint web webtest bench load build lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -66,6 +66,9 @@ webtest: ## what the pages promise, where Node and their libraries are at hand
 	@if test "$(NODE)" != yes; then echo "No Node 20.19 here: the tests of the pages are skipped."; \
 	elif ! $(MAKE) --no-print-directory $(WEB_LIBRARIES); then echo "The libraries of the pages could not be installed: their tests are skipped."; \
 	else $(MAKE) --no-print-directory $(WEB_STAMP) && cd web && npm run --silent test; fi
+
+load: $(TEST_STAMP) ## traders, market makers, readers on the running exchange, with a page to steer them (8089)
+	$(BIN)/locust -f benchmarks/load.py --class-picker --web-host 127.0.0.1 --host $(or $(URL),http://127.0.0.1:$(or $(CLIENT_GATEWAY_PORT),8347))
 
 build: $(TEST_STAMP) ## compile the hot modules that changed
 	@$(BIN)/python setup.py --quiet build_ext --inplace

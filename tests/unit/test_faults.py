@@ -11,13 +11,17 @@ import pytest
 from openfeature import api
 from typer.testing import CliRunner
 
+from jaegerlite.alerts.rules import load_rules
+from jaegerlite.find.language import parse
 from outcry.cli import app
 from shared.fault_file import FaultFileError, Flag, change_flags, read_flags
 from shared.fault_provider import DOMAIN, FaultFollower
 from shared.faults import FAULTS, N_PLUS_ONE, SLOW_WALLET
 from shared.settings import ServiceSettings, load
+from tests.guides import DOCS, blocks
 
 PROJECT = Path(__file__).parents[2]
+LESSONS = DOCS / "lessons"
 
 
 @pytest.fixture
@@ -141,7 +145,7 @@ async def test_work_runs_while_a_fault_is_on(file: Path) -> None:
 
 
 def test_each_fault_sits_in_its_service_alone() -> None:
-    """A fault's name is used in one service's folder, the one that it says, and is told of in a lesson."""
+    """A fault's name is used in one service's folder, the one that it says."""
     for name, fault in FAULTS.items():
         users = {
             path.relative_to(PROJECT / "services").parts[0]
@@ -168,3 +172,22 @@ def test_the_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     refused = run(app, ["fault", "on", "no_such"])
     assert refused.exit_code == 1
     assert "there is no fault 'no_such'" in refused.output
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_each_fault_has_its_lesson(name: str) -> None:
+    """Its page says how to switch it on, and names only findings and alerts that there are; its search is one."""
+    page = (LESSONS / f"{name}.md").read_text()
+    assert f"outcry fault on {name} " in page
+    assert f"It sits in {FAULTS[name].service}." in page
+    assert f"({name}.md)" in (LESSONS / "README.md").read_text()
+    (search,) = blocks(f"lessons/{name}.md", "q")
+    parse(search.text)
+    rules = {rule.name for rule in load_rules(LESSONS / "alerts.yaml").rules}
+    said = {heading: set(re.findall(r"`(\w+)`", text)) for heading, text in re.findall(r"\*\*(.+?)\.\*\* (.+)", page)}
+    named = {word for word in said["Alert"] if word[0].isupper()}
+    assert named <= rules, named - rules
+    assert said["Finding"] & KINDS or "None" in page
+
+
+KINDS = {"error", "retry", "repeated_query", "slow_query", "call_wait", "queue_wait", "unrecorded_time"}
