@@ -26,12 +26,11 @@ from outcry.postgres import EmbeddedPostgres
 from outcry.provision import create_database, create_rooms, role_url
 from services.matching_engine.app import MIGRATIONS
 from services.matching_engine.commands import Cancel, Command, Place
+from services.matching_engine.relay import SharedOutbox
 from services.matching_engine.store import JournalStore
 from services.matching_engine.writer import Writer
 from shared.contracts.codes import OrderType, Side, TimeInForce
-from shared.contracts.events import EXECUTIONS
 from shared.ids import COUNTER_BITS, EPOCH_MS, NODE_BITS
-from shared.outbox import Outbox
 from shared.postgres import Database, migrate
 from shared.valkey import Valkey
 
@@ -81,7 +80,7 @@ class Journal:
     def __init__(self, url: str) -> None:
         self.database = Database(url, "matching_engine")
         nowhere = Valkey("redis://127.0.0.1:1")  # nothing is relayed here
-        self.store = JournalStore(self.database, Outbox(self.database, nowhere, EXECUTIONS))
+        self.store = JournalStore(self.database, SharedOutbox(self.database, nowhere))
 
     async def write(self, count: int, seed: int) -> bytes:
         """Does ``count`` commands as the writer does, and gives the state after them."""

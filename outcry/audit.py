@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from outcry import catalogue, credentials
-from outcry.audit_checks import CHECKS, IN_FLIGHT, OPEN_ORDERS, Check, positions_sql
+from outcry.audit_checks import CHECKS, ENGINE_HEADS, IN_FLIGHT, OPEN_ORDERS, Check, positions_sql
 from outcry.home import Home
 from outcry.settings import Settings
 from shared.batching import Clients
@@ -78,7 +78,7 @@ def run(settings: Settings, *, wait_s: float, as_json: bool) -> int:
     secrets = credentials.load_or_create(home.secrets, catalogue.SERVICES)
     embedded = catalogue.embedded_postgres(settings, home, secrets)
     database_url = embedded.admin_url() if embedded is not None else str(settings.database_url)
-    clients = Clients(secrets.auditor_secret, lambda service: catalogue.service_url(settings, service))
+    clients = Clients(secrets.auditor_secret, lambda service: catalogue.service_url(settings, service), settings.shards)
     return tell(asyncio.run(audit_running(database_url, clients, wait_s)), as_json=as_json)
 
 
@@ -152,7 +152,7 @@ async def _look(connection: Connection, read_books: ReadBooks) -> tuple[list[Boo
     if hidden:
         return [], f"the engine does not show its book of {', '.join(hidden)}"
     books = [answer for answer in answers.values() if isinstance(answer, BookState)]
-    moved = {book.position for book in books} - {head}
+    moved = {book.position for book in books} - set(await connection.fetchval(ENGINE_HEADS))
     if moved:
         return [], f"the engine went on from {head} to {max(moved)} meanwhile"
     in_flight = await connection.fetchval(IN_FLIGHT)

@@ -40,6 +40,9 @@ def _schema(service: str) -> str:
     return service.replace("-", "_")
 
 
+# The last event of each shard's engine.
+ENGINE_HEADS = "SELECT shards FROM matching_engine.outbox_head"
+
 # Orders that a gateway is just placing or undoing: their hold comes before them, and goes after them.
 IN_FLIGHT = f"""
     SELECT count(*) FROM wallet_service.holds AS hold LEFT JOIN order_manager.orders USING (order_id)

@@ -55,7 +55,7 @@ class Figures:
 
 def once(settings: AuditorSettings, wait_s: float) -> Report:
     """One audit of the exchange that these settings lead to."""
-    clients = Clients(settings.service_secret.get_secret_value(), settings.url_of)
+    clients = Clients(settings.service_secret.get_secret_value(), settings.url_of, settings.shards)
     return asyncio.run(audit.audit_running(settings.database_url.get_secret_value(), clients, wait_s))
 
 
@@ -65,7 +65,7 @@ async def run(settings: AuditorSettings) -> None:
     registry = CollectorRegistry()
     figures = Figures(registry)
     start_http_server(settings.port, settings.host, registry)
-    clients = Clients(settings.service_secret.get_secret_value(), settings.url_of)
+    clients = Clients(settings.service_secret.get_secret_value(), settings.url_of, settings.shards)
     while True:
         started = time.monotonic()
         report = await audit.audit_running(settings.database_url.get_secret_value(), clients, settings.audit_wait_s)

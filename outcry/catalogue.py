@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from outcry import http
@@ -30,6 +31,7 @@ SERVICES = (
 # The order of the end: who makes work goes first, who takes the last spans comes after all who make them.
 STOP_ORDER = (("bots",), (GATEWAY,), SERVICES[1:], ("jaegerlite",), ("valkey",), ("postgres",))
 STANDBY = "-standby"
+WITHOUT_HTTP = ("bots", "valkey", "postgres")
 PROJECT = Path(__file__).absolute().parent.parent
 # Secrets of the launcher's own environment that no child needs to see.
 NOT_INHERITED = ("DATABASE_URL", "REDIS_URL", "SERVICE_SECRET", "SERVICE_KEYS", "ADMIN_PASSWORD", "SMTP_PASSWORD")
@@ -41,9 +43,13 @@ def snake(service: str) -> str:
 
 
 def service_url(settings: Settings, service: str) -> str:
-    """Where the service answers: one address, or two with a comma between them where one of two processes leads."""
-    ports = (settings.port_of(service), settings.standby_port_of(service))
-    return ",".join(_local_url(port) for port in ports if port is not None)
+    """Where the service answers.
+
+    With a comma between the addresses where one of two processes leads, with semicolons between those of shards.
+    """
+    ports, standby = settings.ports_of(service), settings.standby_ports_of(service)
+    pairs = zip(ports, standby, strict=True) if standby else [(port,) for port in ports]
+    return ";".join(",".join(map(_local_url, pair)) for pair in pairs)
 
 
 def embedded_postgres(settings: Settings, home: Home, credentials: Credentials) -> EmbeddedPostgres | None:
@@ -79,29 +85,47 @@ def jaegerlite(settings: Settings, home: Home) -> ProcessSpec:
 def services(
     settings: Settings, credentials: Credentials, database_url: str, redis_urls: Mapping[str, str]
 ) -> list[ProcessSpec]:
-    """The nine services and their standbys. `database_url` is an administrator's: each gets that of its own role."""
+    """The nine services, all their processes. `database_url` is an administrator's: each gets that of its own role."""
     return [
         _python(
-            name,
-            f"services.{snake(service)}",
-            _environment(settings, credentials, service)
+            part.process,
+            f"services.{snake(part.service)}",
+            _environment(settings, credentials, part.service)
             | {
-                "PORT": str(port),
-                "DATABASE_URL": role_url(database_url, snake(service), credentials.postgres_roles[service]),
-                "REDIS_URL": redis_urls[service],
+                "PORT": str(part.port),
+                "SHARD": str(part.shard),
+                "DATABASE_URL": role_url(database_url, snake(part.service), credentials.postgres_roles[part.service]),
+                "REDIS_URL": redis_urls[part.service],
             },
-            port=port,
-            url=_local_url(port),
+            port=part.port,
+            url=_local_url(part.port),
         )
-        for name, service, port in processes(settings)
+        for part in parts(settings)
     ]
 
 
-def processes(settings: Settings) -> list[tuple[str, str, int]]:
-    """What runs of the services: name of the process, service, port. A standby is a process more."""
-    found = [(service, service, settings.port_of(service)) for service in SERVICES]
-    standbys = [(service, settings.standby_port_of(service)) for service in SERVICES]
-    return found + [(service + STANDBY, service, port) for service, port in standbys if port is not None]
+@dataclass(frozen=True)
+class Part:
+    """A process of a service."""
+
+    process: str
+    service: str
+    port: int
+    shard: int
+
+    @property
+    def is_standby(self) -> bool:
+        return self.process.endswith(STANDBY)
+
+
+def parts(settings: Settings) -> list[Part]:
+    """What runs of the services. Each shard is a process, and each standby is one more."""
+    return [
+        Part(service + (f"-{shard}" if shard else "") + suffix, service, port, shard)
+        for suffix, ports_of in (("", settings.ports_of), (STANDBY, settings.standby_ports_of))
+        for service in SERVICES
+        for shard, port in enumerate(ports_of(service))
+    ]
 
 
 def bots(settings: Settings, count: int) -> ProcessSpec:
@@ -125,6 +149,7 @@ def _environment(settings: Settings, credentials: Credentials, service: str) -> 
         "SERVICE_NAME": service,
         "SERVICE_SECRET": credentials.services[service],
         "SERVICE_KEYS": credentials.service_keys,
+        "MATCHING_ENGINE_SHARDS": settings.matching_engine_shards,
         "HOST": settings.outcry_host if service == GATEWAY else "127.0.0.1",
         "JWT_PUBLIC_KEY_FILE": str(credentials.public_key_file),
         "FAULTS_FILE": str(Home(settings.outcry_home).faults_file),

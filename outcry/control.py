@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from outcry import http, leftovers, logs
-from outcry.catalogue import SERVICES, STANDBY
+from outcry.catalogue import SERVICES, WITHOUT_HTTP
 from outcry.home import Home
 from outcry.settings import Settings
 
@@ -138,7 +138,7 @@ async def _health(processes: list[dict[str, Any]]) -> dict[str, str]:
     """What each process says of itself just now; the servers without HTTP are as their launcher last saw them."""
 
     async def ask(entry: dict[str, Any]) -> str:
-        if entry["state"] != "ready" or entry["name"].removesuffix(STANDBY) not in (*SERVICES, "jaegerlite"):
+        if entry["state"] != "ready" or entry["name"] in WITHOUT_HTTP:
             return str(entry["state"])
         return "ready" if await http.is_ready(f"http://127.0.0.1:{entry['port']}") else "not ready"
 

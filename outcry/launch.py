@@ -140,12 +140,12 @@ def listeners(settings: Settings) -> list[ports.Listener]:
     """Every port that our own processes will listen on."""
     wanted = [
         ports.Listener(
-            name,
-            f"{catalogue.snake(name).upper()}_PORT",
-            port,
-            settings.outcry_host if name == catalogue.GATEWAY else "127.0.0.1",
+            part.process,
+            f"{catalogue.snake(part.service).upper()}{'_STANDBY' if part.is_standby else ''}_PORT",
+            part.port,
+            settings.outcry_host if part.service == catalogue.GATEWAY else "127.0.0.1",
         )
-        for name, _, port in catalogue.processes(settings)
+        for part in catalogue.parts(settings)
     ]
     if settings.database_url is None:
         wanted.append(ports.Listener("postgres", "OUTCRY_POSTGRES_PORT", settings.outcry_postgres_port))

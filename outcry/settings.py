@@ -3,13 +3,28 @@
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-from pydantic import AnyUrl, Field, RedisDsn, UrlConstraints, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    AnyUrl,
+    BeforeValidator,
+    Field,
+    RedisDsn,
+    UrlConstraints,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from shared.shards import Shards
 
 PostgresUrl = Annotated[AnyUrl, UrlConstraints(allowed_schemes=["postgres", "postgresql"])]
 Port = Annotated[int, Field(ge=1, le=65535)]
+Ports = Annotated[tuple[Port, ...], NoDecode, BeforeValidator(lambda text: str(text).split(",") if text else ())]
 PortOrNone = Annotated[int, Field(ge=0, le=65535)]
 BOTS_MAX = 50
+ENGINE_PORT = 8792
+SHARD_STEP = 10
+"""How far apart the ports of shards are, unless told otherwise."""
 
 
 class WrongSettingsError(Exception):
@@ -34,8 +49,9 @@ class Settings(BaseSettings):
     wallet_service_port: Port = 8651
     risk_manager_port: Port = 8539
     order_manager_port: Port = 8426
-    matching_engine_port: Port = 8792
-    matching_engine_standby_port: Port | None = Field(None, description="given: a second engine waits there")
+    matching_engine_shards: str = Field("*", description="symbols by engine, such as AAPL,MSFT;*")
+    matching_engine_port: Ports = Field((), validate_default=True, description="one per shard, with commas between")
+    matching_engine_standby_port: Ports | None = Field(None, description="given: second engines wait there")
     market_data_port: Port = 8864
     reporting_port: Port = 9127
     notification_port: Port = 9243
@@ -64,6 +80,26 @@ class Settings(BaseSettings):
     def _absolute(cls, path: Path) -> Path:
         return path.expanduser().resolve()
 
+    @field_validator("matching_engine_shards")
+    @classmethod
+    def _shards(cls, text: str) -> str:
+        return Shards(text).text
+
+    @field_validator("matching_engine_port", "matching_engine_standby_port")
+    @classmethod
+    def _one_for_each_shard(cls, ports: tuple[int, ...] | None, info: ValidationInfo) -> tuple[int, ...] | None:
+        count = Shards(info.data.get("matching_engine_shards", "*")).count
+        if ports == ():
+            return tuple(ENGINE_PORT + SHARD_STEP * shard for shard in range(count))
+        if ports is not None and len(ports) != count:
+            raise ValueError(f"as many ports as MATCHING_ENGINE_SHARDS has shards ({count}), with commas between")
+        return ports
+
+    @property
+    def shards(self) -> Shards:
+        """Which engine trades which symbol."""
+        return Shards(self.matching_engine_shards)
+
     @property
     def embedded_tracing(self) -> bool:
         """Whether jaegerlite is to run: nothing else was named to send the spans to."""
@@ -76,15 +112,15 @@ class Settings(BaseSettings):
         names = (name for name in type(self).model_fields if name.startswith("jaegerlite_") and name.endswith("_port"))
         return {name.upper(): getattr(self, name) for name in names}
 
-    def port_of(self, service: str) -> int:
-        """The port of a service by its name ("wallet-service")."""
-        port: int = getattr(self, f"{service.replace('-', '_')}_port")
-        return port
+    def ports_of(self, service: str) -> tuple[int, ...]:
+        """The ports of a service by its name ("wallet-service"): one, or that of each shard."""
+        ports: int | tuple[int, ...] = getattr(self, f"{service.replace('-', '_')}_port")
+        return (ports,) if isinstance(ports, int) else ports
 
-    def standby_port_of(self, service: str) -> int | None:
-        """The port of the second process of a service, which waits to take over, where there is to be one."""
-        port: int | None = getattr(self, f"{service.replace('-', '_')}_standby_port", None)
-        return port
+    def standby_ports_of(self, service: str) -> tuple[int, ...]:
+        """The ports of second processes, which wait to take over; empty where there is to be none."""
+        ports: tuple[int, ...] | None = getattr(self, f"{service.replace('-', '_')}_standby_port", None)
+        return ports or ()
 
 
 S = TypeVar("S", bound=BaseSettings)
@@ -112,10 +148,11 @@ def _ports_given_twice(settings: Settings) -> list[str]:
     first: dict[int, str] = {}
     problems = []
     for name in Settings.model_fields:
-        port = getattr(settings, name)
-        if not name.endswith("_port") or name == "jaeger_port" or not port:  # none, or switched off
+        ports = getattr(settings, name)
+        if not name.endswith("_port") or name == "jaeger_port" or not ports:  # none, or switched off
             continue
-        if port in first:
-            problems.append(f"{name.upper()}: {port} is also {first[port].upper()}; give one of them another port")
-        first.setdefault(port, name)
+        for port in ports if isinstance(ports, tuple) else (ports,):
+            if port in first:
+                problems.append(f"{name.upper()}: {port} is also {first[port].upper()}; give one of them another port")
+            first.setdefault(port, name)
     return problems

@@ -7,8 +7,8 @@ statement and one commit serve many orders. There is no timer and nothing to tun
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
-from typing import Any, Generic
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, cast
 
 import msgspec
 from opentelemetry import trace
@@ -17,6 +17,7 @@ from opentelemetry.trace import SpanKind
 from shared import auth
 from shared.contracts.operations import A, I, Operation, Refused
 from shared.errors import Unavailable
+from shared.shards import Shards
 from shared.tracing import context_from, record_error
 from shared.transport import NotSent, Transport
 
@@ -110,28 +111,62 @@ class Caller(Generic[I, A]):
         span.end()
 
 
-class Clients:
-    """A service's connections to the others: one transport per service, one ``Caller`` per operation."""
+class ShardedCaller(Generic[I, A]):
+    """Calls an operation of a service that is spread over several processes by symbol: that of the item's symbol.
 
-    def __init__(self, secret: str, url_of: Callable[[str], str]) -> None:
+    An item without a symbol goes to all of them, where the operation says what their answers come to.
+    """
+
+    def __init__(self, callers: Sequence[Caller[I, A]], operation: Operation[I, A], shards: Shards) -> None:
+        self._callers = callers
+        self._merge = operation.merge
+        self._shards = shards
+
+    def __call__(self, item: I) -> "asyncio.Future[A | Refused]":
+        """Like that of ``Caller``. Where all are asked, one that can't be reached makes the answer Unavailable."""
+        symbol: str = getattr(item, "symbol", "")
+        if symbol or self._merge is None:
+            return self._callers[self._shards.of(symbol)](item)
+        return asyncio.ensure_future(self._everywhere(item, self._merge))
+
+    async def _everywhere(self, item: I, merge: Callable[[Sequence[A]], A]) -> A | Refused:
+        answers = await asyncio.gather(*[caller(item) for caller in self._callers])
+        refused = [answer for answer in answers if isinstance(answer, Refused)]
+        return refused[0] if refused else merge(cast("Sequence[A]", answers))
+
+
+class Clients:
+    """A service's connections to the others: one transport per service and shard, one caller per operation.
+
+    ``url_of`` gives a service's address, with semicolons between those of ``shards``.
+    """
+
+    def __init__(self, secret: str, url_of: Callable[[str], str], shards: Shards = Shards()) -> None:  # noqa: B008
         self._headers = {"Authorization": auth.header(secret)}
         self._url_of = url_of
-        self._transports: dict[str, Transport] = {}
-        self._callers: dict[tuple[str, str], Caller[Any, Any]] = {}
+        self._shards = shards
+        self._transports: dict[str, list[Transport]] = {}
+        self._callers: dict[tuple[str, str], Caller[Any, Any] | ShardedCaller[Any, Any]] = {}
 
     def close(self) -> None:
         """Closes idle connections."""
-        for transport in self._transports.values():
-            transport.close()
+        for transports in self._transports.values():
+            for transport in transports:
+                transport.close()
 
-    def caller(self, operation: Operation[I, A]) -> Caller[I, A]:
+    def caller(self, operation: Operation[I, A]) -> Caller[I, A] | ShardedCaller[I, A]:
         """The one caller of this operation in this process; more would split the batches."""
         key = (operation.service, operation.name)
         if key not in self._callers:
-            if operation.service not in self._transports:
-                self._transports[operation.service] = Transport(self._url_of(operation.service), self._headers)
-            self._callers[key] = Caller(self._transports[operation.service], operation)
+            callers = [Caller(transport, operation) for transport in self._transports_of(operation.service)]
+            self._callers[key] = callers[0] if len(callers) == 1 else ShardedCaller(callers, operation, self._shards)
         return self._callers[key]
+
+    def _transports_of(self, service: str) -> list[Transport]:
+        if service not in self._transports:
+            urls = self._url_of(service).split(";")
+            self._transports[service] = [Transport(url, self._headers) for url in urls]
+        return self._transports[service]
 
     def call(self, operation: Operation[I, A], item: I) -> "asyncio.Future[A | Refused]":
         """One call of an operation, to be awaited like ``Caller``."""

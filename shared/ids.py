@@ -11,6 +11,14 @@ NODE_BITS, COUNTER_BITS = 10, 12
 NODE_MAX = (1 << NODE_BITS) - 1
 
 
+def next_after(last: int, time_us: int, node: int) -> int:
+    """The first id of a node at this time or later that is greater than ``last``, whichever node made that."""
+    tick = (last >> (NODE_BITS + COUNTER_BITS) << COUNTER_BITS) | (last & ((1 << COUNTER_BITS) - 1))
+    tick = max(tick + 1, (time_us // 1000 - EPOCH_MS) << COUNTER_BITS)
+    ms, counter = divmod(tick, 1 << COUNTER_BITS)
+    return (ms << (NODE_BITS + COUNTER_BITS)) | (node << COUNTER_BITS) | counter
+
+
 class OrderIds:
     """Makes ids for one process. ``node`` (0 to 1023) must differ between processes that run at the same time."""
 

@@ -110,6 +110,11 @@ class Outbox:
             self._unsure = True
         self._wake.set()
 
+    def look(self) -> None:
+        """Relay what is in the table: there is something that nobody handed to ``committed``."""
+        self._unsure = True
+        self._wake.set()
+
     async def run(self) -> None:
         """Relays for ever. Outages of PostgreSQL and Valkey are waited out."""
         known = False

@@ -77,7 +77,7 @@ class Service:
         self._valkeys: list[Valkey] = []
         self.valkey = self._own_valkey()
         """The same server for the hot paths."""
-        self.clients = Clients(settings.service_secret.get_secret_value(), settings.url_of)
+        self.clients = Clients(settings.service_secret.get_secret_value(), settings.url_of, settings.shards)
         self.consumers: list[Consumer] = []
         self.leads = True
         """Whether this process serves operations, or waits to take over from another one that does."""

@@ -2,13 +2,14 @@
 
 import sys
 from pathlib import Path
-from typing import TypeVar
+from typing import Self, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.contracts import operations
 from shared.fault_file import FaultFileError, read_flags
+from shared.shards import Shards
 
 DEFAULT_PORTS = {
     operations.GATEWAY: 8347,
@@ -52,6 +53,8 @@ class ServiceSettings(BaseSettings):
     notification_url: str = _url(operations.NOTIFICATION)
     client_gateway_url: str = _url(operations.GATEWAY)
 
+    matching_engine_shards: str = Field("*", description="symbols by engine, such as AAPL,MSFT;*; see ARCHITECTURE.md")
+
     @field_validator("faults_file")
     @classmethod
     def _known_faults(cls, path: Path | None) -> Path | None:
@@ -62,8 +65,30 @@ class ServiceSettings(BaseSettings):
                 raise ValueError(str(error)) from error
         return path
 
+    @field_validator("matching_engine_shards")
+    @classmethod
+    def _shards(cls, text: str) -> str:
+        return Shards(text).text
+
+    @model_validator(mode="after")
+    def _each_shard_has_an_address(self) -> Self:
+        addresses = self.matching_engine_url.count(";") + 1
+        if addresses != self.shards.count:
+            raise ValueError(
+                f"MATCHING_ENGINE_URL: {addresses} addresses for {self.shards.count} shards; part them by semicolons"
+            )
+        return self
+
+    @property
+    def shards(self) -> Shards:
+        """Which engine trades which symbol."""
+        return Shards(self.matching_engine_shards)
+
     def url_of(self, service: str) -> str:
-        """Base URL of a service by its name ("wallet-service"), without a trailing slash."""
+        """Base URL of a service by its name ("wallet-service"), without a trailing slash.
+
+        With commas between those of processes of which one leads, with semicolons between those of shards.
+        """
         url: str = getattr(self, service.replace("-", "_") + "_url")
         return url.rstrip("/")
 
@@ -78,5 +103,5 @@ def load(kind: type[S]) -> S:
     except ValidationError as error:
         for problem in error.errors():
             name = "_".join(str(part) for part in problem["loc"][:1]).upper()
-            print(f"{name}: {problem['msg']}", file=sys.stderr)
+            print(f"{name}: {problem['msg']}" if name else problem["msg"], file=sys.stderr)
         sys.exit(2)

@@ -115,7 +115,9 @@ class Amendment:
     async def _was_carried_out(self, item: engine.AmendOrder, hold: wallet.HoldRequest) -> bool:
         """After silence from the engine. Where it has not carried it out, it never will, and nothing is held for it."""
         try:
-            voided = await self._clients.call(engine.VOID_ORDER, engine.VoidOrder(order_id=item.amend_id))
+            voided = await self._clients.call(
+                engine.VOID_ORDER, engine.VoidOrder(order_id=item.amend_id, symbol=item.symbol)
+            )
         except Unavailable as silence:
             detail = (
                 f"The matching engine stopped answering while order {item.order_id} was being amended. Once it is "

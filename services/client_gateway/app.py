@@ -82,7 +82,8 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     service.keep_running(disconnects.lifelines.beat)
     service.keep_running(disconnects.lifelines.watch)
     for name in SERVICES[:-1]:
-        service.check(name, partial(_ready, settings.url_of(name)))
+        for number, url in enumerate(settings.url_of(name).split(";")):
+            service.check(f"{name}-{number}" if number else name, partial(_ready, url))
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

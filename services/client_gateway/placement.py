@@ -110,7 +110,9 @@ class Placement:
         Raises Unavailable when the engine does not answer this either; then the sweeper settles it later.
         """
         order = steps.order
-        voided = await self._clients.call(engine.VOID_ORDER, engine.VoidOrder(order_id=order.order_id))
+        voided = await self._clients.call(
+            engine.VOID_ORDER, engine.VoidOrder(order_id=order.order_id, symbol=order.symbol)
+        )
         if isinstance(voided, Refused):
             return None
         if not voided.known:

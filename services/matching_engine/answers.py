@@ -2,7 +2,11 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable
+from typing import TypeVar
 
+from msgspec.structs import replace
+
+from services.matching_engine.books import Reply
 from services.matching_engine.refusals import refused
 from shared.contracts.engine import Matched
 from shared.contracts.operations import Refused
@@ -11,6 +15,16 @@ from shared.ids import created_us
 MEMORY_US = 15_000_000
 """How long the engine knows what it answered. An order whose id is older than this when it arrives is refused, so
 nothing that was sent twice or was barred can slip in after it was forgotten."""
+
+
+A = TypeVar("A", bound=Reply)
+
+
+def moved(answer: A, after: int, by: int) -> A:
+    """The answer, with the number that its event has come to have, if that is one after ``after``."""
+    if isinstance(answer, Refused) or answer.position <= after:
+        return answer
+    return replace(answer, position=answer.position + by)
 
 
 class Answers:
@@ -39,6 +53,14 @@ class Answers:
     def remember(self, order_id: int, answer: Matched, now_us: int) -> None:
         self.forget(now_us)
         self.given[order_id] = (now_us, answer)
+
+    def move(self, after: int, by: int) -> None:
+        """The events after number ``after`` have greater numbers than was thought."""
+        for order_id in reversed(self.given):
+            time_us, answer = self.given[order_id]
+            if answer.position <= after:
+                return
+            self.given[order_id] = (time_us, moved(answer, after, by))
 
     def forget(self, now_us: int) -> None:
         """Drops what is too old to matter. Replaying forgets the same."""

@@ -8,15 +8,16 @@ from pathlib import Path
 from fastapi import FastAPI
 from prometheus_client import Gauge
 
+from services.matching_engine.layout import lay_out
 from services.matching_engine.leadership import Leadership
 from services.matching_engine.operations import Operations
+from services.matching_engine.relay import SharedOutbox
 from services.matching_engine.settings import EngineSettings
 from services.matching_engine.store import JournalStore
 from services.matching_engine.timekeeper import Timekeeper
 from services.matching_engine.writer import Writer
 from shared.attributes import NEW_ORDER, price_text
 from shared.contracts import engine as contract
-from shared.contracts.events import EXECUTIONS
 from shared.contracts.operations import ENGINE
 from shared.faults import ENGINE_PAUSE
 from shared.service import Service
@@ -43,11 +44,13 @@ AMEND = ItemAttributes(
 def create_app(settings: EngineSettings) -> FastAPI:
     """The app of one matching engine."""
     service = Service(ENGINE, settings, MIGRATIONS)
-    outbox = service.publish(EXECUTIONS, relay=False)
-    store = JournalStore(service.database, outbox)
+    shards = settings.shards
+    outbox = SharedOutbox(service.database, service.valkey, service.redis if shards.count > 1 else None)
+    store = JournalStore(service.database, outbox, shards, settings.shard)
     writer = Writer(store, settings.snapshot_every)
     operations = Operations(writer, store, service.redis)
-    leadership = Leadership(service, writer, (writer.run, outbox.run, Timekeeper(writer).run))
+    leadership = Leadership(service, writer, store, (writer.run, Timekeeper(writer).run), outbox.run)
+    service.at_start(partial(lay_out, service.database, outbox, shards))
     ENGINE_PAUSE.while_on(_stand_still)
     service.at_start(writer.load)
     service.keep_running(leadership.run)

@@ -10,6 +10,7 @@ from services.matching_engine.kernel_report import Report
 from services.matching_engine.resting import Resting, RestingOrders
 from services.matching_engine.telling import Teller
 from services.matching_engine.terms import NO_TERMS, BookTerms
+from services.matching_engine.trade_ids import TradeIds
 from shared.contracts.codes import Session
 from shared.contracts.engine import BookChanged, Cancelled, CancelledAll, Instrument, Matched, RestingOrder
 from shared.contracts.events import EngineEvent
@@ -37,14 +38,15 @@ NOBODY = Resting(0, "")
 class Books:
     """What an engine has, and what it tells of it."""
 
-    def __init__(self, instruments: Sequence[Instrument]) -> None:
+    def __init__(self, instruments: Sequence[Instrument], trade_ids: TradeIds) -> None:
         self.instruments = {i.symbol: i for i in instruments}
         self.books = {i.symbol: new_book(i) for i in instruments}
         """By symbol. A symbol that was taken off the list keeps its book, which is empty and closed."""
         self.seq = 0
+        """The number of the last event."""
         self.terms: dict[str, BookTerms] = {}
         self.blocked: set[int] = set()
-        self._teller = Teller(RestingOrders(), 0, {})
+        self._teller = Teller(RestingOrders(), trade_ids, {})
 
     @property
     def last_prices(self) -> dict[str, Money]:
@@ -108,7 +110,7 @@ class Books:
         expired: Container[int] = (),
     ) -> EngineEvent:
         self.seq += 1
-        told = self._teller.tell(reports, symbol, newcomer, expired)
+        told = self._teller.tell(reports, symbol, command.time_us, newcomer, expired)
         return EngineEvent(
             seq=self.seq,
             time_us=command.time_us,

@@ -30,6 +30,7 @@ from services.matching_engine.resting import Resting, RestingOrders
 from services.matching_engine.state import EngineState
 from services.matching_engine.telling import Teller, amended, matched
 from services.matching_engine.terms import NO_TERMS
+from services.matching_engine.trade_ids import TradeIds
 from shared.contracts.codes import RejectReason, TimeInForce
 from shared.contracts.engine import Cancelled, CancelledAll, Instrument, Matched
 from shared.contracts.orders import OrderStatus
@@ -44,8 +45,8 @@ BLOCKED = refused("account_blocked", "This account may not trade at the moment. 
 class Engine(Administration):
     """The books, the last sequence number, and what was answered lately."""
 
-    def __init__(self, instruments: Sequence[Instrument]) -> None:
-        super().__init__(instruments)
+    def __init__(self, instruments: Sequence[Instrument], trade_ids: TradeIds | None = None) -> None:
+        super().__init__(instruments, trade_ids or TradeIds())
         self._answers = Answers()
 
     def apply(self, command: Command) -> Applied:
@@ -75,11 +76,20 @@ class Engine(Administration):
             return self._delist_symbol(command)
         return self._expire(command)
 
+    def move(self, after: int, by: int) -> None:
+        """Other engines told of something in between: the events after number ``after`` have greater numbers."""
+        self.seq += by
+        self._answers.move(after, by)
+
     def snapshot(self) -> tuple[bytes, int]:
         """The whole state as bytes, and their CRC-32. Equal states give equal bytes."""
-        state = EngineState(
+        return self.state().packed()
+
+    def state(self) -> EngineState:
+        """Everything that the engine must remember."""
+        return EngineState(
             self.seq,
-            self._teller.trade_id,
+            self._teller.trade_ids.last,
             [book.snapshot() for _, book in sorted(self.books.items())],
             dict(sorted(self._teller.resting.orders.items())),
             dict(sorted(self.last_prices.items())),
@@ -89,8 +99,6 @@ class Engine(Administration):
             sorted(self.blocked),
             [self.instruments[symbol] for symbol in sorted(self.instruments)],
         )
-        data = msgspec.msgpack.encode(state)
-        return data, zlib.crc32(data)
 
     def restore(self, data: bytes, checksum: int) -> None:
         """Becomes what the snapshot says."""
@@ -100,7 +108,8 @@ class Engine(Administration):
         self.seq = state.seq
         restored = [Book.restore(book) for book in state.books]
         self.books |= {book.symbol: book for book in restored}
-        self._teller = Teller(RestingOrders(state.resting), state.trade_id, state.last_prices)
+        self._teller.trade_ids.last = state.trade_id
+        self._teller = Teller(RestingOrders(state.resting), self._teller.trade_ids, state.last_prices)
         self._answers = Answers(state.answers, state.barred)
         self.terms = state.terms
         self.blocked = set(state.blocked)

@@ -1,4 +1,4 @@
-"""Which of several engines leads: the one that holds a lock in PostgreSQL. The others follow its journal and wait.
+"""Which of a shard's engines leads: the one that holds its lock in PostgreSQL. The others follow its journal and wait.
 
 The lock belongs to a connection, and goes with it when its process dies. It only says whose turn it is to write; what
 keeps two writers apart is the journal itself, which takes the next number once (``INSERT_JOURNAL``).
@@ -12,14 +12,13 @@ from typing import Any
 import structlog
 from prometheus_client import Gauge
 
+from services.matching_engine import locks
+from services.matching_engine.store import JournalStore
 from services.matching_engine.writer import Writer
 from shared.errors import Unavailable
 from shared.service import Service, stop_tasks
 
 log = structlog.get_logger()
-
-TRY_LOCK = "SELECT pg_try_advisory_lock(hashtext(current_schema()), 0)"
-"""Asked again and again: a statement that waits for the lock would keep PostgreSQL from cleaning up meanwhile."""
 
 FOLLOW_S = 0.1
 PING_S = 0.5
@@ -29,15 +28,23 @@ SILENT_MAX_S = 5.0
 LEADS = Gauge("outcry_engine_leads", "1 in the engine that matches, 0 in one that waits to take over")
 
 
+Loop = Callable[[], Coroutine[Any, Any, None]]
+
+
 class Leadership:
-    """``run`` is to be kept running; ``loops`` are those that only the one that leads may run."""
+    """``run`` is to be kept running.
+
+    ``loops`` are those that only the one that leads its shard may run; ``relay`` is for one of all that lead.
+    """
 
     def __init__(
-        self, service: Service, writer: Writer, loops: Sequence[Callable[[], Coroutine[Any, Any, None]]]
+        self, service: Service, writer: Writer, store: JournalStore, loops: Sequence[Loop], relay: Loop
     ) -> None:
         self._service = service
         self._writer = writer
+        self._store = store
         self._loops = loops
+        self._relay = relay
         self._heard_s = float("-inf")
         self._set(leads=False)
 
@@ -60,17 +67,23 @@ class Leadership:
     async def _term(self) -> None:
         """Waits for the lock and leads until it is lost. Raises Unavailable, then."""
         async with self._service.database.own_connection() as connection:
-            while not await connection.fetchval(TRY_LOCK):
+            while not await locks.take(connection, self._store.shard):
                 await self._writer.follow()
                 self._heard_s = time.monotonic()
                 await asyncio.sleep(FOLLOW_S)
+            await self._store.check_layout()
             await self._writer.follow()
             tasks = [asyncio.create_task(loop()) for loop in self._loops]
             self._set(leads=True)
-            log.info("engine leads", seq=self._writer.engine.seq)
+            log.info("engine leads", seq=self._writer.engine.seq, shard=self._store.shard)
+            relays = False
             try:
                 while True:
-                    await connection.execute("SELECT 1")
+                    if relays:
+                        await connection.execute("SELECT 1")
+                    elif await locks.take(connection, locks.RELAY):
+                        relays = True
+                        tasks.append(asyncio.create_task(self._relay()))
                     self._heard_s = time.monotonic()
                     ended, _ = await asyncio.wait(tasks, timeout=PING_S, return_when=asyncio.FIRST_COMPLETED)
                     for task in ended:

@@ -222,7 +222,7 @@ class Operations:
     async def book(
         self, items: Sequence[contract.BookQuery], _spans: Sequence[Span]
     ) -> list[contract.BookState | Refused]:
-        engine = self._writer.engine
+        engine = await self._writer.settled()
         return [
             contract.BookState(
                 symbol=item.symbol,

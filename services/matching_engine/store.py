@@ -6,29 +6,42 @@ import msgspec
 from opentelemetry.trace import Span
 
 from services.matching_engine.commands import Action, Command, JournalDamaged, pack, unpack
+from services.matching_engine.engine import Engine
+from services.matching_engine.relay import SharedOutbox
+from services.matching_engine.trade_ids import TradeIds
 from shared.contracts.engine import ActionRecord, Instrument
 from shared.contracts.events import EngineEvent
-from shared.outbox import Outbox
+from shared.contracts.operations import ENGINE
+from shared.errors import Unavailable
 from shared.postgres import Database, Statement
+from shared.shards import Shards
 
-# Commands and their events in one statement, so that one round trip and one flush do for the batch. An event's number
-# and its place in the stream are the same thing: where another engine has written meanwhile, this one writes nothing.
+# Commands and their events in one statement, so that one round trip and one flush do for the batch. The events get the
+# next numbers of the stream, which all shards share: whoever has the row of the head has them. Where another engine of
+# this shard ($1) has written since event $2, this one writes nothing. Payloads come numbered from $2 on; where other
+# shards have written meanwhile, the numbers in them are put right.
 INSERT_JOURNAL = Statement(
     "INSERT journal",
-    """WITH head AS (UPDATE outbox_head SET seq = $2 WHERE seq = $1 - 1 RETURNING seq),
-            events AS (
-                INSERT INTO outbox (seq, payload)
-                SELECT $1 - 1 + event.number, event.payload
-                FROM head, unnest($5::bytea[]) WITH ORDINALITY AS event (payload, number))
-       INSERT INTO journal (first_seq, last_seq, checksum, commands) SELECT $1, $2, $3, $4 FROM head
+    """WITH head AS (
+            UPDATE outbox_head SET seq = seq + $5, shards[$1 + 1] = seq + $5 WHERE shards[$1 + 1] = $2
+            RETURNING seq - $5 AS last),
+        events AS (
+            INSERT INTO outbox (seq, payload)
+            SELECT head.last + event.number,
+                   CASE WHEN head.last = $2 THEN event.payload ELSE
+                        convert_to('{"seq":' || head.last + event.number, 'UTF8')
+                        || substring(event.payload FROM position(','::bytea IN event.payload)) END
+            FROM head, unnest($6::bytea[]) WITH ORDINALITY AS event (payload, number))
+       INSERT INTO journal (shard, previous, first_seq, last_seq, checksum, commands)
+       SELECT $1, $2, head.last + 1, head.last + $5, $3, $4 FROM head
        RETURNING first_seq""",
 )
 
-# With the number that the journal ends with, so that missing rows at its end are noticed as well as any other.
+# With the number that the shard's journal ends with, so that missing rows at its end are noticed as well as any other.
 READ_JOURNAL = """
-    SELECT outbox_head.seq AS head, row.*
+    SELECT outbox_head.shards[$1 + 1] AS head, row.*
     FROM outbox_head LEFT JOIN LATERAL (
-        SELECT * FROM journal WHERE first_seq > $1 ORDER BY first_seq LIMIT $2
+        SELECT * FROM journal WHERE shard = $1 AND first_seq > $2 ORDER BY first_seq LIMIT $3
     ) AS row ON true
     ORDER BY row.first_seq"""
 
@@ -52,30 +65,45 @@ class JournalTakenOver(Exception):
 
 
 class JournalStore:
-    """What the engine writes down and starts from."""
+    """What one shard's engine writes down and starts from."""
 
-    def __init__(self, database: Database, outbox: Outbox) -> None:
+    def __init__(self, database: Database, outbox: SharedOutbox, shards: Shards = Shards(), shard: int = 0) -> None:  # noqa: B008
         self._database = database
         self._outbox = outbox
+        self._shards = shards
+        self.shard = shard
 
-    async def write(self, commands: Sequence[Command], events: Sequence[EngineEvent], spans: Sequence[Span]) -> None:
-        """Commands and their events on disk, in one commit. Raises Unavailable when that is not known to be so."""
+    async def write(self, commands: Sequence[Command], events: Sequence[EngineEvent], spans: Sequence[Span]) -> int:
+        """Commands and their events on disk, in one commit. Answers by how much the events' numbers are greater now.
+
+        That is 0 unless other shards have written meanwhile. Raises Unavailable when it is not known to be on disk.
+        """
         data, checksum = pack(commands)
         entries = self._outbox.entries(events[0].seq, events)
         payloads = [payload for _, payload, _ in entries]
-        first, last = events[0].seq, events[-1].seq
-        actions = [
-            _action_row(event.seq, c) for event, c in zip(events, commands, strict=True) if isinstance(c, Action)
-        ]
+        before, count = events[0].seq - 1, len(events)
+        actions = [(number, c) for number, c in enumerate(commands) if isinstance(c, Action) and self._records(c)]
         # One statement is a transaction by itself, and one round trip.
         opened = self._database.transaction() if actions else self._database.connection()
         async with opened as connection:
-            written = await INSERT_JOURNAL.fetch(connection, spans, first, last, checksum, data, payloads)
+            written = await INSERT_JOURNAL.fetch(connection, spans, self.shard, before, checksum, data, count, payloads)
             if not written:
-                raise JournalTakenOver(f"event {first} is another engine's; this one must read the journal again")
+                raise JournalTakenOver(
+                    f"what follows event {before} is another engine's; the journal must be read again"
+                )
+            first: int = written[0]["first_seq"]
             if actions:
-                await INSERT_ACTIONS.fetch(connection, spans, *[list(column) for column in zip(*actions, strict=True)])
-        self._outbox.committed(entries)
+                rows = [_action_row(first + number, command) for number, command in actions]
+                await INSERT_ACTIONS.fetch(connection, spans, *[list(column) for column in zip(*rows, strict=True)])
+        if first == before + 1:
+            self._outbox.committed(entries)
+        else:
+            self._outbox.look()
+        return first - before - 1
+
+    def _records(self, action: Action) -> bool:
+        """What concerns no one symbol is done by every shard, and recorded by the first."""
+        return bool(action.symbol) or self.shard == 0
 
     async def actions(self, before: int, limit: int) -> list[ActionRecord]:
         """What administrators did, newest first, below event ``before``."""
@@ -85,41 +113,57 @@ class JournalStore:
             )
         return [ActionRecord(**dict(row)) for row in rows]
 
-    async def instruments(self) -> list[Instrument]:
-        """What was listed before the first command. From then on the journal tells."""
+    async def check_layout(self) -> None:
+        """Raises Unavailable where the symbols are spread otherwise by now than this engine was told."""
+        async with self._database.connection() as connection:
+            found = await connection.fetchval("SELECT shards FROM layout")
+        if found != self._shards.text:
+            raise Unavailable(ENGINE, f"the engines run with MATCHING_ENGINE_SHARDS={found}")
+
+    async def new_engine(self) -> Engine:
+        """As it was before the first command. What is listed from then on, the journal tells."""
         async with self._database.connection() as connection:
             rows = await connection.fetch("SELECT * FROM instruments ORDER BY symbol")
-        return [Instrument(**dict(row)) for row in rows]
+        listed = [Instrument(**dict(row)) for row in rows if self._shards.of(row["symbol"]) == self.shard]
+        return Engine(listed, TradeIds(self._shards, self.shard))
 
     async def snapshots(self) -> list[tuple[int, bytes, int]]:
         """Number, state and checksum of the snapshots that there are, newest first."""
         async with self._database.connection() as connection:
-            rows = await connection.fetch("SELECT seq, state, checksum FROM snapshots ORDER BY seq DESC")
+            rows = await connection.fetch(
+                "SELECT seq, state, checksum FROM snapshots WHERE shard = $1 ORDER BY seq DESC", self.shard
+            )
         return [(row["seq"], row["state"], row["checksum"]) for row in rows]
 
-    async def journal_after(self, seq: int) -> AsyncIterator[tuple[int, list[Command]]]:
-        """The commands after ``seq``, a row at a time, each with the row's last number.
+    async def journal_after(self, seq: int) -> AsyncIterator[tuple[int, int, list[Command]]]:
+        """The commands after ``seq``, a row at a time, each with the row's first and last number.
 
         Raises JournalDamaged with the position where a row is missing or is not what was written.
         """
         while True:
             async with self._database.connection() as connection:
-                rows = await connection.fetch(READ_JOURNAL, seq, READ_ROWS)
+                rows = await connection.fetch(READ_JOURNAL, self.shard, seq, READ_ROWS)
             for row in rows:
                 if row["first_seq"] is None and row["head"] == seq:
                     return
-                if row["first_seq"] != seq + 1:
-                    raise JournalDamaged(f"journal: the row that begins with {seq + 1} is missing")
-                seq = row["last_seq"]
-                yield seq, unpack(row["first_seq"], seq, row["checksum"], row["commands"])
+                if row["previous"] != seq:
+                    raise JournalDamaged(f"journal: the row that follows {seq} is missing")
+                first, seq = row["first_seq"], row["last_seq"]
+                yield first, seq, unpack(first, seq, row["checksum"], row["commands"])
 
     async def save_snapshot(self, seq: int, state: bytes, checksum: int) -> None:
         async with self._database.transaction(durable=False) as connection:
             await connection.execute(
-                "INSERT INTO snapshots VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", seq, checksum, state
+                "INSERT INTO snapshots (shard, seq, checksum, state) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+                self.shard,
+                seq,
+                checksum,
+                state,
             )
             await connection.execute(
-                "DELETE FROM snapshots WHERE seq NOT IN (SELECT seq FROM snapshots ORDER BY seq DESC LIMIT $1)",
+                """DELETE FROM snapshots WHERE shard = $1 AND seq NOT IN (
+                       SELECT seq FROM snapshots WHERE shard = $1 ORDER BY seq DESC LIMIT $2)""",
+                self.shard,
                 SNAPSHOTS_KEPT,
             )
 

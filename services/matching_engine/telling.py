@@ -8,6 +8,7 @@ from services.matching_engine import kernel_codes as codes
 from services.matching_engine.commands import Amend
 from services.matching_engine.kernel_report import Report
 from services.matching_engine.resting import Resting, RestingOrders
+from services.matching_engine.trade_ids import TradeIds
 from shared.contracts import events
 from shared.contracts.codes import AmendEffect, DoneReason
 from shared.contracts.engine import Matched
@@ -22,15 +23,15 @@ EXCHANGES = (codes.TRADE, codes.DECREMENTED)
 class Teller:
     """Turns reports of the books into reports of events. It numbers the trades and knows each symbol's last price."""
 
-    def __init__(self, resting: RestingOrders, trade_id: int, last_prices: dict[str, Money]) -> None:
+    def __init__(self, resting: RestingOrders, trade_ids: TradeIds, last_prices: dict[str, Money]) -> None:
         self.resting = resting
-        self.trade_id = trade_id
+        self.trade_ids = trade_ids
         self.last_prices = last_prices
         self.sessions: dict[str, int] = {}
         """Of the symbols whose session has changed yet."""
 
     def tell(
-        self, reports: Sequence[Report], symbol: str, newcomer: Resting, expired: Container[int] = ()
+        self, reports: Sequence[Report], symbol: str, time_us: int, newcomer: Resting, expired: Container[int] = ()
     ) -> tuple[events.Report, ...]:
         """What a command brought about. ``newcomer`` is what is kept of its order, should that come to rest.
 
@@ -39,7 +40,7 @@ class Teller:
         told: list[events.Report] = []
         for report in reports:
             if report.kind == codes.TRADE:
-                told.append(self._trade(report, symbol))
+                told.append(self._trade(report, symbol, time_us))
             elif report.kind == codes.DONE:
                 self.resting.orders.pop(report.order_id, None)
                 told.append(_closed(report, report.order_id in expired))
@@ -87,11 +88,10 @@ class Teller:
             order_traceparent=order.traceparent,
         )
 
-    def _trade(self, report: Report, symbol: str) -> events.Trade:
-        self.trade_id += 1
+    def _trade(self, report: Report, symbol: str, time_us: int) -> events.Trade:
         self.last_prices[symbol] = report.price
         return events.Trade(
-            trade_id=self.trade_id,
+            trade_id=self.trade_ids.next(time_us),
             price=report.price,
             quantity=report.quantity,
             side=report.side,

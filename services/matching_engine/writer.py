@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import structlog
 from opentelemetry.trace import Span
 
+from services.matching_engine.answers import moved
 from services.matching_engine.commands import Command, JournalDamaged
 from services.matching_engine.engine import Engine, Reply
 from services.matching_engine.store import JournalStore
@@ -41,37 +42,30 @@ class Writer:
         self._queue: asyncio.Queue[_Submission] = asyncio.Queue()
         self._open = False
         self._saving: asyncio.Task[None] | None = None
+        self._committing = asyncio.Lock()
         self.engine = Engine([])
 
     async def load(self) -> None:
         """Reads the engine back: newest whole snapshot, then every command after it. Raises JournalDamaged."""
         started = time.perf_counter()
-        engine = Engine(await self._store.instruments())
-        for seq, state, checksum in await self._store.snapshots():
-            try:
-                engine.restore(state, checksum)
-                break
-            except JournalDamaged:
-                log.exception("snapshot is damaged, the one before it is taken", seq=seq)
-        self.snapshot_at = engine.seq
-        self.engine = engine
+        self.engine = await from_snapshot(self._store)
+        self.snapshot_at = self.engine.seq
         await self.follow()
         log.info(
             "engine is loaded",
-            seq=engine.seq,
-            replayed=engine.seq - self.snapshot_at,
+            seq=self.engine.seq,
+            snapshot=self.snapshot_at,
             seconds=round(time.perf_counter() - started, 3),
         )
 
     async def follow(self) -> None:
         """Does what another engine has journalled meanwhile. Raises JournalDamaged."""
-        async for last_seq, commands in self._store.journal_after(self.engine.seq):
-            for command in commands:
-                self.engine.apply(command)
-            if self.engine.seq != last_seq:
-                raise JournalDamaged(
-                    f"journal row that ends with {last_seq}: done again it ends with {self.engine.seq}"
-                )
+        await replay(self._store, self.engine)
+
+    async def settled(self) -> Engine:
+        """The engine while nothing that it did is still on its way to disk. Look before anything else is awaited."""
+        async with self._committing:
+            return self.engine
 
     async def reload(self) -> None:
         """``load``, as often as it takes. Raises JournalDamaged."""
@@ -96,7 +90,9 @@ class Writer:
         self._open = True
         try:
             while True:
-                await self._take([await self._queue.get()])
+                batch = [await self._queue.get()]
+                async with self._committing:
+                    await self._take(batch)
         finally:
             self._open = False
             while not self._queue.empty():
@@ -120,10 +116,15 @@ class Writer:
         commands: list[Command] = []
         events: list[EngineEvent] = []
         answers: list[list[Reply]] = []
+        before = self.engine.seq
         for submission in batch:
             answers.append([self._apply(command, commands, events) for command in submission.commands])
         if events:
-            await self._store.write(commands, events, [span for submission in batch for span in submission.spans])
+            spans = [span for submission in batch for span in submission.spans]
+            by = await self._store.write(commands, events, spans)
+            if by:
+                self.engine.move(before, by)
+                answers = [[moved(reply, before, by) for reply in replies] for replies in answers]
         for submission, answer in zip(batch, answers, strict=True):
             if not submission.future.done():
                 submission.future.set_result(answer)
@@ -146,6 +147,28 @@ class Writer:
             log.warning("snapshot is not saved", seq=seq, error=str(error))
         finally:
             self._saving = None
+
+
+async def from_snapshot(store: JournalStore) -> Engine:
+    """An engine as the newest whole snapshot tells, or as it was before the first command."""
+    engine = await store.new_engine()
+    for seq, state, checksum in await store.snapshots():
+        try:
+            engine.restore(state, checksum)
+            break
+        except JournalDamaged:
+            log.exception("snapshot is damaged, the one before it is taken", seq=seq)
+    return engine
+
+
+async def replay(store: JournalStore, engine: Engine) -> None:
+    """Does what was journalled after the engine's last event. Raises JournalDamaged."""
+    async for first_seq, last_seq, commands in store.journal_after(engine.seq):
+        engine.seq = first_seq - 1
+        for command in commands:
+            engine.apply(command)
+        if engine.seq != last_seq:
+            raise JournalDamaged(f"journal row that ends with {last_seq}: done again it ends with {engine.seq}")
 
 
 def _fail(batch: Sequence[_Submission], why: str) -> None:

@@ -5,6 +5,8 @@ that number on the stream ``EXECUTIONS``. The number is the clock of the whole e
 position, and readers name it to say how fresh an answer must be.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 
 from shared.contracts.money import Money, Shares
@@ -164,9 +166,13 @@ class BookChanged(Answer, frozen=True, kw_only=True, tag=True):
 
 
 class VoidOrder(Item, frozen=True, kw_only=True):
-    """Settle the doubt about an order or an amendment: if the engine does not have it, it never will."""
+    """Settle the doubt about an order or an amendment: if the engine does not have it, it never will.
+
+    ``symbol`` is the order's, empty where nobody knows it any more.
+    """
 
     order_id: int
+    symbol: str = ""
 
 
 class Voided(Answer, frozen=True, kw_only=True, tag=True):
@@ -235,6 +241,25 @@ class BookState(Answer, frozen=True, kw_only=True, tag=True):
 INSTRUMENTS_CHANNEL = "instruments"
 """Valkey channel on which the engine says that what LIST_INSTRUMENTS tells has changed."""
 
+
+def _changed_everywhere(answers: Sequence[BookChanged]) -> BookChanged:
+    return max(answers, key=lambda answer: answer.position)
+
+
+def _voided_everywhere(answers: Sequence[Voided]) -> Voided:
+    known, position = any(answer.known for answer in answers), max(answer.position for answer in answers)
+    return Voided(order_id=answers[0].order_id, known=known, position=position)
+
+
+def _listed_anywhere(answers: Sequence[InstrumentList]) -> InstrumentList:
+    listed = [instrument for answer in answers for instrument in answer.instruments]
+    return InstrumentList(instruments=tuple(sorted(listed, key=lambda instrument: instrument.symbol)))
+
+
+def _the_same_everywhere(answers: Sequence[Actions]) -> Actions:
+    return answers[0]
+
+
 MATCH_ORDER = Operation(ENGINE, "match_order", NewOrder, Matched)
 CANCEL_ORDER = Operation(ENGINE, "cancel_order", CancelOrder, Cancelled)
 AMEND_ORDER = Operation(ENGINE, "amend_order", AmendOrder, Matched)
@@ -243,9 +268,9 @@ CONFIGURE_BOOK = Operation(ENGINE, "configure_book", ConfigureBook, BookChanged)
 SET_SESSION = Operation(ENGINE, "set_session", SetSession, BookChanged)
 LIST_SYMBOL = Operation(ENGINE, "list_symbol", ListSymbol, BookChanged)
 DELIST_SYMBOL = Operation(ENGINE, "delist_symbol", DelistSymbol, BookChanged)
-BLOCK_ACCOUNT = Operation(ENGINE, "block_account", Block, BookChanged)
-LIST_ACTIONS = Operation(ENGINE, "list_actions", ActionsQuery, Actions)
-VOID_ORDER = Operation(ENGINE, "void_order", VoidOrder, Voided, traced=False)
+BLOCK_ACCOUNT = Operation(ENGINE, "block_account", Block, BookChanged, merge=_changed_everywhere)
+LIST_ACTIONS = Operation(ENGINE, "list_actions", ActionsQuery, Actions, merge=_the_same_everywhere)
+VOID_ORDER = Operation(ENGINE, "void_order", VoidOrder, Voided, traced=False, merge=_voided_everywhere)
 LIST_INSTRUMENTS = Operation(
     ENGINE,
     "list_instruments",
@@ -253,6 +278,7 @@ LIST_INSTRUMENTS = Operation(
     InstrumentList,
     frozenset({GATEWAY, RISK, MARKET, USERS, AUDITOR}),
     traced=False,
+    merge=_listed_anywhere,
 )
 GET_BOOK = Operation(
     ENGINE, "get_book", BookQuery, BookState, frozenset({GATEWAY, MARKET, ORDERS, AUDITOR}), traced=False

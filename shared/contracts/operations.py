@@ -5,8 +5,9 @@ carries a list of items and brings back a list of answers in the same order; an 
 ``Refused``.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -59,6 +60,8 @@ class Operation(Generic[I, A_co]):
 
     ``callers`` are the services whose credential opens it. ``traced`` is False for house-keeping that belongs to no
     request. ``lanes`` is how many batches one caller may have under way; more than one only where a batch is slow.
+    ``merge``: where the symbols are spread over several engines, an item that names none is for all of them, and this
+    makes one answer of theirs.
     """
 
     service: str
@@ -68,6 +71,7 @@ class Operation(Generic[I, A_co]):
     callers: frozenset[str] = field(default=frozenset({GATEWAY}))
     traced: bool = True
     lanes: int = 1
+    merge: Callable[[Sequence[Any]], A_co] | None = None
 
     @property
     def path(self) -> str:

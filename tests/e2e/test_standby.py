@@ -1,4 +1,7 @@
-"""A second engine takes over from one that was killed: quickly, with the same books, and nothing happens twice."""
+"""Two shards, a standby for each: who is killed is followed by its standby, quickly and with the same books.
+
+Nothing happens twice, and one shard does not need the other.
+"""
 
 import shutil
 import tempfile
@@ -11,20 +14,29 @@ import pytest
 
 from tests.e2e.exchange import Exchange, eventually, running_exchange
 from tests.e2e.load import Load, assert_nothing_is_lost, traders
-from tests.ports import free_port
+from tests.ports import free_ports
 
 TAKEOVER_MAX_S = 3.0
 ENGINES = ("matching-engine", "matching-engine-standby")
+"""Those of the shard that trades AAPL."""
+
+OTHER_ENGINES = ("matching-engine-1", "matching-engine-1-standby")
+"""Those of the shard that trades MSFT, among others."""
 
 
 @pytest.fixture(scope="module")
 def exchange() -> Iterator[Exchange]:
-    """An exchange of its own, with a standby."""
+    """An exchange of its own, with two shards and their standbys."""
     folder = Path(tempfile.mkdtemp(prefix="outcry-standby-"))
     folder.chmod(0o755)
-    port = free_port()
-    with running_exchange(folder / "home", MATCHING_ENGINE_STANDBY_PORT=str(port)) as running:
-        running.ports["MATCHING_ENGINE_STANDBY_PORT"] = port
+    ports = free_ports(4)
+    more = {
+        "MATCHING_ENGINE_SHARDS": "AAPL;*",
+        "MATCHING_ENGINE_PORT": f"{ports[0]},{ports[1]}",
+        "MATCHING_ENGINE_STANDBY_PORT": f"{ports[2]},{ports[3]}",
+    }
+    with running_exchange(folder / "home", **more) as running:
+        running.ports |= {"MATCHING_ENGINE_PORT": ports[0], "MATCHING_ENGINE_STANDBY_PORT": ports[2]}
         yield running
     shutil.rmtree(folder)
 
@@ -64,6 +76,31 @@ def test_the_standby_takes_over_within_three_seconds_and_nothing_is_lost(exchang
     assert max(took_s) < TAKEOVER_MAX_S, took_s
     assert 500 not in load.statuses, load.statuses
     assert_nothing_is_lost(exchange, load)
+
+
+def test_when_one_shard_is_killed_the_other_goes_on(exchange: Exchange) -> None:
+    """Its symbols trade and settle while the other one's engines are away; those come back with all their orders."""
+    seller, buyer = exchange.user(AAPL=10, MSFT=10), exchange.user(cash=10_000)
+    resting = seller.placed(symbol="MSFT", side="SELL", quantity=4, price=420)
+    for name in OTHER_ENGINES:
+        eventually(lambda name=name: exchange.pid(name), bool)  # type: ignore[misc]
+        exchange.kill(name)
+    seller.placed(symbol="AAPL", side="SELL", quantity=3, price=150)
+    assert buyer.placed(symbol="AAPL", side="BUY", quantity=3, price=150)["status"] == "FILLED"
+    assert exchange.settled(buyer) == {"USD": ("9550.00", "0.00"), "AAPL": ("3", "0")}
+    bought = eventually(
+        lambda: buyer.order(symbol="MSFT", side="BUY", quantity=4, price=420), lambda answer: answer.status_code == 201
+    ).json()
+    assert (bought["status"], bought["filled_quantity"]) == ("FILLED", 4), bought
+    assert (
+        eventually(lambda: seller.get(f"/v1/order/{resting['order_id']}"), lambda order: order["status"] == "FILLED")[
+            "filled_quantity"
+        ]
+        == 4
+    )
+    ids = [int(trade["trade_id"]) for trade in exchange.traded(buyer, 2)]
+    assert ids == sorted(ids, reverse=True)
+    assert exchange.audit()["exit"] == 0
 
 
 def is_ready(port: int) -> bool:

@@ -56,7 +56,7 @@ TRADED = f"""
            (1001, 7, 'taker', 2, 'AAPL', 1, {90 * DOLLAR}, 4, 0, 2);
     INSERT INTO risk_manager.exposures (order_id, user_id, symbol, side, price, open_quantity)
     VALUES (1, 1002, 'AAPL', 2, {90 * DOLLAR}, 6);
-    UPDATE matching_engine.outbox_head SET seq = {HEAD};
+    UPDATE matching_engine.outbox_head SET seq = {HEAD}, shards = ARRAY[{HEAD}];
     UPDATE order_manager.outbox_head SET seq = 2;
     UPDATE wallet_service.outbox_head SET seq = 2;
     INSERT INTO reporting.positions VALUES ('orders', 2), ('funds', 2);

@@ -10,12 +10,11 @@ import pytest
 from outcry.provision import run_sql
 from services.matching_engine.app import MIGRATIONS
 from services.matching_engine.commands import Command, JournalDamaged, pack
+from services.matching_engine.relay import SharedOutbox
 from services.matching_engine.store import JournalStore
 from services.matching_engine.writer import Writer
-from shared.contracts.events import EXECUTIONS
 from shared.contracts.operations import ENGINE
 from shared.errors import Unavailable
-from shared.outbox import Outbox
 from shared.postgres import Database, migrate
 from shared.valkey import Valkey
 from tests.servers import TestPostgres
@@ -39,7 +38,7 @@ class Journal:
         valkey = Valkey(self._redis_url)
         try:
             await migrate(database, MIGRATIONS)
-            writer = Writer(JournalStore(database, Outbox(database, valkey, EXECUTIONS)), snapshot_every)
+            writer = Writer(JournalStore(database, SharedOutbox(database, valkey)), snapshot_every)
             await writer.load()
             running = asyncio.create_task(writer.run())
             await asyncio.sleep(0)
@@ -93,8 +92,8 @@ async def test_what_was_not_committed_when_the_database_died_is_not_there(
     data, checksum = pack([place(5000, side=1)])
     torn = await asyncpg.connect(journal.url)
     await torn.execute("BEGIN")
-    await torn.execute("UPDATE outbox_head SET seq = $1", head + 1)
-    await torn.execute("INSERT INTO journal VALUES ($1, $1, $2, $3)", head + 1, checksum, data)
+    await torn.execute("UPDATE outbox_head SET seq = seq + 1, shards = ARRAY[seq + 1]")
+    await torn.execute("INSERT INTO journal VALUES ($1, $1, $2, $3, 0, $4)", head + 1, checksum, data, head)
     run_sql(
         postgres_server.server.admin_url("postgres"), "CHECKPOINT"
     )  # now the row is in the table's file, but not committed
@@ -109,10 +108,10 @@ async def test_what_was_not_committed_when_the_database_died_is_not_there(
 DAMAGE = {
     "a flipped bit": ("UPDATE journal SET commands = set_byte(commands, 9, get_byte(commands, 9) # 1)", "row 1-"),
     "a row cut short": ("UPDATE journal SET commands = substr(commands, 1, 100)", "row 1-"),
-    "a missing first row": ("DELETE FROM journal WHERE first_seq = 1", "begins with 1 is missing"),
+    "a missing first row": ("DELETE FROM journal WHERE first_seq = 1", "follows 0 is missing"),
     "a missing last row": (
         "DELETE FROM journal WHERE last_seq = (SELECT max(last_seq) FROM journal)",
-        "begins with .* is missing",
+        "follows .* is missing",
     ),
 }
 

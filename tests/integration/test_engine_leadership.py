@@ -63,7 +63,9 @@ class Two:
     async def end_lock(self) -> None:
         """The connection that holds the lock breaks, as it does when its engine dies."""
         connection = await asyncpg.connect(self.url)
-        locks = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted AND database ="
+        locks = (
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = 0 AND database ="
+        )
         ended = await connection.fetch(f"{locks} (SELECT oid FROM pg_database WHERE datname = current_database())")
         await connection.close()
         assert len(ended) == 1

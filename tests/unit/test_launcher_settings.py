@@ -10,7 +10,7 @@ def test_defaults_are_the_documented_ports(monkeypatch: pytest.MonkeyPatch) -> N
     """Without any variable each process listens on the port that the documentation names."""
     monkeypatch.delenv("DATABASE_URL", raising=False)
     loaded = settings.load()
-    assert (loaded.port_of("client-gateway"), loaded.port_of("wallet-service")) == (8347, 8651)
+    assert (loaded.ports_of("client-gateway"), loaded.ports_of("wallet-service")) == ((8347,), (8651,))
     assert (loaded.jaegerlite_query_port, loaded.jaegerlite_otlp_http_port) == (16686, 4318)
 
 
