@@ -1,11 +1,11 @@
 """What a restart of the matching-engine costs: a journal of a million commands in a real PostgreSQL, read back.
 
-    python -m benchmarks.journal                      # a million commands; writing them takes a few minutes
-    python -m benchmarks.journal --commands 100000
+    python -m benchmarks.journal                      # a million commands; writing them takes a minute
+    python -m benchmarks.journal --commands 100000 --batch 100
 
 The commands are those of a busy day over five symbols: 60 % limit orders that rest 1 to 19 ticks behind the mid, 25 %
-that cross it, 15 % cancels, in batches of 100, with a snapshot every 50,000 as the engine takes them. Read back twice:
-from the newest snapshot (as a restart does), and from the first command on (as after the loss of all snapshots).
+that cross it, 15 % cancels, in batches of 1,000, as large as a request may be. Read back twice: from the first command
+on, as no engine need do that takes a snapshot every 50,000; and from a snapshot that lies 50,000 commands back.
 """
 
 import argparse
@@ -17,9 +17,12 @@ import shutil
 import socket
 import tempfile
 import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from outcry import process
 from outcry.postgres import EmbeddedPostgres
@@ -27,6 +30,7 @@ from outcry.provision import create_database, create_rooms, role_url
 from services.matching_engine.app import MIGRATIONS
 from services.matching_engine.commands import Cancel, Command, Place
 from services.matching_engine.relay import SharedOutbox
+from services.matching_engine.state import EngineState
 from services.matching_engine.store import JournalStore
 from services.matching_engine.writer import Writer
 from shared.contracts.codes import OrderType, Side, TimeInForce
@@ -35,8 +39,9 @@ from shared.postgres import Database, migrate
 from shared.valkey import Valkey
 
 SYMBOLS = ("AAPL", "AMZN", "GOOGL", "MSFT", "NVDA")
-BATCH = 100
-SNAPSHOT_EVERY = 50_000
+BATCH = 1_000
+SNAPSHOT_AGE = 50_000
+NEVER = 2**62
 START_US = EPOCH_MS * 1000 + 10**12
 STEP_US = 500
 MID = 1_500_000
@@ -82,29 +87,32 @@ class Journal:
         nowhere = Valkey("redis://127.0.0.1:1")  # nothing is relayed here
         self.store = JournalStore(self.database, SharedOutbox(self.database, nowhere))
 
-    async def write(self, count: int, seed: int) -> bytes:
-        """Does ``count`` commands as the writer does, and gives the state after them."""
-        writer = Writer(self.store, SNAPSHOT_EVERY)
+    async def write(self, count: int, batch_size: int, seed: int) -> tuple[bytes, bytes]:
+        """Does ``count`` commands as the writer does. Gives the state after them, and the one SNAPSHOT_AGE before."""
+        writer = Writer(self.store, NEVER)
+        earlier = b""
         await writer.load()
         running = asyncio.create_task(writer.run())
         await asyncio.sleep(0)  # it takes commands from its first step on
         batch: list[Command] = []
         for command in commands(2 * count, seed):
             batch.append(command)
-            if len(batch) == BATCH:
+            if len(batch) == batch_size:
                 await writer.submit(batch, ())
                 batch = []
+                if not earlier and writer.engine.seq >= count - SNAPSHOT_AGE:
+                    earlier = writer.engine.snapshot()[0]
                 if writer.engine.seq >= count:
                     break
         running.cancel()
         async with self.database.connection() as connection:
             await connection.execute("DELETE FROM outbox")
             await connection.execute("VACUUM ANALYZE journal")
-        return writer.engine.snapshot()[0]
+        return writer.engine.snapshot()[0], earlier
 
     async def read(self, name: str, expected: bytes) -> dict[str, Any]:
         """Starts an engine from the tables and says how long it took."""
-        writer = Writer(self.store, SNAPSHOT_EVERY)
+        writer = Writer(self.store, NEVER)
         started_s, cpu_s = time.perf_counter(), time.process_time()
         await writer.load()
         took_s, cpu_s = time.perf_counter() - started_s, time.process_time() - cpu_s
@@ -118,18 +126,18 @@ class Journal:
         return {"name": name, "seconds": took_s, "cpu_seconds": cpu_s, "replayed": replayed, "same": same}
 
 
-async def measure(url: str, count: int, seed: int) -> list[dict[str, Any]]:
+async def measure(url: str, count: int, batch_size: int, seed: int) -> list[dict[str, Any]]:
     """Write, then read back both ways."""
     journal = Journal(url)
     await journal.database.connect()
     await migrate(journal.database, MIGRATIONS)
     started_s = time.perf_counter()
-    state = await journal.write(count, seed)
+    state, earlier = await journal.write(count, batch_size, seed)
     print(f"{count:,} journalled commands, written in {time.perf_counter() - started_s:.0f} s")
-    results = [await journal.read("restart, newest snapshot", state)]
-    async with journal.database.connection() as connection:
-        await connection.execute("DELETE FROM snapshots")
-    results.append(await journal.read("restart, no snapshot left", state))
+    results = [await journal.read("restart, no snapshot", state)]
+    seq = msgspec.msgpack.decode(earlier, type=EngineState).seq
+    await journal.store.save_snapshot(seq, earlier, zlib.crc32(earlier))
+    results.append(await journal.read("restart, from a snapshot", state))
     await journal.database.close()
     return results
 
@@ -137,6 +145,7 @@ async def measure(url: str, count: int, seed: int) -> list[dict[str, Any]]:
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--commands", type=int, default=1_000_000)
+    options.add_argument("--batch", type=int, default=BATCH)
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--json", type=Path)
     chosen = options.parse_args()
@@ -154,12 +163,14 @@ def main() -> None:
         password = secrets.token_urlsafe(16)
         create_rooms(server.admin_url("journal"), {"matching_engine": password})
         url = role_url(server.admin_url("journal"), "matching_engine", password)
-        results = asyncio.run(measure(url, chosen.commands, chosen.seed))
+        results = asyncio.run(measure(url, chosen.commands, chosen.batch, chosen.seed))
     finally:
         asyncio.run(process.stop(server.process(), running))
         shutil.rmtree(folder)
     if chosen.json is not None:
-        chosen.json.write_text(json.dumps({"commands": chosen.commands, "results": results}, indent=2))
+        chosen.json.write_text(
+            json.dumps({"commands": chosen.commands, "batch": chosen.batch, "results": results}, indent=2)
+        )
 
 
 if __name__ == "__main__":

@@ -60,6 +60,10 @@ READ_ROWS = 2_000
 NEWEST = 2**63 - 1
 
 
+class JournalCut(JournalDamaged):
+    """What was asked for is so old that it is no longer in the journal, only in the snapshots."""
+
+
 class JournalTakenOver(Exception):
     """Another engine has written to the journal since this one last did."""
 
@@ -138,7 +142,8 @@ class JournalStore:
     async def journal_after(self, seq: int) -> AsyncIterator[tuple[int, int, list[Command]]]:
         """The commands after ``seq``, a row at a time, each with the row's first and last number.
 
-        Raises JournalDamaged with the position where a row is missing or is not what was written.
+        Raises JournalDamaged with the position where a row is missing or is not what was written: JournalCut where the
+        row has gone because all snapshots are newer.
         """
         while True:
             async with self._database.connection() as connection:
@@ -147,11 +152,22 @@ class JournalStore:
                 if row["first_seq"] is None and row["head"] == seq:
                     return
                 if row["previous"] != seq:
-                    raise JournalDamaged(f"journal: the row that follows {seq} is missing")
+                    await self._explain_gap(seq)
                 first, seq = row["first_seq"], row["last_seq"]
                 yield first, seq, unpack(first, seq, row["checksum"], row["commands"])
 
+    async def _explain_gap(self, seq: int) -> None:
+        async with self._database.connection() as connection:
+            oldest = await connection.fetchval("SELECT min(seq) FROM snapshots WHERE shard = $1", self.shard)
+        if oldest is not None and oldest > seq:
+            raise JournalCut(f"journal: what follows {seq} is in the snapshots only")
+        raise JournalDamaged(f"journal: the row that follows {seq} is missing")
+
     async def save_snapshot(self, seq: int, state: bytes, checksum: int) -> None:
+        """Keeps the newest snapshots, and of the journal what follows the oldest of them.
+
+        Nobody needs what was before: engines start from a snapshot, and so does one that follows and is too far behind.
+        """
         async with self._database.transaction(durable=False) as connection:
             await connection.execute(
                 "INSERT INTO snapshots (shard, seq, checksum, state) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
@@ -163,6 +179,12 @@ class JournalStore:
             await connection.execute(
                 """DELETE FROM snapshots WHERE shard = $1 AND seq NOT IN (
                        SELECT seq FROM snapshots WHERE shard = $1 ORDER BY seq DESC LIMIT $2)""",
+                self.shard,
+                SNAPSHOTS_KEPT,
+            )
+            await connection.execute(
+                """DELETE FROM journal WHERE shard = $1 AND last_seq <= (
+                       SELECT min(seq) FROM snapshots WHERE shard = $1 HAVING count(*) = $2)""",
                 self.shard,
                 SNAPSHOTS_KEPT,
             )

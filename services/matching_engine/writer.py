@@ -15,7 +15,7 @@ from opentelemetry.trace import Span
 from services.matching_engine.answers import moved
 from services.matching_engine.commands import Command, JournalDamaged
 from services.matching_engine.engine import Engine, Reply
-from services.matching_engine.store import JournalStore
+from services.matching_engine.store import JournalCut, JournalStore
 from shared.contracts.events import EngineEvent
 from shared.contracts.operations import ENGINE
 from shared.errors import Unavailable
@@ -50,7 +50,7 @@ class Writer:
         started = time.perf_counter()
         self.engine = await from_snapshot(self._store)
         self.snapshot_at = self.engine.seq
-        await self.follow()
+        await replay(self._store, self.engine)
         log.info(
             "engine is loaded",
             seq=self.engine.seq,
@@ -60,7 +60,11 @@ class Writer:
 
     async def follow(self) -> None:
         """Does what another engine has journalled meanwhile. Raises JournalDamaged."""
-        await replay(self._store, self.engine)
+        try:
+            await replay(self._store, self.engine)
+        except JournalCut:
+            log.warning("engine is too far behind to follow, it starts from a snapshot", seq=self.engine.seq)
+            await self.load()
 
     async def settled(self) -> Engine:
         """The engine while nothing that it did is still on its way to disk. Look before anything else is awaited."""

@@ -127,7 +127,7 @@ async def test_a_damaged_journal_is_refused_with_the_position(journal: Journal, 
 
 
 async def test_instead_of_a_damaged_snapshot_the_one_before_is_taken(journal: Journal) -> None:
-    """Snapshots save time only: without them the journal tells the same."""
+    """The journal reaches back to the oldest one; without any of them what is before that is gone, and it says so."""
     state = await journal.write(random_commands(seed=14, count=600), snapshot_every=100)
     await journal.sql(
         "UPDATE snapshots SET state = set_byte(state, 50, get_byte(state, 50) # 1)"
@@ -135,6 +135,22 @@ async def test_instead_of_a_damaged_snapshot_the_one_before_is_taken(journal: Jo
     )
     assert await journal.read() == state
     await journal.sql("UPDATE snapshots SET state = ''")
+    with pytest.raises(JournalDamaged, match="what follows 0 is in the snapshots only"):
+        await journal.read()
+
+
+async def test_the_journal_ends_where_nobody_needs_it(journal: Journal) -> None:
+    """What is before the oldest snapshot goes; an engine that follows and is further behind starts from a snapshot."""
+    commands = random_commands(seed=15, count=900)
+    async with journal.writer() as behind:
+        await behind.submit(commands[:10], ())
+        state = await journal.write(commands[10:], snapshot_every=100)
+        kept = [row["seq"] for row in await journal.sql("SELECT seq FROM snapshots ORDER BY seq")]
+        [(first, rows)] = await journal.sql("SELECT min(previous), count(*) FROM journal")
+        assert (len(kept), first) == (2, kept[0])
+        assert rows < 40
+        await behind.follow()
+        assert behind.engine.snapshot()[0] == state
     assert await journal.read() == state
 
 
