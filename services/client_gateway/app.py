@@ -28,6 +28,7 @@ from services.client_gateway.report_routes import ReportRoutes
 from services.client_gateway.risk_admin_routes import RiskAdminRoutes
 from services.client_gateway.settings import GatewaySettings
 from services.client_gateway.sign_in import Logins
+from services.client_gateway.sign_out import SignOut
 from services.client_gateway.socket import Sockets
 from services.client_gateway.subscriptions import Subscriptions
 from services.client_gateway.sweeper import Sweeper
@@ -58,7 +59,6 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     EventRoutes(service.clients, listing).install(api)
     ReportRoutes(listing, exports).install(api)
     AdminRoutes(listing).install(api)
-    RiskAdminRoutes().install(api)
     AdminUserRoutes(listing).install(api)
     TraceRoutes(settings).install(api)
     FaultRoutes(settings.faults_file).install(api)
@@ -69,6 +69,8 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     subscriptions.install(sockets)
     logins = Logins(api, OwnMessages(service.clients, live))
     logins.install(sockets)
+    sign_out = SignOut(service.clients, live, service.valkey, logins)
+    RiskAdminRoutes(sign_out.blocked).install(api)
     OrderMessages(api, logins, order_routes).install(sockets)
     disconnects = Disconnects(service.clients, service.redis, logins, api.told, settings.gateway_node)
     disconnects.install(sockets)
@@ -77,6 +79,8 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     service.keep_running(listing.run)
     service.keep_running(sweeper.run)
     service.keep_running(live.run)
+    service.keep_running(sign_out.run)
+    service.keep_running(sign_out.watch)
     service.keep_running(subscriptions.run)
     service.keep_running(disconnects.run)
     service.keep_running(disconnects.lifelines.beat)

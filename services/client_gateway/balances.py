@@ -1,4 +1,4 @@
-"""What a user owns, as it becomes: read from the wallet after each event that touches the user, and told as a whole."""
+"""What a user owns, as it becomes: read from the wallet after whatever touches it, and told as a whole."""
 
 import asyncio
 from collections.abc import Callable
@@ -28,21 +28,22 @@ class Balances:
         self._user_id = user_id
         self._clients = clients
         self._tell = tell
-        self._wanted = -1
+        self._wanted = 0
         self._told = -1
+        self._due = False
         self._task: asyncio.Task[None] | None = None
         self._tracer = trace.get_tracer("services.client_gateway.balances")
 
     def refresh(self, seq: int, *, again: bool = False) -> None:
         """Tells them as they are after this event, unless that is told already; ``again``: even then."""
         self._wanted = max(self._wanted, seq)
-        if again:
-            self._told = -1
-        if self._wanted > self._told and (self._task is None or self._task.done()):
+        self._due = self._due or again or self._wanted > self._told
+        if self._due and (self._task is None or self._task.done()):
             self._task = asyncio.create_task(self._work())
 
     async def _work(self) -> None:
-        while self._wanted > self._told:
+        while self._due:
+            self._due = False
             seq = self._wanted
             try:
                 with self._tracer.start_as_current_span("tell_balances", Context()):
@@ -52,6 +53,7 @@ class Balances:
                     )
             except Unavailable as error:
                 log.info("balances can't be told yet", user_id=self._user_id, error=str(error))
+                self._due = True
                 await asyncio.sleep(RETRY_S)
                 continue
             self._told = seq

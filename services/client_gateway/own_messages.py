@@ -26,6 +26,9 @@ from shared.tracing import current_traceparent
 log = structlog.get_logger()
 
 ORDERS, FILLS, BALANCES = CHANNELS = ("orders", "fills", "balances")
+FUNDS = "funds"
+"""What is heard when funds have moved: the balances tell."""
+
 PAGE = 500
 """Events that are read at once."""
 
@@ -124,10 +127,11 @@ class UserChannel:
 
     def hear(self, data: bytes) -> None:
         heard, frame = _decode(data), text_frame(data)
-        for follower in list(self.followers.values()):
-            follower.hear(heard, frame)
+        if heard.type != FUNDS:
+            for follower in list(self.followers.values()):
+                follower.hear(heard, frame)
         if any(BALANCES in follower.channels for follower in self.followers.values()):
-            self.balances.refresh(heard.seq)
+            self.balances.refresh(heard.seq, again=heard.type == FUNDS)
 
     def interrupted(self) -> None:
         for follower in self.followers.values():
@@ -177,7 +181,7 @@ class UserChannel:
             else:
                 follower.connection.send({"type": "resumed", "seq": up_to})
                 if BALANCES in follower.channels:
-                    self.balances.refresh(up_to)
+                    self.balances.refresh(up_to, again=True)
                 return
 
     def _tell_balances(self, frame: bytes) -> None:

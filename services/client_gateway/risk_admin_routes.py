@@ -1,7 +1,7 @@
 """``/admin``: the risk controls of accounts, of firms, and of all. In force with the next order, and recorded."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from functools import partial
 from typing import Any
 
@@ -31,7 +31,13 @@ PATHS = {Scope.ACCOUNT: "/admin/users/{user_id}", Scope.FIRM: "/admin/firms/{fir
 
 
 class RiskAdminRoutes:
-    """The handlers; those that account and firm share know which of the two they are for."""
+    """The handlers; those that account and firm share know which of the two they are for.
+
+    ``blocked`` is told of accounts that are shut out, by user id.
+    """
+
+    def __init__(self, blocked: Callable[[Collection[int]], Awaitable[None]]) -> None:
+        self._blocked = blocked
 
     def install(self, api: Api) -> None:
         for scope, path in PATHS.items():
@@ -57,7 +63,7 @@ class RiskAdminRoutes:
     async def block(self, scope: Scope, call: Call, request: BlockRequest) -> Response:
         """The kill switch: cancels all orders of an account or of a firm, and refuses new ones; or lets it in again."""
         changed = await _change(call, scope, blocked=request.blocked)
-        position = await _tell_engine(call, changed.accounts)
+        position = await self._tell_engine(call, changed.accounts)
         return json_response({**controls_view(changed), "event": position})
 
     async def restrict(self, scope: Scope, call: Call, request: RestrictionsRequest) -> Response:
@@ -73,7 +79,7 @@ class RiskAdminRoutes:
         """Puts an account into a firm, or (null) into none; what it has at risk goes with it."""
         changed = await _change(call, Scope.ACCOUNT, firm_id=int(request.firm_id or 0))
         # The kill switch of the firm that it joined or left.
-        await _tell_engine(call, changed.accounts)
+        await self._tell_engine(call, changed.accounts)
         return json_response(controls_view(changed))
 
     async def create_firm(self, call: Call, request: FirmRequest) -> Response:
@@ -93,6 +99,25 @@ class RiskAdminRoutes:
         next_cursor = str(found[-1].number) if len(found) == query.limit else None
         return json_response({"changes": [change_view(change) for change in found], "next_cursor": next_cursor})
 
+    async def _tell_engine(self, call: Call, accounts: Mapping[int, bool]) -> int:
+        """The engine bars those that are shut out and cancels what they have; the event as of which it is so.
+
+        The risk-manager refuses their orders already. This reaches those that it had let through.
+        """
+        items = [
+            engine.Block(
+                user_id=call.identity.user_id, account_id=account_id, blocked=shut_out, traceparent=call.traceparent
+            )
+            for account_id, shut_out in accounts.items()
+        ]
+        position = 0
+        for begin in range(0, len(items), BATCH_MAX):
+            some = items[begin : begin + BATCH_MAX]
+            changed = await asyncio.gather(*(call.ask(engine.BLOCK_ACCOUNT, item) for item in some))
+            position = max(position, *(one.position for one in changed))
+        await self._blocked([account_id for account_id, shut_out in accounts.items() if shut_out])
+        return position
+
 
 def _for(scope: Scope, handler: Any) -> Any:
     bound = partial(handler, scope)
@@ -105,25 +130,6 @@ async def _change(call: Call, scope: Scope, **what: Any) -> risk.Controls:
         user_id=call.identity.user_id, scope=scope, id=_id(call, scope), traceparent=call.traceparent, **what
     )
     return await call.ask(risk.CHANGE_CONTROLS, item)
-
-
-async def _tell_engine(call: Call, accounts: Mapping[int, bool]) -> int:
-    """The engine bars those that are shut out and cancels what they have; the event as of which it is so.
-
-    The risk-manager refuses their orders already. This reaches those that it had let through.
-    """
-    items = [
-        engine.Block(
-            user_id=call.identity.user_id, account_id=account_id, blocked=shut_out, traceparent=call.traceparent
-        )
-        for account_id, shut_out in accounts.items()
-    ]
-    position = 0
-    for begin in range(0, len(items), BATCH_MAX):
-        some = items[begin : begin + BATCH_MAX]
-        changed = await asyncio.gather(*(call.ask(engine.BLOCK_ACCOUNT, item) for item in some))
-        position = max(position, *(one.position for one in changed))
-    return position
 
 
 def _id(call: Call, scope: Scope) -> int:

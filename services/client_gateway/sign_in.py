@@ -73,6 +73,10 @@ class Logins:
             raise Problem(401, "token_required", 'Sign in first: {"type": "auth", "token": TOKEN}.')
         return login
 
+    def all(self) -> list[tuple[Connection, Login]]:
+        """Those that have signed in."""
+        return list(self._logins.items())
+
     async def authenticate(self, connection: Connection, message: Auth) -> Mapping[str, Any]:
         """From the answer on the user's own messages come on this connection; it is up to date to event ``seq``."""
         identity = await self._api.identify(f"Bearer {message.token}")

@@ -114,6 +114,11 @@ class Accounts:
                 span.set_attribute("user.id", str(answer.user_id))
         return answers
 
+    async def check_token(self, items: Sequence[Token], _spans: Sequence[Span]) -> list[Done | Refused]:
+        """Whether tokens still open anything."""
+        answers = [self._tokens.verify(item.token) for item in items]
+        return [answer if isinstance(answer, Refused) else Done() for answer in answers]
+
     async def revoke_token(self, items: Sequence[Token], spans: Sequence[Span]) -> list[Done | Refused]:
         """Tokens that open nothing any more, from here on and after a restart. Revoking twice is fine."""
         answers: list[Done | Refused] = []

@@ -49,6 +49,7 @@ def create_app(settings: Settings) -> FastAPI:
     service.serve(users.REGISTER, accounts.register)
     service.serve(users.AUTHENTICATE, accounts.authenticate)
     service.serve(users.VERIFY_TOKEN, accounts.verify_token)
+    service.serve(users.CHECK_TOKEN, accounts.check_token)
     service.serve(users.REVOKE_TOKEN, accounts.revoke_token)
     service.serve(users.FIND_USER, accounts.find_user)
     service.serve(users.CHANGE_PASSWORD, accounts.change_password)

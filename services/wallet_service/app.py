@@ -4,6 +4,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
+from services.wallet_service.announcing import Announcer
 from services.wallet_service.consumer import Settlement
 from services.wallet_service.corrections import Corrections
 from services.wallet_service.holds import Holds
@@ -39,8 +40,9 @@ def create_app(settings: WalletSettings) -> FastAPI:
     holds = Holds(service.database, settled, durable=settings.holds_durable)
     wallets = Wallets(service.database)
     funds = service.publish(FUNDS)
-    movements = Movements(service.database, funds)
-    corrections = Corrections(service.database, funds)
+    announcer = Announcer(service.valkey)
+    movements = Movements(service.database, funds, announcer)
+    corrections = Corrections(service.database, funds, announcer)
     service.serve(wallet.CHECK_BALANCE, holds.place, HOLD)
     service.serve(wallet.AMEND_HOLD, holds.place, HOLD)
     service.serve(wallet.RELEASE_HOLD, holds.release, ORDER_OF_USER, fresh=settled)

@@ -7,6 +7,7 @@ import msgspec
 from opentelemetry.trace import Span
 
 from services.wallet_service import statements as sql
+from services.wallet_service.announcing import Announcer
 from services.wallet_service.ledger import WORLD, Ledger
 from services.wallet_service.movements import REUSED
 from services.wallet_service.store import lock_accounts, now_us, write
@@ -27,9 +28,10 @@ UNKNOWN = Refused(code="transaction_not_found", detail="There is no such transac
 class Corrections:
     """For administrators. Methods serve an operation: they take its batch and the open span of each item."""
 
-    def __init__(self, database: Database, outbox: Outbox) -> None:
+    def __init__(self, database: Database, outbox: Outbox, announcer: Announcer) -> None:
         self._database = database
         self._outbox = outbox
+        self._announcer = announcer
 
     async def entries(self, items: Sequence[wallet.EntryOf], spans: Sequence[Span]) -> list[Entry | Refused]:
         """Single transfers, as the ledger has them."""
@@ -64,6 +66,7 @@ class Corrections:
             answer, events = await self._book(connection, item, span)
             sent = await self._outbox.append(connection, (), events) if events else []
         self._outbox.committed(sent)
+        self._announcer.moved(events)
         return answer
 
     async def _book(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from opentelemetry.trace import Span
 
 from services.wallet_service import statements as sql
+from services.wallet_service.announcing import Announcer
 from services.wallet_service.ledger import WORLD, AccountKey, Ledger, no_wallet
 from services.wallet_service.store import (
     lock_accounts,
@@ -34,9 +35,10 @@ NO_RECIPIENT = Refused(code="recipient_without_wallet", detail="The recipient ha
 class Movements:
     """Writes to the ledger and tells of it. Methods serve an operation: its batch, and the open span of each item."""
 
-    def __init__(self, database: Database, outbox: Outbox) -> None:
+    def __init__(self, database: Database, outbox: Outbox, announcer: Announcer) -> None:
         self._database = database
         self._outbox = outbox
+        self._announcer = announcer
 
     async def fund(self, items: Sequence[Funding], spans: Sequence[Span]) -> list[Wallet | Refused]:
         """Deposits and withdrawals."""
@@ -65,6 +67,7 @@ class Movements:
             entries = await self._outbox.append(connection, (), events) if events else []
             wallets = await select_wallets(connection, (), {item.user_id for item in able})
         self._outbox.committed(entries)
+        self._announcer.moved(events)
         refusals |= refused
         return [refusals.get(id(item)) or wallets[item.user_id] for item in items]
 

@@ -11,6 +11,9 @@ from shared.contracts.money import Shares
 from shared.contracts.operations import NOTIFICATION, Answer, Item, Operation
 from shared.contracts.orders import OrderStatus
 
+FUNDS_MOVED = b'{"type":"funds","seq":0}'
+"""What the wallet-service says on ``user_channel`` where funds have moved without an event of the engine."""
+
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     """What all messages say."""

@@ -155,6 +155,7 @@ class UserActions(Answer, frozen=True, kw_only=True, tag=True):
 REGISTER = Operation(USERS, "register", Registration, Session, lanes=4)
 AUTHENTICATE = Operation(USERS, "authenticate", Credentials, Session, lanes=4)
 VERIFY_TOKEN = Operation(USERS, "verify_token", Token, Identity)
+CHECK_TOKEN = Operation(USERS, "check_token", Token, Done, traced=False)
 REVOKE_TOKEN = Operation(USERS, "revoke_token", Token, Done)
 FIND_USER = Operation(USERS, "find_user", UserNamed, KnownUser)
 CHANGE_PASSWORD = Operation(USERS, "change_password", PasswordChange, Session, lanes=4)

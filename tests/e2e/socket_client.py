@@ -51,6 +51,12 @@ class Client:
                     return found
                 await self._news.wait()
 
+    async def ended(self) -> tuple[int | None, str | None]:
+        """Code and reason with which the exchange closed the connection, once it has."""
+        async with asyncio.timeout(WAIT_S):
+            await self.socket.wait_closed()
+        return self.socket.close_code, self.socket.close_reason
+
     async def sign_in(self, user: User, **more: Any) -> dict[str, Any]:
         answer = await self.ask(type="auth", token=user.token, **more)
         assert answer["type"] == "authenticated", answer

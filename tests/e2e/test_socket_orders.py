@@ -1,13 +1,15 @@
 """Orders over the WebSocket: the same orders as over HTTP, many at a time, each with a whole trace; own messages."""
 
 import asyncio
+import contextlib
 from typing import Any
 
 import httpx
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from tests.e2e.exchange import Exchange, User, eventually
-from tests.e2e.socket_client import connected
+from tests.e2e.socket_client import Client, connected
 from tests.e2e.test_traces import RESTS, order_tree, whole
 from tests.e2e.trees import tree
 
@@ -207,12 +209,69 @@ async def test_nothing_is_ordered_before_signing_in(exchange: Exchange) -> None:
 
 
 async def test_a_token_that_is_revoked_orders_nothing_more(exchange: Exchange) -> None:
-    """Logging out ends what an open connection may do, too."""
+    """Logging out ends what an open connection may do, and soon after the connection."""
     user = await user_with(exchange)
     async with connected(exchange) as client:
         await client.sign_in(user, channels=[])
         assert (await client.ask(type="place", order=BUY))["status"] == 201
         await asyncio.to_thread(user.http.delete, "/v1/orders")
         await asyncio.to_thread(user.http.post, "/auth/logout")
-        assert (await client.ask(type="place", order=BUY))["code"] == "token_revoked"
+        with contextlib.suppress(ConnectionClosed):
+            await client.say(type="place", order=BUY)
+        assert await client.ended() == (4001, "token_revoked")
+        assert {m["code"] for m in client.heard if m["type"] == "error"} == {"token_revoked"}
+        assert len([m for m in client.heard if m["type"] == "result"]) == 1
     exchange.fresh_users.remove(user)
+
+
+async def test_who_is_blocked_is_disconnected(exchange: Exchange) -> None:
+    """The connection of a blocked account is told why and closed; others stay, and a new one may look but not order."""
+    user, other = await user_with(exchange), await user_with(exchange)
+    block = f"/admin/users/{user.user_id}/block"
+    async with connected(exchange) as client, connected(exchange) as stays:
+        await client.sign_in(user)
+        await stays.sign_in(other)
+        done = await asyncio.to_thread(exchange.admin.http.post, block, json={"blocked": True})
+        assert done.status_code == 200, done.text
+        assert await client.ended() == (4003, "account_blocked")
+        assert client.heard[-1]["code"] == "account_blocked"
+        assert (await stays.ask(type="ping"))["type"] == "pong"
+    async with connected(exchange) as again:
+        await again.sign_in(user)
+        assert (await again.ask(type="place", order=BUY))["code"] == "account_blocked"
+    done = await asyncio.to_thread(exchange.admin.http.post, block, json={"blocked": False})
+    assert done.status_code == 200, done.text
+
+
+async def test_balances_are_told_when_funds_move(exchange: Exchange) -> None:
+    """A deposit, a withdrawal, a transfer and a correction each bring the balances, to all whose they are."""
+    user, other = await user_with(exchange, 100), await user_with(exchange, 5)
+
+    async def posted(who: User, path: str, **body: Any) -> None:
+        answer = await asyncio.to_thread(who.http.post, path, json=body)
+        assert answer.status_code == 200, answer.text
+
+    async with connected(exchange) as client, connected(exchange) as receiver:
+        await client.sign_in(user, channels=["balances"])
+        await receiver.sign_in(other, channels=["balances"])
+
+        async def told(listener: Client, cash: str) -> None:
+            def tells(message: dict[str, Any]) -> bool:
+                mine = message.get("balances", [])
+                return message["type"] == "balances" and [(b["asset"], b["total"]) for b in mine] == [("USD", cash)]
+
+            await listener.until(tells)
+
+        await told(client, "100.00")
+        await told(receiver, "5.00")
+        await posted(user, "/wallet/add-funds", asset="USD", amount=20)
+        await told(client, "120.00")
+        deposit = (await asyncio.to_thread(user.get, "/wallet/transactions"))["transactions"][0]["transaction_id"]
+        await posted(user, "/wallet/withdraw", asset="USD", amount=30)
+        await told(client, "90.00")
+        await posted(user, "/wallet/transfer", to=other.name, amount=40)
+        await told(client, "50.00")
+        await told(receiver, "45.00")
+        mend = {"reason": "paid in twice", "request_id": f"mend {deposit}"}
+        await posted(exchange.admin, f"/admin/transactions/{deposit}/correct", **mend)
+        await told(client, "30.00")

@@ -16,6 +16,7 @@ from services.user_service.settings import Settings
 from shared.contracts.operations import USERS, WALLET, Done, Refused
 from shared.contracts.users import (
     AUTHENTICATE,
+    CHECK_TOKEN,
     REGISTER,
     REVOKE_TOKEN,
     VERIFY_TOKEN,
@@ -100,10 +101,12 @@ async def test_revoked_token_stays_revoked(settings: MakeSettings) -> None:
         session = await service.answer(REGISTER, Registration(username="heidi", password="demo123"))
         token = Token(token=session.token)
         await service.answer(VERIFY_TOKEN, token)
+        assert await service.call(CHECK_TOKEN, token) == Done()
         assert await service.call(REVOKE_TOKEN, token) == Done()
         assert await service.call(REVOKE_TOKEN, token) == Done()
         assert code(await service.call(REVOKE_TOKEN, Token(token="nonsense"))) == "invalid_token"
         assert code(await service.call(VERIFY_TOKEN, token)) == "token_revoked"
+        assert code(await service.call(CHECK_TOKEN, token)) == "token_revoked"
     async with running(create_app, settings()) as service:
         assert code(await service.call(VERIFY_TOKEN, token)) == "token_revoked"
         other = await service.answer(AUTHENTICATE, Credentials(username="heidi", password="demo123"))
