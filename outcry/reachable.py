@@ -1,0 +1,49 @@
+"""Programs where an unprivileged account can start them, wherever the launcher of root is installed.
+
+PostgreSQL looks for its own programs with access(2), which knows nothing of the capability that `privileges` keeps for
+a child: below a folder that is root's alone, such as `/root`, it would not find them.
+"""
+
+import hashlib
+import os
+import pwd
+import shutil
+import stat
+import tempfile
+from pathlib import Path
+
+from outcry import privileges
+
+PLACES = (Path("/var/tmp"), Path("/tmp"))  # noqa: S108 - what lies there is only taken if it is root's own
+
+
+def reachable(folder: Path, user: pwd.struct_passwd | None) -> Path:
+    """The folder itself where `user` can get to it (None: the launcher's own user), else a copy of it that stays.
+
+    Raises RuntimeError where no copy can be made.
+    """
+    if user is None or privileges.may_search(user, folder):
+        return folder
+    version = f"{folder.resolve()} {folder.stat().st_mtime_ns}"
+    name = f"outcry-{folder.name}-{hashlib.sha256(version.encode()).hexdigest()[:16]}"
+    for place in PLACES:
+        if place.is_dir() and privileges.may_search(user, place):
+            return _copy(folder, place / name)
+    raise RuntimeError(f"{user.pw_name} can't get to {folder}, nor to a copy in {' or '.join(map(str, PLACES))}")
+
+
+def _copy(folder: Path, copy: Path) -> Path:
+    if not os.path.lexists(copy):
+        making = Path(tempfile.mkdtemp(prefix=f"{copy.name}.", dir=copy.parent))
+        try:
+            shutil.copytree(folder, making, symlinks=True, dirs_exist_ok=True)
+            making.chmod(0o755)
+            making.rename(copy)
+        except OSError as error:
+            shutil.rmtree(making, ignore_errors=True)
+            if not os.path.lexists(copy):  # unless another launcher was faster
+                raise RuntimeError(f"{folder} could not be copied to {copy}: {error}") from error
+    state = copy.stat(follow_symlinks=False)
+    if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.geteuid() or state.st_mode & 0o022:
+        raise RuntimeError(f"{copy} is not ours: remove it, or install Outcry where everybody may enter")
+    return copy
