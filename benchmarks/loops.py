@@ -7,6 +7,7 @@ due, not from when a connection was free for it. A server that stalls cannot hid
 """
 
 import asyncio
+import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -39,18 +40,24 @@ async def closed_loop(
     batch: int = 0,
     on_start: OnStart = ignore,
 ) -> Tally:
-    """Load by so many connections for ``warm_up_s`` + ``seconds``. ``batch`` > 0: orders per POST /v1/orders."""
+    """Load by so many connections for ``warm_up_s`` + ``seconds``. ``batch`` > 0: orders per POST /v1/orders.
+
+    The traders take turns, so that no one account meets its limit of orders per second.
+    """
     began_s = time.perf_counter() + warm_up_s
     tally = Tally(began_s, began_s + seconds)
     on_start(tally)
 
-    async def work(trader: Trader) -> None:
+    turn = itertools.cycle(traders)
+
+    async def work() -> None:
         async with address.connection() as connection:
             while (start_s := time.perf_counter()) < tally.until_s:
+                trader = next(turn)
                 kind, message = trader.next_batch(batch) if batch else trader.next()
                 await _send(connection, trader, kind, message, start_s, tally)
 
-    await asyncio.gather(*(work(traders[number % len(traders)]) for number in range(connections)))
+    await asyncio.gather(*(work() for _ in range(connections)))
     return tally
 
 
