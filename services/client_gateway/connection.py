@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
+from prometheus_client import Counter
 
 from services.client_gateway.frames import FrameProtocol, text_frame
 
@@ -15,6 +16,8 @@ CLOSE_SLOW = 4008
 CLOSE_RESTART = 1012
 
 SLOW = b'{"type":"error","code":"slow_reader","detail":"You read too slowly. Connect again and start from snapshots."}'
+
+SLOW_READERS = Counter("outcry_slow_readers_total", "WebSocket connections that were dropped for reading too slowly")
 
 _encode = msgspec.json.Encoder().encode
 
@@ -72,5 +75,6 @@ class Connection:
             self._at_end.pop()()
 
     def _drop(self) -> None:
+        SLOW_READERS.inc()
         self._protocol.write_frame(text_frame(SLOW))
         self.end(CLOSE_SLOW, "You read too slowly.")

@@ -17,6 +17,7 @@ from opentelemetry import context as context_api
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, SpanKind
+from prometheus_client import Gauge
 
 from services.client_gateway.api import Api
 from services.client_gateway.connection import Connection
@@ -27,6 +28,8 @@ from shared.tracing import context_from, record_error
 from shared.web import bug_problem, trace_id, unavailable_problem
 
 log = structlog.get_logger()
+
+SOCKETS = Gauge("outcry_sockets", "WebSocket connections of clients")
 
 IN_FLIGHT_MAX = 256
 """Messages of one connection that may be under way at once. Until one is answered, nothing more is read from it."""
@@ -88,6 +91,7 @@ class Sockets:
     async def serve(self, socket: WebSocket) -> None:
         """One client, from its connection to its end."""
         await socket.accept()
+        SOCKETS.inc()
         connection = Connection(protocol_of(socket), self._waiting_bytes_max)
         link = Link(trace.get_current_span().get_span_context())
         # Each message is a trace of its own: a connection may last for days.
@@ -110,6 +114,7 @@ class Sockets:
         finally:
             # What is under way goes on: an order that was read is placed, whether or not its answer can be told.
             connection.finish()
+            SOCKETS.dec()
 
     def _read(self, connection: Connection, said: str | bytes) -> Message | None:
         """A message as its struct, None where it is none and the client has been told."""

@@ -1,5 +1,6 @@
 """market-data's HTTP face."""
 
+from functools import partial
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -7,6 +8,7 @@ from fastapi import FastAPI
 from services.market_data.consumer import Executions
 from services.market_data.exports import Exports
 from services.market_data.feed import Feed
+from services.market_data.gauges import show
 from services.market_data.market import Market
 from services.market_data.queries import Queries
 from services.market_data.retention import Retention
@@ -34,6 +36,7 @@ def create_app(settings: Settings) -> FastAPI:
     for part in (market, feed, exports, Retention(market, service.database, settings)):
         service.keep_running(part.run)
     service.check("books", market.ready)
+    service.measure(partial(show, market))
     service.serve(contract.GET_ORDER_BOOK, queries.order_book, QUERY, fresh=executions)
     service.serve(contract.GET_TRADES, queries.trades, QUERY, fresh=executions)
     service.serve(contract.GET_CANDLES, queries.candles, QUERY, fresh=executions)

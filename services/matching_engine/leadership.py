@@ -25,7 +25,7 @@ PING_S = 0.5
 RETRY_S = 0.2
 SILENT_MAX_S = 5.0
 
-LEADS = Gauge("outcry_engine_leads", "1 in the engine that matches, 0 in one that waits to take over")
+LEADS = Gauge("outcry_engine_leads", "1 in the engine that matches, 0 in one that waits to take over", ["shard"])
 
 
 Loop = Callable[[], Coroutine[Any, Any, None]]
@@ -94,4 +94,4 @@ class Leadership:
 
     def _set(self, *, leads: bool) -> None:
         self._service.leads = leads
-        LEADS.set(leads)
+        LEADS.labels(str(self._store.shard)).set(leads)

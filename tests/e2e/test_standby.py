@@ -3,6 +3,7 @@
 Nothing happens twice, and one shard does not need the other.
 """
 
+import re
 import shutil
 import tempfile
 import time
@@ -50,7 +51,7 @@ def leaders(exchange: Exchange) -> list[str]:
             metrics = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=2, trust_env=False).text
         except httpx.TransportError:
             continue
-        if "outcry_engine_leads 1.0" in metrics:
+        if re.search(r"^outcry_engine_leads\{.*\} 1\.0$", metrics, re.MULTILINE):
             found.append(name)
     return found
 

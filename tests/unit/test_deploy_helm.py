@@ -13,6 +13,7 @@ import shared.contracts
 from outcry import catalogue, credentials, deployment
 from outcry.auditor import AuditorSettings
 from outcry.settings import Settings
+from services.matching_engine.settings import EngineSettings
 from shared.contracts.operations import AUDITOR, ENGINE, GATEWAY, NOTIFICATION, USERS, Operation
 from shared.settings import DEFAULT_PORTS
 from tests.deployed import DEPLOY, TRACING_VARIABLES, settings_of
@@ -26,6 +27,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "managed": MANAGED,
     "open": {"ingress": {"enabled": True, "tlsSecret": "cert", "className": "nginx"}},
     "one engine": {"services": {ENGINE: {"engines": 1}, GATEWAY: {"stateless": None}}},
+    "shards": {"services": {ENGINE: {"shards": ["AAPL,MSFT", "*"]}}},
 }
 
 Object = dict[str, Any]
@@ -85,7 +87,7 @@ def test_kubernetes_would_take_every_object(variant: str) -> None:
         kubernetes_validate.validate(one, "1.37", strict=True)
     names = [(one["kind"], one["metadata"]["name"]) for one in found]
     assert len(names) == len(set(names))
-    assert set(DEFAULT_PORTS) | {AUDITOR} <= set(workloads(found))
+    assert set(DEFAULT_PORTS) - {ENGINE} | {AUDITOR, "engine-0"} <= set(workloads(found))
 
 
 def test_helm_finds_no_fault() -> None:
@@ -128,12 +130,13 @@ def test_ports_and_addresses_are_those_of_the_code(objects: list[Object]) -> Non
     told = of_kind(objects, "ConfigMap")["outcry"]["data"]
     found, reached = workloads(objects), of_kind(objects, "Service")
     for service, port in DEFAULT_PORTS.items():
-        assert container(found[service])["ports"] == [{"name": "http", "containerPort": port}]
+        process = container(found["engine-0" if service == ENGINE else service])
+        assert process["ports"] == [{"name": "http", "containerPort": port}]
         assert reached[service]["spec"]["ports"][0]["port"] == port
-        hosts = [f"{ENGINE}-0.{ENGINE}", f"{ENGINE}-1.{ENGINE}"] if service == ENGINE else [service]
+        hosts = [f"engine-0-0.{ENGINE}", f"engine-0-1.{ENGINE}"] if service == ENGINE else [service]
         urls = ",".join(f"http://{host}:{port}" for host in hosts)
         assert told[f"{catalogue.snake(service).upper()}_URL"] == urls
-        assert container(found[service])["command"] == ["python", "-m", f"services.{catalogue.snake(service)}"]
+        assert process["command"] == ["python", "-m", f"services.{catalogue.snake(service)}"]
     assert container(found[AUDITOR])["ports"][0]["containerPort"] == AuditorSettings.model_fields["port"].default
 
 
@@ -143,7 +146,8 @@ def test_no_variable_is_misspelt(objects: list[Object]) -> None:
     known = {field.upper() for service in DEFAULT_PORTS for field in settings_of(service).model_fields}
     assert told <= known | TRACING_VARIABLES
     for service in DEFAULT_PORTS:
-        own = {entry["name"] for entry in container(workloads(objects)[service]).get("env", [])}
+        process = container(workloads(objects)["engine-0" if service == ENGINE else service])
+        own = {entry["name"] for entry in process.get("env", [])}
         assert own <= {field.upper() for field in settings_of(service).model_fields}
     audited = {entry["name"] for entry in container(workloads(objects)[AUDITOR])["env"]}
     assert audited <= {field.upper() for field in AuditorSettings.model_fields}
@@ -180,13 +184,32 @@ def test_pods_ask_for_what_they_need_and_can_do_no_more(objects: list[Object]) -
 def test_what_runs_more_than_once_may_be_moved_one_by_one(objects: list[Object]) -> None:
     """Gateways, users and engines have a disruption budget; stateless services grow with their load."""
     budgets, scalers = of_kind(objects, "PodDisruptionBudget"), of_kind(objects, "HorizontalPodAutoscaler")
-    assert set(budgets) == {GATEWAY, USERS, ENGINE}
+    assert set(budgets) == {GATEWAY, USERS, "engine-0"}
     assert set(scalers) == {GATEWAY, USERS}
     for name, scaler in scalers.items():
         assert scaler["spec"]["scaleTargetRef"]["kind"] == workloads(objects)[name]["kind"]
         assert "replicas" not in workloads(objects)[name]["spec"]
-    assert workloads(objects)[ENGINE]["kind"] == "StatefulSet"
-    assert workloads(objects)[ENGINE]["spec"]["replicas"] == 2
+    assert workloads(objects)["engine-0"]["kind"] == "StatefulSet"
+    assert workloads(objects)["engine-0"]["spec"]["replicas"] == 2
+
+
+def test_each_shard_has_engines_of_its_own() -> None:
+    """Symbols spread over shards are traded by as many sets of engines; callers and engines are told the same."""
+    found = rendered(VARIANTS["shards"])
+    told = of_kind(found, "ConfigMap")["outcry"]["data"]
+    settings = EngineSettings.model_validate(
+        {name.lower(): told[name] for name in ("MATCHING_ENGINE_SHARDS", "MATCHING_ENGINE_URL")} | {"shard": 1}
+    )
+    assert settings.shards.of("MSFT") == 0
+    for shard, urls in enumerate(settings.url_of(ENGINE).split(";")):
+        engines = workloads(found)[f"engine-{shard}"]
+        (number,) = [entry["value"] for entry in container(engines)["env"] if entry["name"] == "SHARD"]
+        assert number == str(shard)
+        names = [f"engine-{shard}-{replica}.{ENGINE}" for replica in range(engines["spec"]["replicas"])]
+        assert urls == ",".join(f"http://{name}:{DEFAULT_PORTS[ENGINE]}" for name in names)
+        labels = engines["spec"]["template"]["metadata"]["labels"]
+        assert (labels["app"], labels["shard"]) == (ENGINE, str(shard))
+        assert engines["spec"]["selector"]["matchLabels"].items() <= labels.items()
 
 
 def test_gateways_have_numbers_of_their_own(objects: list[Object]) -> None:

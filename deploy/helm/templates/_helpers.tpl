@@ -14,22 +14,29 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{ .Values.tracing.host | default "jaegerlite" }}
 {{- end }}
 
-{{/* The engines by their own names: callers find out which of them leads. */}}
+{{/* The engines by their own names, those of a shard with commas between: callers find out which of them leads. */}}
 {{- define "outcry.engineUrls" -}}
 {{- $engine := index .Values.services "matching-engine" -}}
+{{- $shards := list -}}
+{{- range $shard, $symbols := $engine.shards -}}
 {{- $urls := list -}}
 {{- range $number := until (int $engine.engines) -}}
-{{- $urls = append $urls (printf "http://matching-engine-%d.matching-engine:%d" $number (int $engine.port)) -}}
+{{- $urls = append $urls (printf "http://engine-%d-%d.matching-engine:%d" $shard $number (int $engine.port)) -}}
 {{- end -}}
-{{ join "," $urls }}
+{{- $shards = append $shards (join "," $urls) -}}
+{{- end -}}
+{{ join ";" $shards }}
 {{- end }}
 
 {{/* The pod of one of our processes. Takes root, name, command, secret, port, environment, resources, liveness, readiness,
-     indexed (its number in GATEWAY_NODE), data (a folder that stays) and job (it ends, and stands on nothing of this chart). */}}
+     indexed (its number in GATEWAY_NODE), more (labels), data (a folder that stays) and job (it ends, and stands on nothing of this chart). */}}
 {{- define "outcry.pod" -}}
 metadata:
   labels:
     app: {{ .name }}
+    {{- with .more }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
     {{- include "outcry.labels" .root | nindent 4 }}
   {{- if not .job }}
   annotations:
