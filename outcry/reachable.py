@@ -10,6 +10,7 @@ import pwd
 import shutil
 import stat
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from outcry import privileges
@@ -17,26 +18,29 @@ from outcry import privileges
 PLACES = (Path("/var/tmp"), Path("/tmp"))  # noqa: S108 - what lies there is only taken if it is root's own
 
 
-def reachable(folder: Path, user: pwd.struct_passwd | None) -> Path:
+def reachable(folder: Path, parts: Sequence[str], user: pwd.struct_passwd | None) -> Path:
     """The folder itself where `user` can get to it (None: the launcher's own user), else a copy of it that stays.
 
-    Raises RuntimeError where no copy can be made.
+    Only those of the `parts` that there are, paths in the folder, are copied. Raises RuntimeError where no copy can be
+    made.
     """
     if user is None or privileges.may_search(user, folder):
         return folder
-    version = f"{folder.resolve()} {folder.stat().st_mtime_ns}"
-    name = f"outcry-{folder.name}-{hashlib.sha256(version.encode()).hexdigest()[:16]}"
+    found = [part for part in parts if (folder / part).is_dir()]
+    version = f"{folder.resolve()} {[(part, (folder / part).stat().st_mtime_ns) for part in found]}"
+    name = f"outcry-programs-{hashlib.sha256(version.encode()).hexdigest()[:16]}"
     for place in PLACES:
         if place.is_dir() and privileges.may_search(user, place):
-            return _copy(folder, place / name)
+            return _copy(folder, found, place / name)
     raise RuntimeError(f"{user.pw_name} can't get to {folder}, nor to a copy in {' or '.join(map(str, PLACES))}")
 
 
-def _copy(folder: Path, copy: Path) -> Path:
+def _copy(folder: Path, parts: Sequence[str], copy: Path) -> Path:
     if not os.path.lexists(copy):
         making = Path(tempfile.mkdtemp(prefix=f"{copy.name}.", dir=copy.parent))
         try:
-            shutil.copytree(folder, making, symlinks=True, dirs_exist_ok=True)
+            for part in parts:
+                shutil.copytree(folder / part, making / part, symlinks=True)
             making.chmod(0o755)
             making.rename(copy)
         except OSError as error:
