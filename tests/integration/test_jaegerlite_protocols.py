@@ -219,7 +219,6 @@ def test_grpc_answers_in_its_own_words(shared: Jaegerlite) -> None:
         before = shared.metric("jaegerlite_requests_total", 'transport="otlp_grpc"', 'result="malformed"')
         for body, compression in (
             (b"\x0a\xff", None),
-            (b"\x0a" + b"\x00" * 2_000_000, None),
             (b"\x0a" + b"\x00" * 300_000_000, grpc.Compression.Gzip),
         ):
             with pytest.raises(grpc.RpcError) as refused:
@@ -230,6 +229,23 @@ def test_grpc_answers_in_its_own_words(shared: Jaegerlite) -> None:
         with pytest.raises(grpc.RpcError) as unknown:
             channel.unary_unary("/opentelemetry.proto.collector.logs.v1.LogsService/Export")(b"", timeout=5)
         assert unknown.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+@pytest.mark.parametrize("size", [1_000_001, 20_000_000])
+def test_grpc_messages_that_are_too_large_are_counted(shared: Jaegerlite, size: int) -> None:
+    """A message beyond the limit of all bodies is refused by gRPC itself, counted, and the next one is taken."""
+    labels = 'transport="otlp_grpc"', 'result="too_large"'
+    before = shared.metric("jaegerlite_requests_total", *labels)
+    with grpc.insecure_channel(
+        f"127.0.0.1:{shared.ports['OTLP_GRPC']}", options=[("grpc.max_send_message_length", -1)]
+    ) as channel:
+        export = channel.unary_unary(EXPORT)
+        with pytest.raises(grpc.RpcError) as refused:
+            export(bytes(size), timeout=20)
+        assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert "larger than max" in refused.value.details()
+        within(3.0, lambda: shared.metric("jaegerlite_requests_total", *labels) == before + 1)
+        assert export(otlp_spans("after", 0xF2), timeout=5) == b""
 
 
 def test_grpc_senders_are_pushed_back_with_a_time_to_return(tmp_path_factory: pytest.TempPathFactory) -> None:
