@@ -14,6 +14,7 @@ U64Array = npt.NDArray[np.uint64]
 I64Array = npt.NDArray[np.int64]
 I32Array = npt.NDArray[np.int32]
 U8Array = npt.NDArray[np.uint8]
+BoolArray = npt.NDArray[np.bool_]
 
 # The smallest span that can be accepted: tag and length of the span itself, a trace id (18 bytes) and a span id (10
 # bytes).

@@ -1,7 +1,13 @@
 """The tag filters of the newest chunks in memory: a search for a tag looks at every chunk's, and at little else."""
 
 import threading
+from collections.abc import Sequence
 from typing import Final
+
+import numpy as np
+
+from jaegerlite.columns import BoolArray
+from jaegerlite.tagfilter import FILTER_VERSION, tag_places
 
 BYTES_MAX: Final = 24_000_000
 SHARE_DROPPED: Final = 0.25
@@ -31,3 +37,18 @@ class FilterCache:
             if self._bytes > self._bytes_max:
                 for oldest in sorted(self._filters)[: max(1, int(SHARE_DROPPED * len(self._filters)))]:
                     self._bytes -= len(self._filters.pop(oldest))
+
+
+def filters_with_tag(filters: Sequence[bytes], key: bytes, text: bytes) -> BoolArray:
+    """Which of these filters may have a tag in them; one of an older hash says nothing, and may."""
+    found = np.ones(len(filters), np.bool_)
+    sizes = np.array(
+        [len(each) if each.endswith(FILTER_VERSION) and len(each) % 2 else 0 for each in filters], np.int64
+    )
+    for size in np.unique(sizes[sizes > 0]).tolist():
+        rows = np.flatnonzero(sizes == size).tolist()
+        bits = np.frombuffer(b"".join([filters[row] for row in rows]), np.uint8).reshape(len(rows), size)
+        ways = np.array(tag_places(key, text, size - len(FILTER_VERSION)), np.int64)
+        is_set: BoolArray = (bits[:, ways >> 3] >> (ways & 7).astype(np.uint8) & 1).astype(np.bool_)
+        found[rows] = np.any(np.all(is_set, axis=2), axis=1)
+    return found

@@ -14,7 +14,8 @@ import numpy as np
 from jaegerlite import metrics
 from jaegerlite.directory import TraceDirectory
 from jaegerlite.merge import SMALL_CHUNKS_MAX, load_columns, small_chunks
-from jaegerlite.partitions import SPANS_MAX, Partition, Partitions
+from jaegerlite.partition import Partition
+from jaegerlite.partitions import SPANS_MAX, Partitions
 from jaegerlite.rollup import needs_summing, sum_up
 from jaegerlite.sql import number_list
 from jaegerlite.writer import Writer, transaction

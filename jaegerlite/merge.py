@@ -11,7 +11,7 @@ import numpy as np
 
 from jaegerlite.chunk import SMALL_SPANS, unpack_parents, unpack_rests
 from jaegerlite.columns import SpanColumns
-from jaegerlite.partitions import Partition
+from jaegerlite.partition import Partition
 from jaegerlite.sql import number_list
 
 SMALL_CHUNKS_MAX: Final = 32

@@ -4,6 +4,7 @@ To delete old spans is to drop the tables of the oldest partition, which gives t
 reclaim single rows. A search looks at the partitions whose spans' times fit, newest first, and stops early.
 """
 
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,64 +14,16 @@ from typing import Final
 import duckdb
 
 from jaegerlite.chunk import SMALL_SPANS
+from jaegerlite.chunk_reader import ChunkReader
 from jaegerlite.filters import FilterCache
 from jaegerlite.limits import QueryLimits
+from jaegerlite.partition import I64_MAX, Partition
 
 PARTITION_SQL: Final = Path(__file__).with_name("partition.sql")
 SPANS_MAX: Final = 500_000
-I64_MAX: Final = 2**63 - 1
 
 
-@dataclass(slots=True)
-class Partition:
-    """One partition. Its figures grow before the spans they count can be seen, so a reader may trust the times."""
-
-    number: int
-    first_chunk: int
-    opened_ms: int
-    start_ns_min: int = I64_MAX
-    start_ns_max: int = 0
-    spans: int = 0
-    live_bytes: int = 0
-    replaced_bytes: int = 0
-    small_chunks: int = 0
-    rollup_rows: int = 0
-    rollup_rows_summed: int = 0
-
-    @property
-    def chunk_table(self) -> str:
-        """The table of its chunks."""
-        return f"chunk_{self.number:d}"
-
-    @property
-    def span_table(self) -> str:
-        """The table of its spans."""
-        return f"span_{self.number:d}"
-
-    @property
-    def red_table(self) -> str:
-        """The table of its counted spans."""
-        return f"red_{self.number:d}"
-
-    @property
-    def edge_table(self) -> str:
-        """The table of its counted calls between services."""
-        return f"edge_{self.number:d}"
-
-    @property
-    def tables(self) -> tuple[str, str, str, str]:
-        """All of its tables."""
-        return self.chunk_table, self.span_table, self.red_table, self.edge_table
-
-    def widen(self, spans: int, packed_bytes: int, start_ns_min: int, start_ns_max: int) -> None:
-        """Count a chunk in."""
-        self.spans += spans
-        self.live_bytes += packed_bytes
-        self.start_ns_min = min(self.start_ns_min, start_ns_min)
-        self.start_ns_max = max(self.start_ns_max, start_ns_max)
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Snapshot:
     """One state of the store, for one reader: a cursor within a transaction, and the partitions of that state."""
 
@@ -83,6 +36,24 @@ class Snapshot:
         """The partitions that may hold spans which start in this time, those with the newest spans first."""
         fitting = [p for p in self.partitions if p.start_ns_min <= start_ns_max and p.start_ns_max >= start_ns_min]
         return sorted(fitting, key=lambda partition: -partition.start_ns_max)
+
+    @functools.cached_property
+    def chunks(self) -> ChunkReader:
+        """Reads chunks of this state."""
+        return ChunkReader(self.cursor)
+
+    def tag_filters(self, partition: Partition, chunks: list[int]) -> dict[int, bytes]:
+        """The tag filters of those of a partition's chunks that are there, in the order given."""
+        found = {chunk: tag_filter for chunk in chunks if (tag_filter := self.filters.get(chunk)) is not None}
+        missing = [chunk for chunk in chunks if chunk not in found]
+        if missing:
+            only = f"WHERE id = {missing[0]:d}" if len(missing) == 1 else ""
+            for chunk, tag_filter in self.cursor.execute(
+                f"SELECT id, tags FROM {partition.chunk_table} {only}"  # noqa: S608
+            ).fetchall():
+                self.filters.put(chunk, tag_filter)
+                found[chunk] = tag_filter
+        return {chunk: found[chunk] for chunk in chunks if chunk in found}
 
     def with_chunks(self, chunks: list[int]) -> Iterator[tuple[Partition, list[int]]]:
         """The partitions that hold any of these chunks, each with those that it holds."""

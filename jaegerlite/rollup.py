@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from jaegerlite.columns import I32Array, I64Array, SpanColumns
-from jaegerlite.partitions import Partition
+from jaegerlite.partition import Partition
 
 SLOT_NS: Final = 10_000_000_000
 SLOT_MS: Final = SLOT_NS // 1_000_000

@@ -7,7 +7,8 @@ spans, since what is worst is rare. The cost is that of some tens of chunks, how
 import time
 from typing import Any, Final
 
-from jaegerlite.partitions import Partition, Snapshot
+from jaegerlite.partition import Partition
+from jaegerlite.partitions import Snapshot
 from jaegerlite.red import NS_PER_MS, series_of
 from jaegerlite.sql import number_list
 from jaegerlite.store import Store

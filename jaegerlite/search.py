@@ -5,29 +5,32 @@ newest first: a chunk's Bloom filter says whether it can hold the tag at all, a 
 only those are read in full.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 import duckdb
 import numpy as np
 
-from jaegerlite.columns import U8Array
+from jaegerlite.chunk_reader import ChunkColumns
+from jaegerlite.columns import BoolArray, I64Array
+from jaegerlite.filters import filters_with_tag
 from jaegerlite.otlp_read import read_rest
-from jaegerlite.partitions import Partition, Snapshot
+from jaegerlite.partition import Partition
+from jaegerlite.partitions import Snapshot
 from jaegerlite.sql import number_list
 from jaegerlite.store import Store
-from jaegerlite.tagfilter import FILTER_VERSION, rows_with_tag, tag_places
+from jaegerlite.tagmatch import ASK, YES, match_rows, tag_matcher
 from jaegerlite.tags import is_in_columns, rest_has, series_has, status_having
-from jaegerlite.traces import ChunkReader, TraceKey
+from jaegerlite.traces import TraceKey
 
 # These tags come from fields that are not in the filter; spans are read for them.
 UNFILTERED_KEYS: Final = frozenset({"otel.status_description", "w3c.tracestate"})
-CHUNKS_AT_FIRST: Final = 4
+CHUNKS_AT_FIRST: Final = 32
 CHUNKS_AT_ONCE: Final = 256
 # Spans to take at a time from chunks whose columns decide; a trace rarely has more than some tens of them.
 SPANS_BY_COLUMNS_MAX: Final = 50_000
-PLACES_LISTED_MAX: Final = 300
+CHUNKS_READ_AT_ONCE: Final = 16
 
 Found = dict[TraceKey, int]
 """Traces found, each with the start of its newest fitting span in nanoseconds since 1970."""
@@ -52,15 +55,15 @@ def find_traces(store: Store, snapshot: Snapshot, query: TraceQuery) -> list[Tra
     where = _where(store, query)
     if query.limit <= 0 or where is None:
         return []
-    conditions = [_TagCondition(store, key, text) for key, text in query.tags.items()]
+    tag_search = _TagSearch(store, snapshot, query, where)
     found: Found = {}
     for partition in snapshot.overlapping(query.start_ns_min, query.start_ns_max):
         snapshot.limits.check()
         newest = sorted(found.values(), reverse=True)[: query.limit]
         if len(newest) == query.limit and newest[-1] > partition.start_ns_max:
             break
-        if conditions:
-            _find_by_tags(snapshot, partition, query, where, conditions, found)
+        if query.tags:
+            _add(found, tag_search.run(partition).items())
         else:
             _find_by_columns(snapshot.cursor, partition, query, where, found)
     return sorted(found, key=lambda key: -found[key])[: query.limit]
@@ -77,16 +80,15 @@ def _find_by_columns(
             f" ORDER BY start_ns DESC LIMIT {span_limit}"
         ).fetchall()
         traces: Found = {}
-        for trace_hi, trace_lo, start_ns in rows:
-            traces.setdefault((trace_hi, trace_lo), start_ns)
+        _add(traces, (((high, low), start_ns) for high, low, start_ns in rows))
         if len(traces) >= query.limit or len(rows) < span_limit:
-            _add(found, traces)
+            _add(found, traces.items())
             return
         span_limit *= 8
 
 
-def _add(found: Found, traces: Found) -> None:
-    for key, start_ns in traces.items():
+def _add(found: Found, spans: Iterable[tuple[TraceKey, int]]) -> None:
+    for key, start_ns in spans:
         found[key] = max(start_ns, found.get(key, start_ns))
 
 
@@ -97,17 +99,22 @@ def _where(store: Store, query: TraceQuery) -> str | None:
         parts.append(f"duration_ns >= {query.duration_ns_min:d}")
     if query.duration_ns_max is not None:
         parts.append(f"duration_ns <= {query.duration_ns_max:d}")
-    if query.service or query.operation:
-        numbers = [
-            series.number
-            for series in store.registry.all
-            if (not query.service or series.service == query.service)
-            and (not query.operation or series.name == query.operation)
-        ]
-        if not numbers:
-            return None
+    numbers = _series(store, query)
+    if numbers is not None:
         parts.append(f"series IN ({number_list(numbers)})")
-    return " AND ".join(parts)
+    return None if numbers == [] else " AND ".join(parts)
+
+
+def _series(store: Store, query: TraceQuery) -> list[int] | None:
+    """The series of the service and the operation; None for any."""
+    if not query.service and not query.operation:
+        return None
+    return [
+        series.number
+        for series in store.registry.all
+        if (not query.service or series.service == query.service)
+        and (not query.operation or series.name == query.operation)
+    ]
 
 
 class _TagCondition:
@@ -116,7 +123,8 @@ class _TagCondition:
     def __init__(self, store: Store, key: str, text: str) -> None:
         self.key, self.text = key, text
         # JSON can carry half a surrogate pair, which UTF-8 cannot; no span has it either.
-        self.key_bytes, self.text_bytes = key.encode("utf-8", "replace"), text.encode("utf-8", "replace")
+        self._pair = key.encode("utf-8", "replace"), text.encode("utf-8", "replace")
+        self._matcher = tag_matcher(key, text)
         self.series = {series.number for series in store.registry.all if series_has(series, key, text)}
         self.statuses = status_having(key, text)
         self.has_columns = bool(self.series or self.statuses)
@@ -125,125 +133,95 @@ class _TagCondition:
         """SQL for the spans that have the tag by their columns alone."""
         return f"(series IN ({number_list(self.series)}) OR status IN ({number_list(self.statuses)}))"
 
-    def may_be_in(self, tag_filter: bytes) -> bool:
-        """Whether a chunk with this filter may hold a span with the tag among its attributes."""
+    def may_be_in(self, filters: Sequence[bytes]) -> BoolArray:
+        """Which of the chunks with these filters may hold a span with the tag among its attributes."""
         if is_in_columns(self.key):
-            return False
-        if self.key in UNFILTERED_KEYS or not tag_filter.endswith(FILTER_VERSION) or len(tag_filter) % 2 == 0:
-            return True
-        return any(
-            all(tag_filter[place >> 3] >> (place & 7) & 1 for place in places)
-            for places in tag_places(self.key_bytes, self.text_bytes, len(tag_filter) - len(FILTER_VERSION))
-        )
+            return np.zeros(len(filters), np.bool_)
+        if self.key in UNFILTERED_KEYS:
+            return np.ones(len(filters), np.bool_)
+        return filters_with_tag(filters, *self._pair)
 
-    def fits(self, reader: ChunkReader, chunk: int, place: int) -> bool:
-        """Whether the span at this place has the tag among its attributes."""
-        return rest_has(read_rest(reader.rest(chunk, place)), self.key, self.text)
-
-
-def _find_by_tags(
-    snapshot: Snapshot,
-    partition: Partition,
-    query: TraceQuery,
-    where: str,
-    conditions: list[_TagCondition],
-    found: Found,
-) -> None:
-    cursor = snapshot.cursor
-    chunks = [
-        row[0]
-        for row in cursor.execute(
-            f"SELECT id FROM {partition.chunk_table} WHERE start_ns_max >= ? AND start_ns_min <= ?"  # noqa: S608
-            " ORDER BY start_ns_max DESC, id DESC",
-            [query.start_ns_min, query.start_ns_max],
-        ).fetchall()
-    ]
-    reader = ChunkReader(cursor, partition)
-    traces: Found = {}
-    at, count = 0, CHUNKS_AT_FIRST
-    while at < len(chunks) and len(traces) < query.limit:
-        group = chunks[at : at + count]
-        at, count = at + count, min(2 * count, CHUNKS_AT_ONCE)
-        for some, to_read in _plan(snapshot, partition, group, conditions):
-            snapshot.limits.check()
-            _find_in_chunks(cursor, reader, some, to_read, conditions, where, traces)
-            if len(traces) >= query.limit:
-                break
-    _add(found, traces)
+    def fits(self, columns: ChunkColumns, rests: bytes, borders: I64Array, candidates: BoolArray) -> BoolArray:
+        """Which of a chunk's candidates have the tag, by their columns or among their attributes."""
+        by_columns = np.isin(columns.series, list(self.series)) | np.isin(columns.status, self.statuses)
+        verdicts = (candidates & ~by_columns).astype(np.uint8)
+        match_rows(rests, borders, self._matcher, verdicts)
+        for place in np.flatnonzero(verdicts == ASK).tolist():
+            verdicts[place] = rest_has(read_rest(rests[borders[place] : borders[place + 1]]), self.key, self.text)
+        found: BoolArray = candidates & (by_columns | (verdicts == YES))
+        return found
 
 
-def _filters(snapshot: Snapshot, partition: Partition, chunks: list[int]) -> dict[int, bytes]:
-    """The tag filters of those of the chunks that are there."""
-    known = {chunk: found for chunk in chunks if (found := snapshot.filters.get(chunk)) is not None}
-    missing = [chunk for chunk in chunks if chunk not in known]
-    if missing:
-        rows = snapshot.cursor.execute(
-            f"SELECT id, tags FROM {partition.chunk_table} WHERE id IN ({number_list(missing)})"  # noqa: S608
-        ).fetchall()
-        for chunk, tag_filter in rows:
-            snapshot.filters.put(chunk, tag_filter)
-            known[chunk] = tag_filter
-    return known
+class _TagSearch:
+    """A search for tags, partition by partition; `where` is the columns' part of it as SQL."""
 
+    def __init__(self, store: Store, snapshot: Snapshot, query: TraceQuery, where: str) -> None:
+        self._snapshot = snapshot
+        self._query = query
+        self._where = where
+        self._series = _series(store, query)
+        self._conditions = [_TagCondition(store, key, text) for key, text in query.tags.items()]
 
-def _plan(
-    snapshot: Snapshot, partition: Partition, chunks: list[int], conditions: list[_TagCondition]
-) -> Iterator[tuple[list[int], list[_TagCondition]]]:
-    """Chunks worth a look, each with the tags that its spans must be read for; where columns decide, many at a time."""
-    filters = _filters(snapshot, partition, chunks)
-    by_columns: list[int] = []
-    for chunk in chunks:
-        if chunk not in filters:  # deleted meanwhile
-            continue
-        to_read = [condition for condition in conditions if condition.may_be_in(filters[chunk])]
-        if to_read:
-            if all(condition in to_read or condition.has_columns for condition in conditions):
-                yield [chunk], to_read
-        elif all(condition.has_columns for condition in conditions):
-            by_columns.append(chunk)
-    if by_columns:
-        yield by_columns, []
+    def run(self, partition: Partition) -> Found:
+        """Look at chunk by chunk, the newest first, until enough traces are found or all is seen."""
+        chunks = [
+            row[0]
+            for row in self._snapshot.cursor.execute(
+                f"SELECT id FROM {partition.chunk_table} WHERE start_ns_max >= ? AND start_ns_min <= ?"  # noqa: S608
+                " ORDER BY start_ns_max DESC, id DESC",
+                [self._query.start_ns_min, self._query.start_ns_max],
+            ).fetchall()
+        ]
+        found: Found = {}
+        at, count = 0, CHUNKS_AT_FIRST
+        while at < len(chunks) and len(found) < self._query.limit:
+            self._look_at(partition, self._snapshot.tag_filters(partition, chunks[at : at + count]), found)
+            at, count = at + count, min(2 * count, CHUNKS_AT_ONCE)
+        return found
 
+    def _look_at(self, partition: Partition, filters: dict[int, bytes], found: Found) -> None:
+        """Read the chunks whose filters let the tags be in attributes; ask the columns of others, together."""
+        chunks = list(filters)
+        maybe = [condition.may_be_in(list(filters.values())) for condition in self._conditions]
+        by_columns = np.array([condition.has_columns for condition in self._conditions])[:, None]
+        in_attributes = np.logical_or.reduce(maybe)
+        possible = np.logical_and.reduce(np.array(maybe) | by_columns)
+        to_read = [chunks[row] for row in np.flatnonzero(possible & in_attributes)]
+        at, count = 0, 1
+        while at < len(to_read) and len(found) < self._query.limit:
+            group = to_read[at : at + count]
+            self._snapshot.limits.check()
+            self._snapshot.chunks.fetch(partition, sorted(group))
+            for chunk in group:
+                self._read(partition, chunk, found)
+            at, count = at + count, min(2 * count, CHUNKS_READ_AT_ONCE)
+        if columns_decide := [chunks[row] for row in np.flatnonzero(possible & ~in_attributes)]:
+            self._ask_columns(partition, columns_decide, found)
 
-def _find_in_chunks(
-    cursor: duckdb.DuckDBPyConnection,
-    reader: ChunkReader,
-    chunks: list[int],
-    to_read: list[_TagCondition],
-    conditions: list[_TagCondition],
-    where: str,
-    found: Found,
-) -> None:
-    """Add the traces of spans that fit to `found`, with the start of the newest such span in nanoseconds."""
-    marks = [_marks(reader, chunks[0], condition) for condition in to_read]
-    given = "".join(f" AND {condition.given_by_columns()}" for condition in conditions if condition not in to_read)
-    needed = [mark for condition, mark in zip(to_read, marks, strict=True) if not condition.has_columns]
-    if needed:
-        places = np.flatnonzero(np.logical_and.reduce(needed))
-        if not len(places):
+    def _read(self, partition: Partition, chunk: int, found: Found) -> None:
+        columns = self._snapshot.chunks.columns(partition, chunk)
+        query = self._query
+        fits = (columns.start_ns >= query.start_ns_min) & (columns.start_ns <= query.start_ns_max)
+        if self._series is not None:
+            fits &= np.isin(columns.series, self._series)
+        if query.duration_ns_min is not None:
+            fits &= columns.duration_ns >= query.duration_ns_min
+        if query.duration_ns_max is not None:
+            fits &= columns.duration_ns <= query.duration_ns_max
+        if not fits.any():
             return
-        given += f" AND place IN ({number_list(places.tolist())})" if len(places) < PLACES_LISTED_MAX else ""
-    rows = cursor.execute(
-        "SELECT chunk, place, trace_hi, trace_lo, series, status, start_ns"  # noqa: S608
-        f" FROM {reader.partition.span_table} WHERE chunk IN ({number_list(chunks)}) AND {where}{given}"
-        " ORDER BY start_ns DESC" + ("" if to_read else f" LIMIT {SPANS_BY_COLUMNS_MAX}")
-    ).fetchall()
-    for chunk, place, trace_hi, trace_lo, series, status, start_ns in rows:
-        if (trace_hi, trace_lo) not in found and all(
-            series in condition.series
-            or status in condition.statuses
-            or (mark[place] and condition.fits(reader, chunk, place))
-            for condition, mark in zip(to_read, marks, strict=True)
-        ):
-            found[(trace_hi, trace_lo)] = start_ns
+        rests, borders = self._snapshot.chunks.rests(partition, chunk)
+        for condition in self._conditions:
+            fits = condition.fits(columns, rests, borders, fits)
+        rows = np.flatnonzero(fits)
+        keys = zip(columns.trace_hi[rows].tolist(), columns.trace_lo[rows].tolist(), strict=True)
+        _add(found, zip(keys, columns.start_ns[rows].tolist(), strict=True))
 
-
-def _marks(reader: ChunkReader, chunk: int, condition: _TagCondition) -> U8Array:
-    """For each span of the chunk, 1 if it may have the tag among its attributes."""
-    reader.open(chunk)
-    spans = len(reader.borders) - 1
-    if condition.key in UNFILTERED_KEYS:
-        return np.ones(spans, np.uint8)
-    marks: U8Array = np.zeros(spans, np.uint8)
-    rows_with_tag(reader.rests, reader.borders, condition.key_bytes, condition.text_bytes, marks)
-    return marks
+    def _ask_columns(self, partition: Partition, chunks: list[int], found: Found) -> None:
+        given = "".join(f" AND {condition.given_by_columns()}" for condition in self._conditions)
+        rows = self._snapshot.cursor.execute(
+            f"SELECT trace_hi, trace_lo, start_ns FROM {partition.span_table}"  # noqa: S608
+            f" WHERE chunk IN ({number_list(chunks)}) AND {self._where}{given}"
+            f" ORDER BY start_ns DESC LIMIT {SPANS_BY_COLUMNS_MAX}"
+        ).fetchall()
+        _add(found, (((high, low), start_ns) for high, low, start_ns in rows))

@@ -2,14 +2,10 @@
 
 from dataclasses import dataclass, field
 
-import numpy as np
-
-from jaegerlite.chunk import trace_hash
 from jaegerlite.partitions import Snapshot
-from jaegerlite.sql import number_list
 from jaegerlite.store import Store
 from jaegerlite.tags import ERROR
-from jaegerlite.traces import ChunkReader, TraceKey
+from jaegerlite.traces import TraceKey, places_of
 
 
 @dataclass(slots=True)
@@ -52,22 +48,16 @@ class _Row:
 
 def load_summaries(store: Store, snapshot: Snapshot, keys: list[TraceKey]) -> dict[TraceKey, TraceSummary]:
     """A summary of each trace that exists; a span that was sent twice counts once."""
-    low = np.array([lo for _, lo in keys], np.uint64)
-    wanted = set(keys)
-    traces: dict[TraceKey, dict[int, _Row]] = {}
-    for partition, inside in snapshot.with_chunks(store.directory.chunks_of(trace_hash(low))):
-        rows = snapshot.cursor.execute(
-            "SELECT chunk, place, trace_hi, trace_lo, series, start_ns, duration_ns, status"  # noqa: S608
-            f" FROM {partition.span_table} WHERE chunk IN ({number_list(inside)})"
-            f" AND trace_lo IN ({number_list(low.tolist())}) ORDER BY chunk, place"
-        ).fetchall()
-        snapshot.limits.take_spans(len(rows))
-        reader = ChunkReader(snapshot.cursor, partition)
-        for chunk, place, trace_hi, trace_lo, series, start_ns, duration_ns, status in rows:
-            if (trace_hi, trace_lo) in wanted:
-                row = _Row(*reader.ids(chunk, place), series, start_ns, duration_ns, status)
-                traces.setdefault((trace_hi, trace_lo), {}).setdefault(row.span_id, row)
-    return {key: _summary(store, key, rows) for key, rows in traces.items()}
+    traces: dict[TraceKey, dict[int, _Row]] = {key: {} for key in keys}
+    for partition, chunk, places in places_of(store, snapshot, keys):
+        columns = snapshot.chunks.columns(partition, chunk)
+        ids, parents = snapshot.chunks.ids(partition, chunk)
+        of_rows = (ids, parents, columns.series, columns.start_ns, columns.duration_ns, columns.status)
+        numbers = (array[places].tolist() for array in (columns.trace_hi, columns.trace_lo, *of_rows))
+        for high, low, span_id, *rest in zip(*numbers, strict=True):
+            if (high, low) in traces:
+                traces[(high, low)].setdefault(span_id, _Row(span_id, *rest))
+    return {key: _summary(store, key, rows) for key, rows in traces.items() if rows}
 
 
 def _summary(store: Store, key: TraceKey, rows: dict[int, _Row]) -> TraceSummary:

@@ -21,11 +21,6 @@ cdef class TagWalk:
     cdef FieldReader reader
     cdef unsigned char[::1] bits
     cdef unsigned long long mask
-    cdef bint filling
-    cdef unsigned long long pair
-    cdef unsigned long long other
-    cdef unsigned long long bare
-    cdef bint hit
 
     @cython.locals(mixed=cython.ulonglong, place=cython.ulonglong, slice_=cython.int)
     cdef int see(self, unsigned long long state) except -1
@@ -46,6 +41,3 @@ cdef class TagWalk:
 
 @cython.locals(walk=TagWalk, sizes="long long[::1]", pos=cython.Py_ssize_t, row=cython.Py_ssize_t)
 cpdef fill_tag_filter(bytes rests, object lengths, object bits)
-
-@cython.locals(walk=TagWalk, places="long long[::1]", hits="unsigned char[::1]", row=cython.Py_ssize_t)
-cpdef rows_with_tag(bytes rests, object borders, bytes key, bytes value, object found)

@@ -1,12 +1,11 @@
 # cython: language_level=3, annotation_typing=False
 # mypy: disable-error-code="no-any-return"
-"""Tags by their hashes: a Bloom filter by which a search skips chunks, and a quick look for the spans in one chunk.
+"""Tags by their hashes: a Bloom filter by which a search skips chunks.
 
 Every attribute of a span, its events and its links is hashed as key and value. Tags are searched by text, so a search
 looks for the hash of the text, and of the integer or boolean that it may stand for. Values whose texts are dear to make
-(floats, lists, maps, bytes) hash to the bare key: a search for any value looks there too, and reads the span to be
-certain. Compiled where a C compiler is at hand (`tagfilter.pxd`), the same as plain
-Python.
+(floats, lists, maps, bytes) hash to the bare key: a search for any value looks there too.
+Compiled where a C compiler is at hand (`tagfilter.pxd`), the same as plain Python.
 """
 
 import cython
@@ -78,26 +77,17 @@ def mix(state: int) -> int:
 
 
 class TagWalk:
-    """Walks over the attributes of spans; what it sees goes into a filter, or is compared with one wanted tag."""
+    """Walks over the attributes of spans; what it sees goes into a filter."""
 
     def __init__(self, rests: bytes) -> None:
         self.reader = FieldReader(rests)
         self.bits = NO_FILTER
         self.mask = 0
-        self.filling = False
-        self.pair = 0
-        self.other = 0
-        self.bare = 0
-        self.hit = False
 
     @cython.boundscheck(False)
     @cython.wraparound(False)
     def see(self, state: int) -> int:
-        """Put a hash into the filter, or note that it is the wanted one."""
-        if not self.filling:
-            if state == self.pair or state == self.other or state == self.bare:
-                self.hit = True
-            return 0
+        """Put a hash into the filter."""
         mixed = mix(state)
         for slice_ in range(3):
             place = (mixed >> (21 * slice_)) & self.mask
@@ -173,7 +163,6 @@ def fill_tag_filter(rests: bytes, lengths: I64Array, bits: U8Array) -> None:
         bits: the filter, its length a power of two; 2 bytes per span keep false hits at a few per cent.
     """
     walk = TagWalk(rests)
-    walk.filling = True
     walk.bits = bits
     walk.mask = 8 * len(bits) - 1
     # Plain Python counts without bounds only in its own integers.
@@ -182,26 +171,6 @@ def fill_tag_filter(rests: bytes, lengths: I64Array, bits: U8Array) -> None:
     for row in range(len(lengths)):
         walk.span(pos, pos + sizes[row])
         pos += sizes[row]
-
-
-def rows_with_tag(rests: bytes, borders: I64Array, key: bytes, value: bytes, found: U8Array) -> None:
-    """Set `found` to 1 where a span has this tag, but for accidents of hashes and values without cheap text.
-
-    Args:
-        rests: bytes that hold the kept parts of the spans.
-        borders: where they begin and end in there, one more than there are spans.
-        key: the tag's key, UTF-8.
-        value: the text of its value, UTF-8.
-        found: the result, one per span.
-    """
-    walk = TagWalk(rests)
-    walk.pair, walk.other, walk.bare = tag_hashes(key, value)
-    places = borders if cython.compiled else borders.tolist()
-    hits = found
-    for row in range(len(found)):
-        walk.hit = False
-        walk.span(places[row], places[row + 1])
-        hits[row] = 1 if walk.hit else 0
 
 
 def tag_hashes(key: bytes, value: bytes) -> tuple[int, int, int]:

@@ -1,21 +1,19 @@
 """Reading whole traces out of the store."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
 
-import duckdb
 import numpy as np
+import numpy.typing as npt
 
-from jaegerlite.chunk import trace_hash, unpack_parents, unpack_rests
+from jaegerlite.chunk import trace_hash
 from jaegerlite.otlp import SpanRest
 from jaegerlite.otlp_read import read_rest
-from jaegerlite.partitions import Partition, Snapshot
+from jaegerlite.partition import Partition
+from jaegerlite.partitions import Snapshot
 from jaegerlite.series import Series
-from jaegerlite.sql import number_list
 from jaegerlite.store import Store
 
-# A chunk's blobs have about a hundred kilobytes.
-CHUNKS_AT_ONCE: Final = 64
 TraceKey = tuple[int, int]
 """High and low half of a trace id."""
 
@@ -39,94 +37,42 @@ class Span:
         return read_rest(self.rest_bytes)
 
 
+def places_of(
+    store: Store, snapshot: Snapshot, keys: list[TraceKey]
+) -> Iterator[tuple[Partition, int, npt.NDArray[np.intp]]]:
+    """Where the spans of these traces are: partition, chunk, and their places in there."""
+    high, low = (np.array([key[half] for key in keys], np.uint64) for half in (0, 1))
+    for partition, inside in snapshot.with_chunks(store.directory.chunks_of(trace_hash(low))):
+        for chunk in inside:
+            columns = snapshot.chunks.columns(partition, chunk)
+            places = np.flatnonzero(np.isin(columns.trace_lo, low) & np.isin(columns.trace_hi, high))
+            snapshot.limits.take_spans(len(places))
+            if len(places):
+                yield partition, chunk, places
+
+
 def load_traces(store: Store, snapshot: Snapshot, keys: list[TraceKey]) -> dict[TraceKey, list[Span]]:
     """The spans of each trace that exists, by start; a span that was sent twice appears once."""
-    low = np.array([lo for _, lo in keys], np.uint64)
-    chunks = store.directory.chunks_of(trace_hash(low))
-    traces: dict[TraceKey, dict[int, Span]] = {}
-    for partition, inside in snapshot.with_chunks(chunks):
-        rows = snapshot.cursor.execute(
-            "SELECT chunk, place, trace_hi, trace_lo, series, start_ns, duration_ns, status"  # noqa: S608
-            f" FROM {partition.span_table} WHERE chunk IN ({number_list(inside)})"
-            f" AND trace_lo IN ({number_list(low.tolist())}) ORDER BY chunk, place"
-        ).fetchall()
-        snapshot.limits.take_spans(len(rows))
-        reader = ChunkReader(snapshot.cursor, partition)
-        reader.fetch(list(dict.fromkeys(row[0] for row in rows))[:CHUNKS_AT_ONCE])
-        _read_spans(store, reader, rows, set(keys), traces)
-    return {key: sorted(spans.values(), key=lambda span: span.start_ns) for key, spans in traces.items()}
+    traces: dict[TraceKey, dict[int, Span]] = {key: {} for key in keys}
+    for partition, chunk, places in places_of(store, snapshot, keys):
+        for span in _read_spans(store, snapshot, partition, chunk, places):
+            if span.trace in traces:
+                traces[span.trace].setdefault(span.span_id, span)
+    return {key: sorted(spans.values(), key=lambda span: span.start_ns) for key, spans in traces.items() if spans}
 
 
 def _read_spans(
-    store: Store,
-    reader: "ChunkReader",
-    rows: list[tuple[int, ...]],
-    wanted: set[TraceKey],
-    traces: dict[TraceKey, dict[int, Span]],
-) -> None:
-    for chunk, place, trace_hi, trace_lo, series, start_ns, duration_ns, status in rows:
-        if (trace_hi, trace_lo) not in wanted:
-            continue
-        span_id, parent_id = reader.ids(chunk, place)
-        spans = traces.setdefault((trace_hi, trace_lo), {})
-        if span_id not in spans:
-            spans[span_id] = Span(
-                (trace_hi, trace_lo),
-                span_id,
-                parent_id,
-                start_ns,
-                duration_ns,
-                status,
-                store.registry.all[series],
-                reader.rest(chunk, place),
-            )
-
-
-class ChunkReader:
-    """Reads single spans of a partition's chunks; keeps the chunk it read last, since spans of a trace lie together."""
-
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, partition: Partition) -> None:
-        self.partition = partition
-        self._cursor = cursor
-        self._blobs: dict[int, tuple[int, bytes, bytes, bytes]] = {}
-        self._chunk = -1
-        self._chunk_of_ids = -1
-
-    def fetch(self, chunks: list[int]) -> None:
-        """Read the blobs of several chunks at once, which is quicker than one by one as they are opened."""
-        self._blobs = {
-            chunk: (spans, rests, span_ids, parents)
-            for chunk, spans, rests, span_ids, parents in self._cursor.execute(
-                f"SELECT id, spans, rests, span_ids, parents FROM {self.partition.chunk_table}"  # noqa: S608
-                f" WHERE id IN ({number_list(chunks)})"
-            ).fetchall()
-        }
-
-    def _blobs_of(self, chunk: int) -> tuple[int, bytes, bytes, bytes]:
-        if chunk not in self._blobs:
-            self.fetch([chunk])
-        if chunk not in self._blobs:
-            table = self.partition.chunk_table
-            raise LookupError(f"{self.partition.span_table} has spans of chunk {chunk}, which is not in {table}")
-        return self._blobs[chunk]
-
-    def open(self, chunk: int) -> None:
-        """Load the kept parts of a chunk's spans, unless they are there: `rests`, cut by `borders`."""
-        if chunk != self._chunk:
-            spans, rests, _, _ = self._blobs_of(chunk)
-            self.rests, self.borders = unpack_rests(rests, spans)
-            self._chunk = chunk
-
-    def rest(self, chunk: int, place: int) -> bytes:
-        """The kept part of the span at a place of a chunk."""
-        self.open(chunk)
-        return self.rests[self.borders[place] : self.borders[place + 1]]
-
-    def ids(self, chunk: int, place: int) -> tuple[int, int]:
-        """Span id and parent id (0 for none) of the span at a place of a chunk."""
-        if chunk != self._chunk_of_ids:
-            _, _, span_ids, parents = self._blobs_of(chunk)
-            self._span_ids = np.frombuffer(span_ids, np.uint64)
-            self._parent_ids = unpack_parents(self._span_ids, parents)
-            self._chunk_of_ids = chunk
-        return int(self._span_ids[place]), int(self._parent_ids[place])
+    store: Store, snapshot: Snapshot, partition: Partition, chunk: int, places: npt.NDArray[np.intp]
+) -> Iterator[Span]:
+    reader, all_series = snapshot.chunks, store.registry.all
+    columns = reader.columns(partition, chunk)
+    rests, borders = reader.rests(partition, chunk)
+    ids, parents = reader.ids(partition, chunk)
+    of_spans = (columns.trace_hi, columns.trace_lo, ids, parents, columns.start_ns, columns.duration_ns)
+    numbers = (array[places].tolist() for array in (*of_spans, columns.status, columns.series))
+    bounds = borders[places].tolist(), borders[places + 1].tolist()
+    for high, low, span_id, parent, start_ns, duration_ns, status, series, begin, end in zip(
+        *numbers, *bounds, strict=True
+    ):
+        rest = rests[begin:end]
+        yield Span((high, low), span_id, parent, start_ns, duration_ns, status, all_series[series], rest)

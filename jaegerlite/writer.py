@@ -16,7 +16,8 @@ from jaegerlite.chunk import CHUNK_SPANS, SMALL_SPANS, PackedChunk, pack
 from jaegerlite.columns import SpanColumns
 from jaegerlite.dependencies import EdgeCounter
 from jaegerlite.directory import TraceDirectory
-from jaegerlite.partitions import Partition, Partitions
+from jaegerlite.partition import Partition
+from jaegerlite.partitions import Partitions
 from jaegerlite.rollup import red_rows
 from jaegerlite.series import SeriesRegistry
 from jaegerlite.span_metrics import SpanMetrics

@@ -6,14 +6,15 @@ it, and writes the whole traces as one OTLP `ExportTraceServiceRequest` to `test
 
 import tempfile
 import time
-from collections import defaultdict
 from pathlib import Path
 
 import zstandard
 
-from jaegerlite.otlp_write import bytes_field, fixed64_field, number_field
+from jaegerlite.otlp_spans import otlp_from_spans
+from jaegerlite.partition import I64_MAX
+from jaegerlite.search import TraceQuery, find_traces
 from jaegerlite.store import Store
-from jaegerlite.traces import ChunkReader
+from jaegerlite.traces import load_traces
 from tests.e2e.exchange import Exchange, eventually, running_exchange
 
 RECORDING = Path(__file__).parent / "data" / "exchange_traces.otlp.zst"
@@ -50,24 +51,11 @@ def trade(exchange: Exchange) -> None:
 
 def whole_store(store: Store) -> bytes:
     """All that a store holds as one `ExportTraceServiceRequest`, a resource and scope each once."""
-    spans: dict[tuple[bytes, bytes], list[bytes]] = defaultdict(list)
     with store.snapshot(store.cursor()) as snapshot:
-        for partition in snapshot.partitions:
-            reader = ChunkReader(snapshot.cursor, partition)
-            for chunk, place, hi, lo, number, start_ns, duration_ns, _ in snapshot.cursor.execute(
-                f"SELECT * FROM {partition.span_table} ORDER BY start_ns"
-            ).fetchall():
-                series = store.registry.all[number]
-                span_id, parent_id = reader.ids(chunk, place)
-                head = bytes_field(1, hi.to_bytes(8) + lo.to_bytes(8)) + bytes_field(2, span_id.to_bytes(8))
-                head += bytes_field(4, parent_id.to_bytes(8)) if parent_id else b""
-                head += bytes_field(5, series.name_bytes) + number_field(6, series.kind)
-                head += fixed64_field(7, start_ns) + fixed64_field(8, start_ns + duration_ns)
-                spans[series.resource, series.scope].append(bytes_field(2, head + reader.rest(chunk, place)))
-    return b"".join(
-        bytes_field(1, bytes_field(1, resource) + bytes_field(2, bytes_field(1, scope) + b"".join(inside)))
-        for (resource, scope), inside in spans.items()
-    )
+        keys = find_traces(store, snapshot, TraceQuery(0, I64_MAX, limit=1_000_000))
+        traces = load_traces(store, snapshot, keys)
+    spans = [span for inside in traces.values() for span in inside]
+    return otlp_from_spans(sorted(spans, key=lambda span: span.start_ns))
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ the language).
 """
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -22,6 +23,7 @@ from starlette.routing import BaseRoute
 from jaegerlite.api.answers import api_route, tenant_of
 from jaegerlite.api.search import expression_of
 from jaegerlite.backend import Backend
+from jaegerlite.chunk_reader import ChunkColumns
 from jaegerlite.columns import SpanColumns
 from jaegerlite.find.language import EVERYTHING
 from jaegerlite.find.plan import Plan
@@ -59,17 +61,14 @@ def _span_json(tenant: Tenant, columns: SpanColumns, row: int) -> Json:
 def _fitting_rows(plan: Plan | None, columns: SpanColumns) -> list[int]:
     if plan is None:
         return [int(row) for row in np.flatnonzero(columns.parent_id[: columns.count] == 0)]
-    payload = memoryview(columns.payload)
-    return [
-        row
-        for row in range(min(columns.count, EXAMINED_MAX))
-        if plan.fits(
-            int(columns.series[row]),
-            int(columns.status[row]),
-            int(columns.duration_ns[row]),
-            bytes(payload[columns.rest_start[row] : columns.rest_stop[row]]),
-        )
-    ]
+    n = min(columns.count, EXAMINED_MAX)
+    pieces = zip(columns.rest_start[:n].tolist(), columns.rest_stop[:n].tolist(), strict=True)
+    rests = [bytes(columns.payload[start:stop]) for start, stop in pieces]
+    borders = np.cumsum([0, *map(len, rests)])
+    together = b"".join(rests)
+    first = ChunkColumns(**{field.name: getattr(columns, field.name)[:n] for field in dataclasses.fields(ChunkColumns)})
+    fits = plan.fitting(first, together, borders, plan.verdicts(together, borders))
+    return [int(row) for row in np.flatnonzero(fits)]
 
 
 def _event(tenant: Tenant, request: Request, columns: SpanColumns) -> bytes:

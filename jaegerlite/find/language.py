@@ -33,7 +33,7 @@ class Condition:
     key: str
     comparison: str
     text: str
-    number: float | None = None
+    number: int | float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +179,8 @@ class _Parser:
             if not token.text:
                 raise ParameterError(f"q: the text at character {token.at} is empty")
             return AnyText(token.text)
+        if not token.text:
+            raise ParameterError(f"q: the key at character {token.at} is empty")
         comparison = self._tokens[self._at].text
         self._at += 1
         value = self.next
@@ -193,9 +195,9 @@ def _condition(key: str, comparison: str, text: str) -> Condition:
         if comparison not in ("=", "!="):
             raise ParameterError(f"q: {key} is a name: = or !=, not {comparison}")
         return Condition(key, comparison, text)
-    number: float | None
+    number: int | float | None
     try:
-        number = float(duration_ns(text)) if key in DURATION_KEYS else float(text)
+        number = duration_ns(text) if key in DURATION_KEYS else _number(text)
     except ParameterError as error:
         raise ParameterError(f"q: {key}: {error}") from error
     except ValueError:
@@ -205,3 +207,11 @@ def _condition(key: str, comparison: str, text: str) -> Condition:
     if key in TRACE_KEYS | DURATION_KEYS and comparison == "~":
         raise ParameterError(f"q: {key} has no text to look into")
     return Condition(key, comparison, text, number)
+
+
+def _number(text: str) -> int | float:
+    """The number that a text stands for; an integer exactly. Raises ValueError."""
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)

@@ -1,28 +1,31 @@
 """Single conditions: which series and status codes decide them, and what the rest of a span has to be asked for."""
 
-import re
+import functools
+import math
+import operator
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
-from jaegerlite.columns import I64Array, U8Array
+from jaegerlite.columns import BoolArray, I32Array, I64Array, U8Array
 from jaegerlite.find.language import DURATION_KEYS, AnyText, Condition
 from jaegerlite.otlp import SpanRest, Value, value_text
 from jaegerlite.search import UNFILTERED_KEYS
 from jaegerlite.series import Series
 from jaegerlite.store import Store
-from jaegerlite.tagfilter import FILTER_VERSION, rows_with_tag, tag_places
+from jaegerlite.tagmatch import NUMBER_LIKE, TagMatcher, match_rows, rows_holding
 from jaegerlite.tags import event_fields, is_in_columns, rest_tags, series_has, series_tags, status_having, status_tags
 
-# A needle of these alone may be part of a number's or a boolean's text, which does not stand in the bytes.
-_NUMBER_LIKE: Final = re.compile(r"[-+0-9.aefilnrstu]*")
 _ORDERS: Final[dict[str, Callable[[float, float], bool]]] = {
-    ">": lambda a, b: a > b,
-    "<": lambda a, b: a < b,
-    ">=": lambda a, b: a >= b,
-    "<=": lambda a, b: a <= b,
+    ">": operator.gt,
+    "<": operator.lt,
+    ">=": operator.ge,
+    "<=": operator.le,
 }
+_DURATIONS: Final[dict[str, Callable[[Any, Any], Any]]] = {**_ORDERS, "=": operator.eq, "!=": operator.ne}
+# So many bytes show which of a needle's characters are rare.
+_SAMPLE_BYTES: Final = 16_384
 STATUSES: Final = (0, 1, 2)
 NAMES: Final[dict[str, str]] = {"name": "operation", "kind": "span.kind", "status": "span.status"}
 
@@ -60,11 +63,16 @@ class Leaf:
         statuses = ",".join(map(str, sorted(self.statuses))) or "NULL"
         return f"coalesce(series IN ({series}) OR status IN ({statuses}), FALSE)"
 
-    def by_columns(self, series: int, status: int, duration_ns: int) -> bool:
-        """Whether a span has it by its columns."""
+    @property
+    def asks_columns(self) -> bool:
+        """Whether a span may have it by its columns."""
+        return self.is_duration or bool(self.series or self.statuses)
+
+    def by_columns(self, series: I32Array, status: U8Array, duration_ns: I64Array) -> BoolArray:
+        """Which spans have it by their columns."""
         if self.is_duration:
-            return self._compare(duration_ns)
-        return series in self.series or status in self.statuses
+            return np.asarray(_DURATIONS[self.comparison](duration_ns, self.number), np.bool_)
+        return np.isin(series, list(self.series)) | np.isin(status, list(self.statuses))
 
     def _series_fits(self, series: Series) -> bool:
         if self.key == "":
@@ -129,39 +137,45 @@ class Leaf:
         return value == self.number if is_number else value_text(value) == self.text
 
     @property
-    def _is_pair(self) -> bool:
-        """Whether it asks for one key with one text, which is what the filters of tags know."""
+    def pair(self) -> tuple[bytes, bytes] | None:
+        """Key and text, if it asks for one key with one text, which is what the filters of tags know."""
         number = self.number
         has_own_text = number is None or (number == number // 1 and self.text == str(int(number)))
-        return self.comparison == "=" and has_own_text and self.key not in UNFILTERED_KEYS
-
-    def may_be_in(self, tag_filter: bytes) -> bool:
-        """Whether the attributes of a chunk with this Bloom filter may have it."""
-        if not self._is_pair or not tag_filter.endswith(FILTER_VERSION) or len(tag_filter) % 2 == 0:
-            return True
-        key, text = self.key.encode("utf-8", "replace"), self.text.encode("utf-8", "replace")
-        ways = tag_places(key, text, len(tag_filter) - len(FILTER_VERSION))
-        return any(all(tag_filter[place >> 3] >> (place & 7) & 1 for place in places) for places in ways)
-
-    def marks(self, rests: bytes, borders: I64Array, lowered: bytes) -> U8Array | None:
-        """1 for each span whose attributes may have it; None for all. `lowered` is `rests` in lower case."""
-        if self._is_pair:
-            found: U8Array = np.zeros(len(borders) - 1, np.uint8)
-            key, text = self.key.encode("utf-8", "replace"), self.text.encode("utf-8", "replace")
-            rows_with_tag(rests, borders, key, text, found)
-            return found
-        needle = self._needle
-        if self.comparison != "~" or not needle.isascii() or _NUMBER_LIKE.fullmatch(needle):
+        if self.comparison != "=" or not has_own_text or self.key in UNFILTERED_KEYS:
             return None
-        found = np.zeros(len(borders) - 1, np.uint8)
-        wanted, at = needle.encode(), lowered.find(needle.encode(), int(borders[0]))
-        while at >= 0:
-            row = int(np.searchsorted(borders, at, "right")) - 1
-            if row >= len(found):
-                break
-            found[row] = 1
-            at = lowered.find(wanted, int(borders[row + 1]))
+        return self.key.encode("utf-8", "replace"), self.text.encode("utf-8", "replace")
+
+    def verdicts(self, rests: bytes, borders: I64Array) -> U8Array:
+        """For each span whether its attributes have it: NO, YES or ASK of `tagmatch`."""
+        matcher = self._matcher
+        found: U8Array = np.ones(len(borders) - 1, np.uint8)
+        needle = self._needle.encode("utf-8", "replace")
+        if self.comparison == "~" and self._needle.isascii() and not NUMBER_LIKE.fullmatch(self._needle):
+            found[:] = 0
+            rows_holding(rests, borders, needle, _rarest(needle, rests), found)
+        match_rows(rests, borders, matcher, found)
         return found
+
+    @functools.cached_property
+    def _matcher(self) -> TagMatcher:
+        number = self.number
+        is_whole = number is not None and math.isfinite(number) and number == int(number)
+        return TagMatcher(
+            self.key.encode("utf-8", "replace") if self.key else None,
+            self.comparison,
+            (self._needle if self.comparison == "~" else self.text).encode("utf-8", "replace"),
+            whole=int(number) if number is not None and is_whole else None,
+            number=float(number or 0),
+            in_numbers=number is not None or NUMBER_LIKE.fullmatch(self._needle) is not None,
+        )
+
+
+def _rarest(needle: bytes, among: bytes) -> int:
+    """The place of the character of a text (ASCII, lower case) that is rarest among these bytes."""
+    counts = np.bincount(np.frombuffer(among[:_SAMPLE_BYTES], np.uint8), minlength=256)
+    text = np.frombuffer(needle, np.uint8)
+    is_letter = (text >= ord("a")) & (text <= ord("z"))
+    return int(np.argmin(counts[text] + counts[text - 32] * is_letter))
 
 
 def _texts(value: Value) -> Iterator[str]:

@@ -4,15 +4,26 @@ SQL gives every span that may fit. Where it gives no others, nothing is read; so
 duration, status and the like, and in chunks whose filters of tags rule the rest out.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from jaegerlite.columns import I64Array, U8Array
+import numpy as np
+
+from jaegerlite.chunk_reader import ChunkColumns
+from jaegerlite.columns import BoolArray, I64Array, U8Array
+from jaegerlite.filters import filters_with_tag
 from jaegerlite.find.language import TRACE_KEYS, And, AnyText, Condition, Expression, Not, Or
 from jaegerlite.find.leaves import Leaf
 from jaegerlite.jaeger_params import ParameterError
-from jaegerlite.otlp import SpanRest
 from jaegerlite.otlp_read import read_rest
 from jaegerlite.store import Store
+from jaegerlite.tagmatch import NO, YES
+
+Possible = tuple[bool, ...]
+"""For each condition of a plan, in order, whether attributes may have it."""
+Verdicts = dict[Condition | AnyText, U8Array]
+"""What is known of each condition from the attributes of many spans: NO, YES or ASK of `tagmatch`."""
+Facts = Mapping[Condition | AnyText, BoolArray]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +61,22 @@ class Plan:
         """Whether attributes decide, somewhere."""
         return any(leaf.asks_rest for leaf in self._leaves.values())
 
-    def superset(self, tag_filter: bytes = b"") -> Superset:
-        """The spans that may fit; in a chunk, if its filter of tags is given."""
-        possible = {
-            key: leaf.asks_rest and (not tag_filter or leaf.may_be_in(tag_filter)) for key, leaf in self._leaves.items()
-        }
-        return self._superset(self._expression, possible)
+    def filtered(self, filters: Sequence[bytes]) -> list[Possible]:
+        """For each chunk, by its filter of tags, the conditions that attributes may have in it."""
+        found = []
+        for leaf in self._leaves.values():
+            if not leaf.asks_rest:
+                found.append([False] * len(filters))
+            elif leaf.pair is None:
+                found.append([True] * len(filters))
+            else:
+                found.append(filters_with_tag(filters, *leaf.pair).tolist())
+        return [tuple(row) for row in zip(*found, strict=True)]
+
+    def superset(self, possible: Possible | None = None) -> Superset:
+        """The spans that may fit; in a chunk, if what `filtered` says of it is given."""
+        asked = possible or tuple(leaf.asks_rest for leaf in self._leaves.values())
+        return self._superset(self._expression, dict(zip(self._leaves, asked, strict=True)))
 
     def _superset(self, expression: Expression, possible: dict[Condition | AnyText, bool]) -> Superset:
         if isinstance(expression, And | Or):
@@ -69,62 +90,65 @@ class Plan:
             return Superset("TRUE", False)
         return Superset(self._leaves[expression].sql, True)
 
-    def marks(self, rests: bytes, borders: I64Array) -> "Marks":
-        """A quick look at the attributes of many spans at once, before `fits` reads single ones."""
-        lowered = rests.lower() if any(leaf.comparison == "~" for leaf in self._leaves.values()) else b""
-        asked = {key: leaf for key, leaf in self._leaves.items() if leaf.asks_rest}
-        return Marks({key: leaf.marks(rests, borders, lowered) for key, leaf in asked.items()})
+    def verdicts(self, rests: bytes, borders: I64Array) -> Verdicts:
+        """What the attributes of many spans say of each condition."""
+        return {key: leaf.verdicts(rests, borders) for key, leaf in self._leaves.items() if leaf.asks_rest}
 
-    def fits(
-        self, series: int, status: int, duration_ns: int, rest: bytes, marks: "Marks | None" = None, row: int = 0
-    ) -> bool:
-        """Whether a span fits, given its columns and its kept part; `marks` and its row in them spare reading some."""
-        span = _SpanUnderTest(self._leaves, series, status, duration_ns, rest, marks, row)
-        return span.fits(self._expression)
+    def may_fit(self, verdicts: Verdicts, spans: int) -> bool:
+        """Whether any span may fit, whatever its columns."""
+        nothing, everything = np.zeros(spans, np.bool_), np.ones(spans, np.bool_)
+        possible = {
+            key: everything if leaf.asks_columns else verdicts[key] != NO if key in verdicts else nothing
+            for key, leaf in self._leaves.items()
+        }
+        certain = {
+            key: nothing if leaf.asks_columns or key not in verdicts else verdicts[key] == YES
+            for key, leaf in self._leaves.items()
+        }
+        return bool(_bounds(self._expression, certain, possible, spans)[1].any())
+
+    def fitting(self, spans: ChunkColumns, rests: bytes, borders: I64Array, verdicts: Verdicts) -> BoolArray:
+        """Which spans fit, all told; those of which the verdicts leave it open are read, one by one."""
+        certain, possible = {}, {}
+        for key, leaf in self._leaves.items():
+            certain[key] = possible[key] = leaf.by_columns(spans.series, spans.status, spans.duration_ns)
+            if key in verdicts:
+                certain[key], possible[key] = (
+                    certain[key] | (verdicts[key] == YES),
+                    possible[key] | (verdicts[key] > NO),
+                )
+        fits, maybe = _bounds(self._expression, certain, possible, len(borders) - 1)
+        for row in np.flatnonzero(maybe & ~fits).tolist():
+            rest = read_rest(rests[borders[row] : borders[row + 1]])
+            known = {
+                key: bool(certain[key][row]) or (bool(possible[key][row]) and leaf.rest_fits(rest))
+                for key, leaf in self._leaves.items()
+            }
+            fits[row] = _is_true(self._expression, known)
+        return fits
 
 
-@dataclass(frozen=True, slots=True)
-class Marks:
-    """For each condition, 1 where a span's attributes may have it, or None where nothing is known."""
+def _bounds(expression: Expression, certain: Facts, possible: Facts, spans: int) -> tuple[BoolArray, BoolArray]:
+    """For which spans an expression is true for certain, and for which it may be."""
+    if isinstance(expression, Not):
+        inner_certain, inner_possible = _bounds(expression.part, certain, possible, spans)
+        return ~inner_possible, ~inner_certain
+    if isinstance(expression, And | Or):
+        is_all = isinstance(expression, And)
+        join = np.logical_and if is_all else np.logical_or
+        both = np.full(spans, is_all), np.full(spans, is_all)
+        for part in expression.parts:
+            found = _bounds(part, certain, possible, spans)
+            both = join(both[0], found[0]), join(both[1], found[1])
+        return both
+    return certain[expression].copy(), possible[expression]
 
-    by_condition: dict[Condition | AnyText, U8Array | None]
 
-    def may_fit(self, condition: Condition | AnyText, row: int) -> bool:
-        """Whether the span at this row may have it among its attributes."""
-        marks = self.by_condition[condition]
-        return marks is None or bool(marks[row])
-
-
-class _SpanUnderTest:
-    def __init__(
-        self,
-        leaves: dict[Condition | AnyText, Leaf],
-        series: int,
-        status: int,
-        duration_ns: int,
-        rest: bytes,
-        marks: Marks | None,
-        row: int,
-    ) -> None:
-        self._leaves = leaves
-        self._columns = (series, status, duration_ns)
-        self._bytes = rest
-        self._marks = marks
-        self._row = row
-        self._rest: SpanRest | None = None
-
-    def fits(self, expression: Expression) -> bool:
-        if isinstance(expression, And):
-            return all(self.fits(part) for part in expression.parts)
-        if isinstance(expression, Or):
-            return any(self.fits(part) for part in expression.parts)
-        if isinstance(expression, Not):
-            return not self.fits(expression.part)
-        leaf = self._leaves[expression]
-        if leaf.by_columns(*self._columns):
-            return True
-        if not leaf.asks_rest or (self._marks is not None and not self._marks.may_fit(expression, self._row)):
-            return False
-        if self._rest is None:
-            self._rest = read_rest(self._bytes)
-        return leaf.rest_fits(self._rest)
+def _is_true(expression: Expression, known: Mapping[Condition | AnyText, bool]) -> bool:
+    if isinstance(expression, And):
+        return all(_is_true(part, known) for part in expression.parts)
+    if isinstance(expression, Or):
+        return any(_is_true(part, known) for part in expression.parts)
+    if isinstance(expression, Not):
+        return not _is_true(expression.part, known)
+    return known[expression]

@@ -2,20 +2,21 @@
 
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
+from jaegerlite import chunk_reader
 from jaegerlite.columns import I64Array, U64Array
 from jaegerlite.find.language import Condition, Expression
-from jaegerlite.find.plan import Plan
-from jaegerlite.partitions import Partition, Snapshot
+from jaegerlite.find.plan import Plan, Possible
+from jaegerlite.partition import Partition
+from jaegerlite.partitions import Snapshot
 from jaegerlite.sql import number_list
 from jaegerlite.store import Store
 from jaegerlite.summaries import TraceSummary, load_summaries
-from jaegerlite.traces import ChunkReader
 
 SPANS_FOUND_MAX: Final = 2_000_000
 # Chunks that no attributes are read of are asked together.
@@ -111,46 +112,48 @@ def _by_sql(snapshot: Snapshot, partition: Partition, where: str) -> _Traces:
 
 
 def _by_reading(snapshot: Snapshot, partition: Partition, plan: Plan, window: str, wanted: Search) -> list[_Traces]:
-    chunks = snapshot.cursor.execute(
-        f"SELECT id, tags FROM {partition.chunk_table} WHERE start_ns_max >= ? AND start_ns_min <= ?"  # noqa: S608
-        " ORDER BY id DESC",
-        [wanted.start_ns_min, wanted.start_ns_max],
-    ).fetchall()
+    chunks = [
+        row[0]
+        for row in snapshot.cursor.execute(
+            f"SELECT id FROM {partition.chunk_table} WHERE start_ns_max >= ? AND start_ns_min <= ?"  # noqa: S608
+            " ORDER BY id",
+            [wanted.start_ns_min, wanted.start_ns_max],
+        ).fetchall()
+    ]
+    filters = snapshot.tag_filters(partition, chunks)
+    together: dict[Possible, list[int]] = {}
+    for chunk, possible in zip(filters, plan.filtered(list(filters.values())), strict=True):
+        together.setdefault(possible, []).append(chunk)
     found: list[_Traces] = []
-    together: dict[str, list[int]] = {}
-    reader = ChunkReader(snapshot.cursor, partition)
-    for chunk, tag_filter in chunks:
-        superset = plan.superset(tag_filter)
-        if superset.is_exact:
-            together.setdefault(superset.sql, []).append(chunk)
-        else:
-            snapshot.limits.check()
-            found.append(_read_chunk(snapshot, reader, chunk, plan, f"{window} AND ({superset.sql})"))
-    for sql, some in together.items():
+    for possible, some in together.items():
+        superset = plan.superset(possible)
+        if not superset.is_exact:
+            found += _read_chunks(snapshot, partition, some, plan, wanted)
+            continue
         for at in range(0, len(some), CHUNKS_AT_ONCE):
             chosen = number_list(some[at : at + CHUNKS_AT_ONCE])
-            found.append(_by_sql(snapshot, partition, f"chunk IN ({chosen}) AND {window} AND ({sql})"))
+            where = f"chunk IN ({chosen}) AND {window} AND ({superset.sql})"
+            found.append(_by_sql(snapshot, partition, where))
     return found
 
 
-def _read_chunk(snapshot: Snapshot, reader: ChunkReader, chunk: int, plan: Plan, where: str) -> _Traces:
-    rows = snapshot.cursor.execute(
-        "SELECT place, trace_hi, trace_lo, start_ns, series, status, duration_ns"  # noqa: S608
-        f" FROM {reader.partition.span_table} WHERE chunk = {chunk:d} AND {where}"
-    ).fetchall()
-    kept = []
-    if rows:
-        reader.open(chunk)
-        marks = plan.marks(reader.rests, reader.borders)
-        kept = [
-            (hi, lo, start_ns)
-            for place, hi, lo, start_ns, series, status, duration_ns in rows
-            if plan.fits(series, status, duration_ns, reader.rest(chunk, place), marks, place)
-        ]
-    hi, lo, start_ns = zip(*kept, strict=True) if kept else ((), (), ())
-    return _Traces(
-        np.array(hi, np.uint64), np.array(lo, np.uint64), np.array(start_ns, np.int64), np.ones(len(kept), np.int64)
-    )
+def _read_chunks(
+    snapshot: Snapshot, partition: Partition, chunks: list[int], plan: Plan, wanted: Search
+) -> Iterator[_Traces]:
+    reader = snapshot.chunks
+    for at, chunk in enumerate(chunks):
+        snapshot.limits.check()
+        if at % chunk_reader.CHUNKS_AT_ONCE == 0:
+            reader.fetch(partition, chunks[at : at + chunk_reader.CHUNKS_AT_ONCE])
+        rests, borders = reader.rests(partition, chunk)
+        verdicts = plan.verdicts(rests, borders)
+        if not plan.may_fit(verdicts, len(borders) - 1):
+            continue
+        columns = reader.columns(partition, chunk)
+        fits = plan.fitting(columns, rests, borders, verdicts)
+        fits &= (columns.start_ns >= wanted.start_ns_min) & (columns.start_ns <= wanted.start_ns_max)
+        ones = np.ones(int(fits.sum()), np.int64)
+        yield _Traces(columns.trace_hi[fits], columns.trace_lo[fits], columns.start_ns[fits], ones)
 
 
 def _by_trace(found: list[_Traces]) -> _Traces:

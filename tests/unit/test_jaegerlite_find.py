@@ -255,7 +255,7 @@ def test_the_language(text: str, meant: Expression) -> None:
     "text",
     ["(", ")", "a =", "= a", "AND", "a AND", "NOT", "a OR", '"', '""', "a > b", "duration > 5", "(a", "a)", "!",
      "trace.spans = x", "(" * 50 + "a" + ")" * 50, "NOT " * 30 + "a", " ".join("a" * 60), "x" * 5000, "duration ~ 5ms",
-     "trace.service > a"],
+     "trace.service > a", '"" = a'],
 )  # fmt: skip
 def test_what_is_no_expression_is_refused_with_a_reason(text: str) -> None:
     """A query that cannot be read is refused by name, never guessed at."""
