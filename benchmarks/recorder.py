@@ -21,7 +21,6 @@ from opentelemetry.sdk.resources import Resource as SdkResource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace import TracerProvider as SdkProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
-from opentelemetry.trace import SpanKind
 
 from shared.tracing import (
     FixedAttributes,
@@ -77,7 +76,7 @@ def make(tracer: Any, batch: Batch) -> None:
     """The measured span, once for each mapping of the batch."""
     start = tracer.start_as_current_span
     for mapping in batch:
-        with start("match_order", kind=SpanKind.INTERNAL, attributes=mapping):
+        with start("match_order", attributes=mapping):
             pass
 
 

@@ -3,7 +3,7 @@
 cimport cython
 from shared.tracing.wire cimport Writer
 
-@cython.locals(items=list)
+@cython.locals(plain=dict, keys=list, values=list, index=cython.Py_ssize_t)
 cpdef write_attributes(Writer writer, unsigned char tag, object attributes)
 
 @cython.locals(start=cython.Py_ssize_t)

@@ -4,6 +4,7 @@ cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.long cimport PyLong_AsLongLongAndOverflow
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
+from shared.tracing.w3c cimport PyUnicode_1BYTE_DATA
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
@@ -55,6 +56,12 @@ cdef class Writer:
 
     @cython.locals(start=cython.Py_ssize_t)
     cpdef text_field(self, unsigned char tag, str value)
+
+    @cython.locals(
+        key_size=cython.Py_ssize_t, size=cython.Py_ssize_t, whole=cython.Py_ssize_t, start=cython.Py_ssize_t,
+        place="unsigned char *"
+    )
+    cpdef text_attribute(self, unsigned char tag, str key, str value)
 
     cpdef bytes finish(self)
 

@@ -208,6 +208,34 @@ class Writer:
         self.text(value)
         self.close(tag, start)
 
+    def text_attribute(self, tag: int, key: str, value: str) -> None:
+        """A whole KeyValue field whose value is text: what most attributes are, and at once where it is short."""
+        if cython.compiled and key.isascii() and value.isascii():
+            key_size = len(key)
+            size = len(value)
+            whole = key_size + size + 6
+            if whole < 0x80:
+                self.reserve(whole + 2)
+                self.size += whole + 2
+                place = self.data + self.capacity - self.size
+                place[0] = tag
+                place[1] = whole
+                place[2] = 0x0A
+                place[3] = key_size
+                memcpy(place + 4, PyUnicode_1BYTE_DATA(key), key_size)
+                place += key_size + 4
+                place[0] = 0x12
+                place[1] = size + 2
+                place[2] = 0x0A
+                place[3] = size
+                memcpy(place + 4, PyUnicode_1BYTE_DATA(value), size)
+                return
+        start = self.size
+        self.text_field(0x0A, value)
+        self.close(0x12, start)
+        self.text_field(0x0A, key)
+        self.close(tag, start)
+
     def finish(self) -> bytes:
         """The message; the writer can be used for the next one."""
         if cython.compiled:
