@@ -9,14 +9,14 @@ from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, SpanContext, Sta
 from opentelemetry.trace.propagation import _SPAN_KEY
 
 from shared.tracing.described import ItemAttributes
-from shared.tracing.recorder import get_context
+from shared.tracing.recorder import get_context, span_in
 from shared.tracing.span import Span, exception_type
 from shared.tracing.w3c import parse_traceparent
 
 
 def current_traceparent() -> str:
     """The W3C `traceparent` of the current span, "" if there is none."""
-    span = get_context().get(_SPAN_KEY)
+    span = span_in(get_context())
     if isinstance(span, Span):
         return span.traceparent()
     return traceparent_of(span) if isinstance(span, trace.Span) else ""
@@ -24,7 +24,7 @@ def current_traceparent() -> str:
 
 def current_span() -> trace.Span:
     """The span that is current; without one, the invalid span that notes nothing."""
-    span: Any = get_context().get(_SPAN_KEY)
+    span: Any = span_in(get_context())
     return INVALID_SPAN if span is None else span
 
 

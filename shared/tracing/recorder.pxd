@@ -53,6 +53,8 @@ cdef tell(Span span, object attributes)
 cdef add_links(Span span, object links)
 
 
+cpdef span_in(object context)
+
 cpdef context_with(object outer, object span)
 
 

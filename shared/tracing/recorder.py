@@ -225,6 +225,14 @@ def tell(span: Span, attributes: Mapping[str, Any] | None) -> None:
         span.set_attributes(span.buffer.sampler.told(span.span_name, attributes))
 
 
+def span_in(context: Context) -> Any:
+    """The span that a context holds, None if it holds none."""
+    if cython.compiled and isinstance(context, dict):
+        # Every context is one, of a class of its own, whose `get` would be looked up as any method.
+        return cython.cast(dict, context).get(_SPAN_KEY)
+    return context.get(_SPAN_KEY)
+
+
 def context_with(outer: Context, span: Span) -> Context:
     """A copy of a context in which `span` is the current one. Contexts refuse changes, but nobody has seen this yet."""
     if cython.compiled:
@@ -381,7 +389,7 @@ class Tracer:
         start_ns: int | None,
     ) -> Span:
         """Start a span under whatever span `context` holds."""
-        parent: Any = context.get(_SPAN_KEY)
+        parent = span_in(context)
         if parent is None:
             return start_root(self.buffer, self.scope, name, kind, attributes, start_ns)
         if type(parent) is Span and parent.buffer is self.buffer:
