@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 LIBRARIES := $(VENV)/.libraries
 STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-tests
+FIX_STAMP := $(VENV)/.installed-fix
 WEB_LIBRARIES := web/node_modules/.installed
 WEB_STAMP := web/dist/.built
 NODE = $(shell node -e 'const [a, b] = process.versions.node.split("."); if (a > 20 || (a == 20 && b >= 19)) console.log("yes")' 2>/dev/null)
@@ -17,7 +18,7 @@ UV := $(BIN)/uv
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs reset audit test unit lint web webtest bench load build lock clean
+.PHONY: help up down status logs reset audit test unit lint web webtest bench load build fix lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -73,10 +74,13 @@ load: $(TEST_STAMP) ## traders, market makers, readers on the running exchange, 
 build: $(TEST_STAMP) ## compile the hot modules that changed
 	@$(BIN)/python setup.py --quiet build_ext --inplace
 
+fix: $(FIX_STAMP) ## install the engine of the FIX gateway (compiles for some minutes); the next make up starts it
+
 lock: $(VENV) ## choose current versions for the lock files
 	$(PIP) uv
 	$(UV) pip compile pyproject.toml $(LOCK_OPTIONS) --upgrade -o requirements.lock
 	$(UV) pip compile pyproject.toml --group test --group bench $(LOCK_OPTIONS) --upgrade -c requirements.lock -o requirements-test.lock
+	$(UV) pip compile --group fix $(LOCK_OPTIONS) --upgrade -c requirements.lock -o requirements-fix.lock
 
 clean: down ## delete what was installed and compiled; data stays
 	rm -rf $(VENV) build *.egg-info web/dist web/node_modules
@@ -98,6 +102,11 @@ $(STAMP): $(LIBRARIES) pyproject.toml setup.py $(HOT)
 
 $(TEST_STAMP): requirements-test.lock $(STAMP)
 	@$(PIP) --require-hashes -r requirements-test.lock
+	@touch $@
+
+$(FIX_STAMP): requirements-fix.lock | $(STAMP)
+	@echo "Compiling QuickFIX (some minutes; it needs a C++ compiler; skipped next time unless the lock changes) ..."
+	@$(PIP) --require-hashes -r requirements-fix.lock
 	@touch $@
 
 $(WEB_LIBRARIES): web/package-lock.json

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from outcry import http
@@ -28,8 +29,9 @@ SERVICES = (
     "reporting",
     "notification",
 )
+FIX = "fix-gateway"
 # The order of the end: who makes work goes first, who takes the last spans comes after all who make them.
-STOP_ORDER = (("bots",), (GATEWAY,), SERVICES[1:], ("jaegerlite",), ("valkey",), ("postgres",))
+STOP_ORDER = (("bots",), (FIX,), (GATEWAY,), SERVICES[1:], ("jaegerlite",), ("valkey",), ("postgres",))
 STANDBY = "-standby"
 WITHOUT_HTTP = ("bots", "valkey", "postgres")
 PROJECT = Path(__file__).absolute().parent.parent
@@ -104,6 +106,27 @@ def services(
     ]
 
 
+def has_fix(settings: Settings) -> bool:
+    """Whether the FIX gateway runs: its engine is installed, and nobody turned it off."""
+    return settings.outcry_fix and find_spec("quickfix") is not None
+
+
+def fix_gateway(settings: Settings, home: Home, redis_url: str) -> ProcessSpec:
+    """The FIX gateway: a client of the gateway, with no credential of a service and no room in the database."""
+    environment = inherited() | _tracing(settings)
+    environment |= {
+        "SERVICE_NAME": FIX,
+        "HOST": "127.0.0.1",
+        "PORT": str(settings.fix_gateway_port),
+        "FIX_PORT": str(settings.fix_port),
+        "FIX_STORE": str(home.folder / "fix"),
+        "CLIENT_GATEWAY_URL": service_url(settings, GATEWAY),
+        "REDIS_URL": redis_url,
+    }
+    url = _local_url(settings.fix_gateway_port)
+    return _python(FIX, "services.fix_gateway", environment, port=settings.fix_gateway_port, url=url)
+
+
 @dataclass(frozen=True)
 class Part:
     """A process of a service."""
@@ -164,9 +187,14 @@ def _environment(settings: Settings, credentials: Credentials, service: str) -> 
         port = settings.jaegerlite_query_port
         backend = {"TRACE_BACKEND_URL": f"http://127.0.0.1:{port}", "TRACE_EXPLORER_URL": f"http://localhost:{port}"}
         environment = backend | environment
-    if settings.embedded_tracing:
-        environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://127.0.0.1:{settings.jaegerlite_otlp_http_port}"
-    return environment
+    return environment | _tracing(settings)
+
+
+def _tracing(settings: Settings) -> dict[str, str]:
+    """Where spans go to."""
+    if not settings.embedded_tracing:
+        return {}
+    return {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{settings.jaegerlite_otlp_http_port}"}
 
 
 def _deliveries(settings: Settings) -> dict[str, str]:

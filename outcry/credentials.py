@@ -14,6 +14,9 @@ from shared.contracts.operations import AUDITOR
 
 SECRET_BYTES = 32
 
+GUESTS = ("fix-gateway",)
+"""Who has a Valkey user, and nothing else of a service."""
+
 ADMIN_USERNAME = "admin"
 """The administrator who is made at the first start, unless the settings name another one."""
 
@@ -52,7 +55,7 @@ def load_or_create(folder: Path, services: Iterable[str]) -> Credentials:
         kept.setdefault(single, secrets.token_urlsafe(SECRET_BYTES))
     for group in ("postgres_roles", "valkey_users", "services"):
         members = kept.setdefault(group, {})
-        for name in names:
+        for name in (*names, *GUESTS) if group == "valkey_users" else names:
             members.setdefault(name, secrets.token_urlsafe(SECRET_BYTES))
     write_private(path, json.dumps(kept, indent=1))
     signing_key_file, public_key_file = folder / "jwt_private_key.pem", folder / "jwt_public_key.pem"

@@ -47,7 +47,10 @@ class Exchange:
                 self._supervisor.start([catalogue.jaegerlite(self._settings, self._home)])
             await self._start_servers(timeout_s)
             database_url = self._make_rooms()  # not in a thread: the launcher forks, and has only one for that reason
-            specs = catalogue.services(self._settings, self._credentials, database_url, self._redis_urls())
+            redis_urls = self._redis_urls()
+            specs = catalogue.services(self._settings, self._credentials, database_url, redis_urls)
+            if catalogue.has_fix(self._settings):
+                specs.append(catalogue.fix_gateway(self._settings, self._home, redis_urls[catalogue.FIX]))
             self._supervisor.start(specs)
             await self._supervisor.wait_ready(self._supervisor.children, timeout_s)
             if not self._home.has_demo_user:
@@ -62,7 +65,8 @@ class Exchange:
             f"http://127.0.0.1:{self._settings.jaegerlite_query_port}" if self._settings.embedded_tracing else None
         )
         took_s = time.monotonic() - self._began_s
-        self._view.say(screen.welcome(gateway_url, traces_url, took_s, demo.USERNAME, demo.PASSWORD))
+        fix = self._fix()
+        self._view.say(screen.welcome(gateway_url, traces_url, fix, took_s, demo.USERNAME, demo.PASSWORD))
 
     async def stop(self) -> None:
         """End everything in order. What was acknowledged is on disk; what was buffered is sent."""
@@ -80,6 +84,12 @@ class Exchange:
     def kill(self) -> None:
         """End everything at once."""
         self._supervisor.kill()
+
+    def _fix(self) -> str:
+        """Where FIX clients connect, or how to get there; empty where it was turned off."""
+        if catalogue.has_fix(self._settings):
+            return f"127.0.0.1:{self._settings.fix_port}"
+        return "its engine is not installed: make fix (compiles for some minutes)" if self._settings.outcry_fix else ""
 
     async def _start_servers(self, timeout_s: float) -> None:
         servers = [server for server in (self._postgres, self._valkey) if server is not None]
@@ -101,9 +111,10 @@ class Exchange:
         return database_url
 
     def _redis_urls(self) -> dict[str, str]:
+        names = (*catalogue.SERVICES, catalogue.FIX)
         if self._valkey is not None:
-            return {service: self._valkey.url(service) for service in catalogue.SERVICES}
-        return dict.fromkeys(catalogue.SERVICES, str(self._settings.redis_url))
+            return {name: self._valkey.url(name) for name in names}
+        return dict.fromkeys(names, str(self._settings.redis_url))
 
     def _changed(self, child: Child) -> None:
         self._write_state()
@@ -147,6 +158,9 @@ def listeners(settings: Settings) -> list[ports.Listener]:
         )
         for part in catalogue.parts(settings)
     ]
+    if catalogue.has_fix(settings):
+        wanted.append(ports.Listener(catalogue.FIX, "FIX_PORT", settings.fix_port))
+        wanted.append(ports.Listener(catalogue.FIX, "FIX_GATEWAY_PORT", settings.fix_gateway_port))
     if settings.database_url is None:
         wanted.append(ports.Listener("postgres", "OUTCRY_POSTGRES_PORT", settings.outcry_postgres_port))
     if settings.redis_url is None:

@@ -95,13 +95,14 @@ def _surviving_terminal() -> Iterator[None]:
         os.close(nothing)
 
 
-def welcome(gateway_url: str, traces_url: str | None, took_s: float, username: str, password: str) -> str:
+def welcome(gateway_url: str, traces_url: str | None, fix: str, took_s: float, username: str, password: str) -> str:
     """The one screen at the end of the start: addresses, login, and the first commands to try."""
     traces = f"\n  Trace explorer    [cyan]{traces_url}[/]" if traces_url else ""
+    fix_line = f"\n  FIX 4.4           [cyan]{fix}[/]" if fix else ""
     return f"""
 [bold green]The exchange is open[/] (after {took_s:.1f} s)
 
-  Trading desk, API [cyan]{gateway_url}[/]   documentation: [cyan]{gateway_url}/docs[/]{traces}
+  Trading desk, API [cyan]{gateway_url}[/]   documentation: [cyan]{gateway_url}/docs[/]{traces}{fix_line}
   Demo login        [bold]{username}[/] / [bold]{password}[/]
 
 [bold]Place a first order:[/]

@@ -55,6 +55,9 @@ class Settings(BaseSettings):
     market_data_port: Port = 8864
     reporting_port: Port = 9127
     notification_port: Port = 9243
+    outcry_fix: bool = Field(True, description="whether the FIX gateway runs where its engine is installed")
+    fix_port: Port = Field(9878, description="FIX; the other one is for health and figures")
+    fix_gateway_port: Port = 9879
     outcry_postgres_port: Port = 8543
     outcry_redis_port: Port = 8637
     jaegerlite_query_port: Port = 16686

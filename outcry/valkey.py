@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
+from outcry.credentials import GUESTS
 from outcry.process import ProcessSpec
 
 ADMIN = "outcry"
@@ -21,6 +22,8 @@ ADMIN = "outcry"
 MEMORY_MAX_MB = 256
 # `info` is for readiness and metrics; what else is @admin or @dangerous (FLUSHALL, CONFIG, KEYS) stays closed.
 SERVICE_RIGHTS = "~* &* +@all -@admin -@dangerous +info"
+# Who is no service takes part in deciding which traces are kept, and in nothing else.
+GUEST_RIGHTS = "~traces:kept +@connection +@stream"
 
 
 def binary() -> Path:
@@ -96,7 +99,10 @@ class EmbeddedValkey:
 
 def user_lines(admin_password: str, passwords: Mapping[str, str]) -> list[str]:
     """Who may do what, as Valkey's settings and its ACL file say it; holds hashes, no passwords."""
-    users = [f"user {name} on #{_sha256(secret)} {SERVICE_RIGHTS}" for name, secret in passwords.items()]
+    users = [
+        f"user {name} on #{_sha256(secret)} {GUEST_RIGHTS if name in GUESTS else SERVICE_RIGHTS}"
+        for name, secret in passwords.items()
+    ]
     return ["user default off", f"user {ADMIN} on #{_sha256(admin_password)} ~* &* +@all", *users]
 
 

@@ -85,6 +85,8 @@ class Logins:
             raise Problem(409, "signed_in_already", "This connection is another user's. Open one for each user.")
         position = self._api.told.position(identity.user_id)
         seq = await self._own.follow(connection, identity.user_id, message.channels, message.after, position)
+        # What is told from here on goes on from what they can read: nothing in between is in neither.
+        self._api.told.note(identity.user_id, seq)
         if login is None:
             login = self._logins[connection] = Login(message.token, identity.user_id)
             connection.at_end(lambda: self._forget(connection))

@@ -26,6 +26,9 @@ AUDITOR = "auditor"
 SERVICES = (USERS, WALLET, RISK, ORDERS, ENGINE, MARKET, REPORTING, NOTIFICATION, GATEWAY)
 """All nine, the gateway last: it is of use only once the others are there."""
 
+FIX = "fix-gateway"
+"""Beside them: a client of the gateway like any other, which speaks FIX to clients of its own."""
+
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
     """One element of an internal call. ``traceparent`` is the W3C context of the request it belongs to, or empty."""

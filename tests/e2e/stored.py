@@ -63,7 +63,10 @@ def logs(exchange: Exchange) -> Iterator[Place]:
 
 def figures(exchange: Exchange) -> Iterator[Place]:
     """``/metrics`` of every process, in both formats."""
-    servers = [name for name in exchange.ports if name not in ("OUTCRY_POSTGRES_PORT", "OUTCRY_REDIS_PORT")]
+    silent = {"OUTCRY_POSTGRES_PORT", "OUTCRY_REDIS_PORT", "FIX_PORT"}
+    if not exchange.pid("fix-gateway"):
+        silent.add("FIX_GATEWAY_PORT")
+    servers = [name for name in exchange.ports if name not in silent]
     for name in servers:
         if name.startswith("JAEGERLITE") and name != "JAEGERLITE_QUERY_PORT":
             continue

@@ -109,7 +109,9 @@ def project(tmp_path: Path) -> Iterator[Project]:
     names = [f"{snake(service).upper()}_PORT" for service in SERVICES]
     ports = {name: str(free_port()) for name in [*names, "OUTCRY_POSTGRES_PORT", "OUTCRY_REDIS_PORT"]}
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    made = Project(tmp_path, kept | ports | {"NOTES": str(tmp_path / "notes"), "OTEL_TRACES_EXPORTER": "none"})
+    made = Project(
+        tmp_path, kept | ports | {"NOTES": str(tmp_path / "notes"), "OTEL_TRACES_EXPORTER": "none", "OUTCRY_FIX": "0"}
+    )
     yield made
     made.run("down")
 
