@@ -21,7 +21,6 @@ DEFAULT_PORTS = {
     operations.MARKET: 8864,
     operations.REPORTING: 9127,
     operations.NOTIFICATION: 9243,
-    operations.FIX: 9879,
 }
 """Where each service listens unless told otherwise."""
 

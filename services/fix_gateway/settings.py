@@ -10,7 +10,8 @@ from shared.settings import ServiceSettings
 class FixSettings(ServiceSettings):
     """Each is the environment variable of the same name in capitals."""
 
-    fix_port: int = Field(9878, ge=1, le=65535, description="where FIX clients connect; PORT is for health and figures")
+    port: int = Field(9879, ge=1, le=65535, description="health and figures, over HTTP")
+    fix_port: int = Field(9878, ge=1, le=65535, description="where FIX clients connect")
     fix_store: Path = Field(Path(".outcry/fix"), description="folder of sequence numbers, sent messages and orders")
     fix_cancel_on_disconnect: bool = Field(
         False, description="a lost connection ends the orders that were placed over it"
