@@ -79,12 +79,12 @@ async def test_an_administrator_who_is_no_superuser_can_make_the_rooms(postgres_
         superuser_url, f"CREATE ROLE dba LOGIN CREATEROLE PASSWORD 'pw'; ALTER DATABASE \"{database}\" OWNER TO dba;"
     )
     dba_url = role_url(superuser_url, "dba", "pw")
-    create_rooms(dba_url, {"risk_manager": "first"})
-    create_rooms(dba_url, {"risk_manager": "second"})
-    service = await asyncpg.connect(role_url(dba_url, "risk_manager", "second"))
+    create_rooms(dba_url, {"managed_room": "first"})
+    create_rooms(dba_url, {"managed_room": "second"})
+    service = await asyncpg.connect(role_url(dba_url, "managed_room", "second"))
     try:
         await service.execute("CREATE TABLE limits (id bigint)")
-        assert await service.fetchval("SELECT current_schema()") == "risk_manager"
+        assert await service.fetchval("SELECT current_schema()") == "managed_room"
     finally:
         await service.close()
         postgres_server.drop(owner_url)

@@ -25,6 +25,7 @@ import pytest
 import outcry
 from outcry.catalogue import SERVICES, snake
 from outcry.provision import run_sql
+from shared.contracts.operations import AUDITOR
 from tests.ports import free_port
 from tests.servers import TestPostgres, TestValkey
 
@@ -158,7 +159,7 @@ def test_each_service_is_told_its_own_secrets_only(project: Project) -> None:
     for name, told in notes.items():
         assert told["DATABASE_URL"].startswith(f"postgresql://{snake(name)}:")
         assert told["REDIS_URL"].startswith(f"redis://{name}:")
-        assert set(json.loads(told["SERVICE_KEYS"])) == set(SERVICES)
+        assert set(json.loads(told["SERVICE_KEYS"])) == {*SERVICES, AUDITOR}
         assert told["WALLET_SERVICE_URL"] == f"http://127.0.0.1:{project.env['WALLET_SERVICE_PORT']}"
         others = [other["SERVICE_SECRET"] for other_name, other in notes.items() if other_name != name]
         assert not any(secret in value for secret in others for value in told.values())
