@@ -10,6 +10,7 @@ from services.client_gateway.admin_routes import AdminRoutes
 from services.client_gateway.admin_user_routes import AdminUserRoutes
 from services.client_gateway.amendment import Amendment
 from services.client_gateway.api import Api
+from services.client_gateway.business_routes import BusinessRoutes
 from services.client_gateway.disconnects import Disconnects
 from services.client_gateway.event_routes import EventRoutes
 from services.client_gateway.exports import Exports
@@ -60,6 +61,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     ReportRoutes(listing, exports).install(api)
     AdminRoutes(listing).install(api)
     AdminUserRoutes(listing).install(api)
+    BusinessRoutes(settings).install(api)
     TraceRoutes(settings).install(api)
     FaultRoutes(settings.faults_file).install(api)
     NOISY_USER.while_on(Noise(service.clients, settings).run)

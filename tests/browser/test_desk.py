@@ -153,27 +153,99 @@ def test_a_halt_shows_and_stops_the_ticket(page: Page, exchange: Exchange, trade
     expect(button).to_be_enabled()
 
 
-def test_an_administrator_halts_and_resumes(page: Page, exchange: Exchange, look: Look) -> None:
-    """Administrators see the services' health, turn sessions, and find what they did on record; nobody else does."""
-    operator = exchange.admin
+def open_exchange(page: Page, exchange: Exchange) -> Locator:
+    """Signs the administrator in and opens their page; gives the panel of its tabs."""
     open_desk(page, exchange, "META")
-    page.get_by_label("User name").fill(operator.name)
+    page.get_by_label("User name").fill(exchange.admin.name)
     page.get_by_label("Password").fill(ADMIN["ADMIN_PASSWORD"])
     page.get_by_label("Password").press("Enter")
-    tab = open_tab(page, "Exchange")
-    expect(tab).to_contain_text("matching-engine: ok")
+    page.get_by_role("link", name="Exchange").click()
+    return page.locator(".exchange .tab-panel")
+
+
+def look_through(page: Page, look: Look, name: str) -> None:
+    """Leaves pictures, and finds nothing against the rules of accessibility, nor anything wider than a phone."""
+    look(page, name)
+    assert accessibility_problems(page) == []
+    page.set_viewport_size({"width": 390, "height": 844})
+    look(page, f"{name}-phone")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
+    page.set_viewport_size({"width": 1440, "height": 900})
+
+
+def test_an_administrator_halts_and_resumes(page: Page, exchange: Exchange, look: Look) -> None:
+    """Administrators see the services' health, turn sessions, switch faults, find what they did; nobody else does."""
+    panel = open_exchange(page, exchange)
+    expect(panel).to_contain_text("matching-engine: ok")
+    page.get_by_role("tab", name="Sessions").click()
     for session in ("HALTED", "CONTINUOUS"):
         page.get_by_label("Session of META", exact=True).select_option(session)
         page.get_by_role("button", name="Set the session of META").click()
         expect(page.locator(".toasts")).to_contain_text(f"META is {session.lower()} now")
         expect(page.get_by_role("button", name="Set the session of META")).to_be_disabled()
         assert exchange.http.get("/marketdata/orderBook/L2?symbol=META").json()["session"] == session
-    expect(tab.get_by_role("row", name=re.compile("META.*HALTED"))).to_be_visible()
-    look(page, "desk-exchange")
-    assert accessibility_problems(page) == []
+    look_through(page, look, "desk-exchange-sessions")
+    page.get_by_role("tab", name="Faults").click()
+    fault = panel.get_by_role("button", name="Fault slow consumer")
+    for pressed, told in (("true", "slow consumer is on."), ("false", "slow consumer is off.")):
+        fault.click()
+        expect(page.locator(".toasts")).to_contain_text(told)
+        expect(fault).to_have_attribute("aria-pressed", pressed)
+    page.get_by_role("tab", name="Record").click()
+    expect(panel.get_by_role("row", name=re.compile("META.*HALTED"))).to_be_visible()
+    look_through(page, look, "desk-exchange-record")
     page.get_by_role("button", name="Sign out").click()
     sign_in(page, exchange, exchange.user(), "META")
-    expect(page.get_by_role("tab", name="Exchange")).to_have_count(0)
+    expect(page.get_by_role("link", name="Exchange")).to_have_count(0)
+
+
+def test_an_administrator_limits_and_blocks(page: Page, exchange: Exchange, trader: User, look: Look) -> None:
+    """Limits, a firm and the kill switch are set from the user's dialog and act on the user's next order."""
+    panel = open_exchange(page, exchange)
+    page.get_by_role("tab", name="Firms").click()
+    firm = f"Firm {secrets.token_hex(4)}"
+    page.get_by_label("Name of a new firm").fill(firm)
+    page.get_by_role("button", name="Make a firm").click()
+    expect(panel.get_by_role("row", name=firm)).to_contain_text("may trade")
+    page.get_by_role("tab", name="Users and limits").click()
+    page.get_by_label("Find users by name").fill(trader.name)
+    look_through(page, look, "desk-exchange-users")
+    page.get_by_role("button", name=f"Limits, role, block: {trader.name}").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Shares of an order").fill("5")
+    dialog.get_by_role("button", name="Set limits").click()
+    expect(page.locator(".toasts")).to_contain_text(f"Limits of {trader.name} are set")
+    expect(dialog.get_by_role("button", name="Set limits")).to_be_disabled()
+    assert trader.order(quantity=6, price=145).json()["code"] == "order_quantity_limit"
+    dialog.get_by_label("Firm").select_option(firm)
+    expect(page.locator(".toasts")).to_contain_text(f"{trader.name} belongs to {firm}")
+    trader.placed(quantity=5, price=145)
+    dialog.get_by_role("button", name="Block").click()
+    expect(dialog.get_by_text("blocked", exact=True)).to_be_visible()
+    assert trader.order(quantity=1, price=145).json()["code"] == "account_blocked"
+    assert trader.get("/v1/orders", status="OPEN")["orders"] == []
+    look_through(page, look, "desk-exchange-user")
+    dialog.get_by_role("button", name="Let in again").click()
+    expect(dialog.get_by_text("may trade", exact=True)).to_be_visible()
+    page.keyboard.press("Escape")
+    page.get_by_role("tab", name="Firms").click()
+    expect(panel.get_by_role("row", name=firm)).to_contain_text("1")
+    page.get_by_role("tab", name="Record").click()
+    page.get_by_role("button", name="Risk controls").click()
+    expect(panel.get_by_role("row", name=re.compile(f"order quantity account {trader.user_id} .*5"))).to_be_visible()
+
+
+def test_business_figures_are_shown(page: Page, exchange: Exchange, look: Look) -> None:
+    """Orders by outcome, value and open orders stand on the page, and follow what is traded."""
+    maker = exchange.user(GOOGL=3)
+    maker.placed(symbol="GOOGL", side="SELL", quantity=3, price=170)
+    panel = open_exchange(page, exchange)
+    traded = panel.get_by_role("region", name="Business by symbol").get_by_role("row", name=re.compile("^GOOGL"))
+    expect(traded).to_contain_text("1")
+    exchange.user(cash=1_000).placed(symbol="GOOGL", quantity=3, price=170)
+    expect(traded).to_contain_text("$510.00", timeout=30_000)
+    expect(panel).to_contain_text("Success rate")
+    look_through(page, look, "desk-exchange")
 
 
 def test_a_resting_order_is_filled_by_somebody_else(page: Page, exchange: Exchange, trader: User) -> None:

@@ -241,3 +241,28 @@ def test_bad_listings_are_refused(exchange: Exchange) -> None:
     assert exchange.shared_user.http.post("/admin/symbols", json=good).status_code == 403
     assert exchange.shared_user.http.delete("/admin/symbols/AAPL").status_code == 403
     assert exchange.admin.http.delete("/admin/symbols/EVIL").status_code == 404
+
+
+def test_business_figures_move_with_business(exchange: Exchange) -> None:
+    """Administrators see orders by outcome, trades, value and settlement grow by what was traded; nobody else does."""
+    before = exchange.admin.get("/admin/figures")
+    seller, buyer = exchange.user(META=10), exchange.user(cash=10_000)
+    seller.placed(symbol=SYMBOL, side="SELL", quantity=2, price=500)
+    buyer.placed(symbol=SYMBOL, quantity=2, price=500)
+    assert buyer.order(symbol=SYMBOL, quantity=1000, price=500).json()["code"] == "insufficient_funds"
+
+    def grown(found: dict[str, Any]) -> bool:
+        value = float(found["value"]) - float(before["value"])
+        settled = found["settlement"]["trades"] - before["settlement"]["trades"]
+        return value >= 1000 and settled >= 1
+
+    after = eventually(lambda: exchange.admin.get("/admin/figures"), grown)
+    assert grown(after), after
+    assert after["orders"]["accepted"] >= before["orders"].get("accepted", 0) + 2
+    assert after["orders"]["refused"] >= before["orders"].get("refused", 0) + 1
+    assert "insufficient_funds" in [one["code"] for one in after["refusals"]]
+    assert 0 < after["success_rate"] < 1
+    assert SYMBOL in after["open_orders"]
+    assert after["silent"] == []
+    refused = buyer.http.get("/admin/figures")
+    assert (refused.status_code, refused.json()["code"]) == (403, "admin_required")

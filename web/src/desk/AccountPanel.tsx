@@ -4,7 +4,6 @@ import { useState } from "react";
 import { useStore } from "../shared/store";
 import { EmptyState, ErrorState, Loading } from "../shared/states";
 import { Tabs } from "../shared/Tabs";
-import { AdminTab } from "./AdminTab";
 import { CashTab } from "./CashTab";
 import * as desk from "./desk";
 import { FillsTab, HistoryTab } from "./history";
@@ -25,7 +24,6 @@ export function AccountPanel() {
     { key: "history", title: "History" },
     { key: "cash", title: "Cash" },
     { key: "notices", title: unread ? `Notifications (${unread} new)` : "Notifications" },
-    ...(user?.roles.includes("admin") ? [{ key: "admin", title: "Exchange" }] : []),
   ];
   return (
     <section className="panel account" aria-label="Account">
@@ -55,8 +53,6 @@ function Shown({ tab, holdings }: { readonly tab: string; readonly holdings: des
       return <CashTab holdings={holdings} />;
     case "notices":
       return <NoticesTab />;
-    case "admin":
-      return <AdminTab />;
     default:
       return <OpenOrdersTab holdings={holdings} />;
   }

@@ -15,7 +15,9 @@ const STATES: Readonly<Record<Connection, string>> = {
 export function Header() {
   const user = useStore(desk.user);
   const connection = useStore(desk.connection);
+  const view = useStore(desk.view);
   const traces = explorerUrl();
+  const here = (of: typeof view) => (view === of ? { "aria-current": "page" as const } : {});
   return (
     <header className="top">
       <strong className="name">
@@ -25,6 +27,16 @@ export function Header() {
         <span aria-hidden="true" className="dot" />
         {STATES[connection]}
       </span>
+      {user?.roles.includes("admin") && (
+        <nav className="row pages" aria-label="Pages">
+          <a href="#desk" {...here("desk")}>
+            Desk
+          </a>
+          <a href="#exchange" {...here("exchange")}>
+            Exchange
+          </a>
+        </nav>
+      )}
       <span className="grow" />
       <nav className="row" aria-label="Elsewhere">
         {traces && <a href={traces}>Traces</a>}

@@ -1,7 +1,7 @@
 /** The gateway's API as functions. Each throws RequestError. */
 
 import { type Answer, request, RequestError } from "../shared/http";
-import { Admin } from "./admin";
+import { Admin } from "./exchange/admin";
 import type {
   Balance, Candle, Instrument, Notice, Order, Position, TapeTrade, Trace, Transaction, User, UserTrade,
 } from "./types";

@@ -48,6 +48,8 @@ export const unread = createStore(0);
 export const shownStory = createStore<{ readonly orderId?: string; readonly traceId?: string } | null>(null);
 /** A price that was clicked in the ladder, for the ticket. */
 export const pickedPrice = createStore<{ readonly price: string; readonly at: number } | null>(null);
+/** The desk itself, or what administrators see of the exchange; it stands in the address. */
+export const view = createStore<"desk" | "exchange">(viewNow());
 /** Counts up with each healed connection: whoever shows what was read once reads it again. */
 export const healed = createStore(0);
 
@@ -72,9 +74,14 @@ const feed = new Feed(`${location.protocol === "https:" ? "wss" : "ws"}://${loca
   },
 });
 
+function viewNow(): "desk" | "exchange" {
+  return location.hash.startsWith("#exchange") ? "exchange" : "desk";
+}
+
 /** Starts the desk: market data for everybody, the account where a token was kept. */
 export function start(): void {
   feed.open();
+  window.addEventListener("hashchange", () => view.set(viewNow()));
   void loadListed();
   setInterval(() => document.hidden || void loadListed(), SYMBOLS_EVERY_MS);
   const kept = sessionStorage.getItem(TOKEN_KEY);

@@ -8,7 +8,7 @@ import { figureColumns } from "../monitor/figureColumns";
 import { Link, navigate } from "../navigation";
 import { searchPath } from "../route";
 import { queryToUrl, type SearchQuery } from "../search/query";
-import { Segments } from "../Segments";
+import { Segments } from "../../shared/Segments";
 import { ServiceName } from "../ServiceName";
 import { useLoaded } from "../useLoaded";
 import { type TimeWindow, windowFromUrl, windowParams } from "../window";

@@ -5,7 +5,7 @@ import { type Column, Table } from "../../shared/Table";
 import { duration, exactTime, isoFromMicros, shortTime } from "../../shared/time";
 import { Link, navigate } from "../navigation";
 import { comparePath, tracePath } from "../route";
-import { Segments } from "../Segments";
+import { Segments } from "../../shared/Segments";
 import { ServiceName } from "../ServiceName";
 import { ScatterPlot } from "./ScatterPlot";
 import type { Found } from "./find";
