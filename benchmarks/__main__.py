@@ -9,7 +9,7 @@ import typer
 import uvloop
 from rich.console import Console
 
-from benchmarks import report, tracing
+from benchmarks import footprint, report, tracing
 from benchmarks.connection import Address
 from benchmarks.exchange import Exchange, StartFailed, own_exchange, running_exchange
 from benchmarks.scenarios import Bench, Plan, Result, scenarios
@@ -95,6 +95,7 @@ async def _measure(
         console.print(
             f"idle: {idle['cpu_percent']['total']:.1f} % of a core, {idle['resident_mb']['total']:.0f} MB resident"
         )
+    before = await footprint.read(exchange.home) if exchange.home is not None else None
     results: list[Result] = []
     for name in names:
         for scenario in scenarios(bench)[name]:
@@ -104,6 +105,8 @@ async def _measure(
             console.print(f"{results[-1].name}: {figures['orders_per_s']:.0f} orders/s", style="dim")
     report.show(console, results)
     content["results"] = [result.as_json() for result in results]
+    if exchange.home is not None and before is not None:
+        content["bytes_per_order"] = (await footprint.read(exchange.home)).per_order_since(before)
     if soak_s:
         console.print(f"\nSoak, {soak_s:.0f} s")
         content["soak"] = await soak(bench, soak_s, console)

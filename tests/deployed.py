@@ -9,9 +9,11 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +53,11 @@ def missing() -> str:
         if shutil.which(program) is None
     ]
     return ", ".join(packages)
+
+
+def postgres_program(name: str) -> str:
+    """Debian's newest PostgreSQL's program of that name."""
+    return str(sorted(DEBIAN_POSTGRES.glob(f"*/bin/{name}"))[-1])
 
 
 def interpolated(text: str, variables: Mapping[str, str]) -> str:
@@ -96,18 +103,24 @@ class Deployed:
     def environment(self, service: str, **more: str) -> dict[str, str]:
         """The variables of a service: what compose says, then its file of secrets, then ``more``."""
         told = SERVICES[service].get("environment", {})
-        variables = {name: interpolated(str(value), {}) for name, value in told.items()}
+        chosen = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://jaegerlite:4318"}  # JAEGER_PORT's number would name a protocol
+        variables = {name: interpolated(str(value), chosen) for name, value in told.items()}
         for file in SERVICES[service].get("env_file", []):
             variables |= self.secret(Path(file["path"]).stem)
-        inherited = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", "OTEL_SDK_DISABLED": "true"}
-        return inherited | {name: self.translated(value) for name, value in variables.items()} | more
+        inherited = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
+        here = {name: self.translated(value) for name, value in variables.items()}
+        if "ORDER_MANAGER_URL" in here:  # room for a second one, while one takes over from the other
+            here["ORDER_MANAGER_URL"] += f",http://127.0.0.1:{self.port('order-manager-2', 8426)}"
+        return inherited | here | more
 
-    def command(self, environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    def command(
+        self, environment: Mapping[str, str], *arguments: str, project: Path = PROJECT
+    ) -> subprocess.CompletedProcess[str]:
         """An `outcry` command to its end; AssertionError with what it said when it fails."""
         done = subprocess.run(
             [sys.executable, "-m", "outcry", *arguments],
-            cwd=PROJECT,
-            env={"PATH": os.environ["PATH"], **environment},
+            cwd=project,
+            env={"PATH": os.environ["PATH"], **environment, "PYTHONPATH": str(project)},
             capture_output=True,
             text=True,
             timeout=120,
@@ -122,12 +135,24 @@ class Deployed:
         server, _, name = url.rpartition("/")
         run_sql(f"{server}/postgres", f'CREATE DATABASE "{name}";')
 
-    def init(self) -> None:
+    def init(self, project: Path = PROJECT) -> None:
         """Compose's `init`."""
-        self.command(self.environment("init"), *SERVICES["init"]["command"][1:])
+        self.command(self.environment("init"), *SERVICES["init"]["command"][1:], project=project)
 
-    def spec(self, service: str, name: str = "", **more: str) -> ProcessSpec:
-        """A service as a process: compose's command and variables, its own port."""
+    def jaegerlite(self) -> ProcessSpec:
+        """Compose's jaegerlite, with only the ports that are asked of it."""
+        data = self.folder / "traces"
+        data.mkdir()
+        if self.user:
+            shutil.chown(data, self.user)
+        wanted = {"JAEGERLITE_QUERY_PORT": 16686, "JAEGERLITE_OTLP_HTTP_PORT": 4318}
+        ports = {name: str(self.port("jaegerlite", port)) for name, port in wanted.items()}
+        unused = ("OTLP_GRPC", "JAEGER_COMPACT", "JAEGER_BINARY", "JAEGER_HTTP", "ZIPKIN", "SAMPLING")
+        ports |= {f"JAEGERLITE_{name}_PORT": "0" for name in unused}
+        return self.spec("jaegerlite", "", PROJECT, JAEGERLITE_DATA_DIR=str(data), **ports)
+
+    def spec(self, service: str, name: str = "", project: Path = PROJECT, **more: str) -> ProcessSpec:
+        """A service as a process: compose's command and variables, its own port, the code of ``project``."""
         port = self.port(name or service, port_of(service))
         program, *arguments = SERVICES[service]["command"]
         module = ["-m", "outcry"] if program == "outcry" else []
@@ -142,12 +167,12 @@ class Deployed:
         return ProcessSpec(
             name=name or service,
             argv=(sys.executable, *module, *arguments),
-            env=self.environment(service, PORT=str(port), HOST="127.0.0.1", **more),
+            env=self.environment(service, PORT=str(port), HOST="127.0.0.1", PYTHONPATH=str(project), **more),
             ready=ready,
             port=port,
             stop_timeout_s=10,
             system_user=self.user,
-            cwd=PROJECT,
+            cwd=project,
         )
 
     def start(self, spec: ProcessSpec) -> RunningProcess:
@@ -163,15 +188,18 @@ class Deployed:
             one.wait_ready()
 
     def stop(self) -> None:
-        """Stop everything, the last that was started first."""
-        for name in reversed(self.running):
-            self.running[name].stop()
+        """Stop everything: all that have a server, together, then the servers."""
+        servers = [name for name in self.running if name not in SERVICES or name in ("postgres", "valkey")]
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda name: self.running[name].stop(), set(self.running) - set(servers)))
+            list(pool.map(lambda name: self.running[name].stop(), servers))
 
-    def audit(self) -> dict[str, Any]:
+    def audit(self, **more: str) -> dict[str, Any]:
         """`outcry audit` with the auditor's own role and credential."""
-        environment = self.environment("auditor")
+        wait_s = more.pop("wait_s", "60")
+        environment = self.environment("auditor", **more)
         done = subprocess.run(
-            [sys.executable, "-m", "outcry", "audit", "--deployed", "--json", "--wait", "60"],
+            [sys.executable, "-m", "outcry", "audit", "--deployed", "--json", "--wait", wait_s],
             cwd=PROJECT,
             env=environment,
             capture_output=True,
@@ -185,40 +213,43 @@ class Deployed:
 
     # The servers, as Debian has them
 
-    def postgres(self) -> ProcessSpec:
-        """Debian's PostgreSQL with the superuser's password of the secrets."""
-        programs = sorted(DEBIAN_POSTGRES.glob("*/bin"))[-1]
-        variables = self.secret("postgres")
-        data, port = self.folder / "postgres", self.port("postgres", 5432)
+    def new_postgres(self) -> ProcessSpec:
+        """Debian's PostgreSQL with the superuser's password of the secrets, in a new folder."""
+        data = self.folder / "postgres"
         data.mkdir()
         password_file = self.folder / "password"
-        password_file.write_text(variables["POSTGRES_PASSWORD"])
+        password_file.write_text(self.secret("postgres")["POSTGRES_PASSWORD"])
         if self.user:
             shutil.chown(data, self.user)
             shutil.chown(password_file, self.user)
-        initdb = [str(programs / "initdb"), "-D", str(data), "-U", "postgres", f"--pwfile={password_file}", "-N"]
+        initdb = [postgres_program("initdb"), "-D", str(data), "-U", "postgres", f"--pwfile={password_file}", "-N"]
         subprocess.run([*initdb, "--auth=scram-sha-256", "-E", "UTF8"], check=True, capture_output=True, user=self.user)
+        return self.postgres(data, self.port("postgres", 5432))
+
+    def postgres(self, data: Path, port: int) -> ProcessSpec:
+        """Debian's PostgreSQL on a folder that is there."""
         settings = {"port": str(port), "unix_socket_directories": "", "fsync": "off", "max_connections": "200"}
 
         async def ready(_pid: int) -> bool:
-            return (data / "postmaster.pid").exists() and "ready" in (data / "postmaster.pid").read_text()
+            lines = data / "postmaster.pid"
+            return lines.exists() and "ready" in lines.read_text()
 
         return ProcessSpec(
-            name="postgres",
-            argv=(str(programs / "postgres"), "-D", str(data), *(f"--{k}={v}" for k, v in settings.items())),
+            name=data.name,
+            argv=(postgres_program("postgres"), "-D", str(data), *(f"--{k}={v}" for k, v in settings.items())),
             env={"PATH": os.environ["PATH"], "LC_ALL": "C"},
             ready=ready,
             port=port,
             stop_timeout_s=15,
+            stop_signal=signal.SIGINT,
             system_user=self.user,
             cwd=data,
         )
 
     def redis(self) -> ProcessSpec:
         """Debian's Redis with the users that compose gives to Valkey."""
-        variables = self.secret("valkey")
         port = self.port("valkey", 6379)
-        (self.folder / "users.acl").write_text(variables["VALKEY_USERS"].replace(";", "\n") + "\n")
+        (self.folder / "users.acl").write_text(self.secret("valkey")["VALKEY_USERS"].replace(";", "\n") + "\n")
         options = {"aclfile": self.folder / "users.acl", "port": port, "bind": "127.0.0.1", "appendonly": "no"}
 
         async def ready(_pid: int) -> bool:
@@ -238,6 +269,33 @@ class Deployed:
             port=port,
             cwd=self.folder,
         )
+
+
+def prometheus(exchange: Deployed) -> ProcessSpec:
+    """Debian's Prometheus with `deploy/prometheus`, asking every second, of what runs here."""
+    folder, port = exchange.folder / "prometheus", exchange.port("prometheus", 9090)
+    shutil.copytree(DEPLOY / "prometheus", folder)
+    settings = yaml.safe_load((folder / "prometheus.yml").read_text())
+    settings["global"] = dict.fromkeys(("scrape_interval", "scrape_timeout", "evaluation_interval"), "1s")
+    jobs = {job["job_name"]: job for job in settings["scrape_configs"]}
+    for scraped in jobs["outcry"]["static_configs"]:
+        scraped["targets"] = [exchange.translated(f"//{target}").removeprefix("//") for target in scraped["targets"]]
+    lite = jobs["jaegerlite"].pop("dns_sd_configs")[0]
+    jobs["jaegerlite"]["static_configs"] = [{"targets": [f"127.0.0.1:{exchange.port(lite['names'][0], lite['port'])}"]}]
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(settings))
+
+    async def ready(_pid: int) -> bool:
+        try:
+            return (await http.request("GET", f"http://127.0.0.1:{port}/-/ready", timeout_s=5))[0] == 200
+        except OSError:
+            return False
+
+    options = [
+        *(f"--config.file={folder / 'prometheus.yml'}", f"--storage.tsdb.path={exchange.folder / 'tsdb'}"),
+        *(f"--web.listen-address=127.0.0.1:{port}", "--enable-feature=exemplar-storage"),
+    ]
+    environment = {"PATH": os.environ["PATH"]}
+    return ProcessSpec(name="prometheus", argv=("prometheus", *options), env=environment, ready=ready, port=port)
 
 
 def port_of(service: str) -> int:
