@@ -2,6 +2,7 @@
 
     python -m benchmarks.jaegerlite_large load --folder F [--spans 10000000]    # several minutes: run it with nice
     python -m benchmarks.jaegerlite_large measure --folder F                    # about a minute, on a quiet machine
+    python -m benchmarks.jaegerlite_large search --folder F                     # each kind of jaegerlite's own search
 
 Method. The spans are those of `benchmarks.exchange_spans`, one trace each 6 ms of their own time, so that ten million
 lie in about an hour before the load began; twenty traces of 10,000 spans and forty of 100, of no user, lie among them.
@@ -188,16 +189,44 @@ def measure(folder: Path) -> dict[str, Any]:
     }
 
 
+SEARCHES = (
+    '"no such text"',
+    "rejected",
+    "order.symbol = AAPL OR user.id = 5555",
+    "NOT url.path ~ order",
+    "http.response.status_code >= 400 OR order.side = SELL",
+    "trace.duration > 50ms status = error",
+)
+
+
+def search(folder: Path) -> dict[str, Any]:
+    """Ask each search that has to look at every span of a loaded store once, with no more coming in."""
+    process: psutil.Popen = start(folder)
+    figures: dict[str, Any] = {}
+    try:
+        for text in SEARCHES:
+            began, began_cpu = time.perf_counter(), cpu_seconds(process)
+            status, body = get("/api/search?" + urllib.parse.urlencode({"q": text, "start": 0, "limit": 20}))
+            took_s, cpu_s = time.perf_counter() - began, cpu_seconds(process) - began_cpu
+            found = json.loads(body).get("total") if status == 200 else f"answered with {status}"
+            figures[text] = {"seconds": round(took_s, 2), "cpu_seconds": round(cpu_s, 2), "traces": found}
+        figures["resident_mb"] = round(process.memory_info().rss / 1e6)
+    finally:
+        process.terminate()
+        process.wait(60)
+    return figures
+
+
 def main() -> None:
     """Load or measure, and print JSON."""
     parser = argparse.ArgumentParser(description="A store of ten million spans.")
-    parser.add_argument("step", choices=("load", "measure"))
+    parser.add_argument("step", choices=("load", "measure", "search"))
     parser.add_argument("--folder", type=Path, required=True, help="where the store lies; `load` empties it")
     parser.add_argument("--spans", type=int, default=10_000_000)
     options = parser.parse_args()
-    print(
-        json.dumps(load(options.folder, options.spans) if options.step == "load" else measure(options.folder), indent=2)
-    )
+    steps = {"measure": measure, "search": search}
+    figures = load(options.folder, options.spans) if options.step == "load" else steps[options.step](options.folder)
+    print(json.dumps(figures, indent=2))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import base64
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -84,15 +84,20 @@ def _trace_key(text: str) -> TraceKey:
     return number >> 64, number & 0xFFFFFFFFFFFFFFFF
 
 
-def trace_json(key: TraceKey, spans: list[Span], *, raw: bool = False) -> msgspec.Raw:
+def trace_pieces(key: TraceKey, spans: Iterable[Span], *, raw: bool = False) -> Iterator[bytes]:
     """One trace, encoded span by span; `raw` leaves the tags in the order of arrival, which Jaeger otherwise sorts."""
     names: dict[bytes, str] = {}
     processes: dict[str, Json] = {}
-    spans_json = []
+    head = b'{"traceID":"%s","spans":[' % trace_id_text(key).encode()
     for span in spans:
         process = names.setdefault(span.series.resource, f"p{len(names) + 1}")
         if process not in processes:
             processes[process] = _process_json(span.series.service, span.series.resource_attributes)
-        spans_json.append(msgspec.Raw(msgspec.json.encode(_span_json(span, process, sort_tags=not raw))))
-    trace = {"traceID": trace_id_text(key), "spans": spans_json, "processes": processes, "warnings": None}
-    return msgspec.Raw(msgspec.json.encode(trace))
+        yield head + msgspec.json.encode(_span_json(span, process, sort_tags=not raw))
+        head = b","
+    yield b'],"processes":%s,"warnings":null}' % msgspec.json.encode(processes)
+
+
+def trace_json(key: TraceKey, spans: list[Span], *, raw: bool = False) -> msgspec.Raw:
+    """One trace as a whole, with at least one span; see `trace_pieces`."""
+    return msgspec.Raw(b"".join(trace_pieces(key, spans, raw=raw)))

@@ -51,7 +51,7 @@ class Settings(BaseSettings):
     )
     body_bytes_max: int = Field(16_000_000, ge=1_000, description="largest request, unpacked")
     query_seconds_max: float = Field(15.0, gt=0, description="longest time of one query")
-    query_spans_max: int = Field(300_000, ge=1_000, description="most spans that one query may read in full")
+    query_spans_max: int = Field(150_000, ge=1_000, description="most spans that one query may read in full")
     answer_bytes_max: int = Field(200_000_000, ge=1_000_000, description="largest answer of a query")
     flush_interval_ms: int = Field(700, ge=20, le=5000, description="longest time that a span waits for the disk")
     alert_rules: Path | None = Field(None, description="file of alert rules; without it, the default rules")

@@ -50,6 +50,7 @@ def load_summaries(store: Store, snapshot: Snapshot, keys: list[TraceKey]) -> di
     """A summary of each trace that exists; a span that was sent twice counts once."""
     traces: dict[TraceKey, dict[int, _Row]] = {key: {} for key in keys}
     for partition, chunk, places in places_of(store, snapshot, keys):
+        snapshot.limits.take_spans(len(places))
         columns = snapshot.chunks.columns(partition, chunk)
         ids, parents = snapshot.chunks.ids(partition, chunk)
         of_rows = (ids, parents, columns.series, columns.start_ns, columns.duration_ns, columns.status)

@@ -1,7 +1,8 @@
 """Reading whole traces out of the store."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,11 @@ from jaegerlite.store import Store
 
 TraceKey = tuple[int, int]
 """High and low half of a trace id."""
+Places = tuple[Partition, int, npt.NDArray[np.intp]]
+"""Spans of a chunk, by their places in it."""
+# Loaded together; spans of one search lie near each other, but all of them at once would fill the memory.
+TRACES_AT_ONCE: Final = 32
+SORTED_SPANS_MAX: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,42 +43,74 @@ class Span:
         return read_rest(self.rest_bytes)
 
 
-def places_of(
-    store: Store, snapshot: Snapshot, keys: list[TraceKey]
-) -> Iterator[tuple[Partition, int, npt.NDArray[np.intp]]]:
+def places_of(store: Store, snapshot: Snapshot, keys: list[TraceKey]) -> Iterator[Places]:
     """Where the spans of these traces are: partition, chunk, and their places in there."""
     high, low = (np.array([key[half] for key in keys], np.uint64) for half in (0, 1))
     for partition, inside in snapshot.with_chunks(store.directory.chunks_of(trace_hash(low))):
         for chunk in inside:
             columns = snapshot.chunks.columns(partition, chunk)
             places = np.flatnonzero(np.isin(columns.trace_lo, low) & np.isin(columns.trace_hi, high))
-            snapshot.limits.take_spans(len(places))
             if len(places):
                 yield partition, chunk, places
 
 
 def load_traces(store: Store, snapshot: Snapshot, keys: list[TraceKey]) -> dict[TraceKey, list[Span]]:
     """The spans of each trace that exists, by start; a span that was sent twice appears once."""
+    return _load(store, snapshot, keys, places_of(store, snapshot, keys))
+
+
+def each_trace(
+    store: Store, snapshot: Snapshot, keys: list[TraceKey]
+) -> Iterator[tuple[TraceKey, Iterable[Span] | None]]:
+    """Each trace in turn with its spans, by start; None if it does not exist.
+
+    A trace of more than `SORTED_SPANS_MAX` spans is not loaded at once: its spans come as they are read, as they lie.
+    """
+    for at in range(0, len(keys), TRACES_AT_ONCE):
+        some = keys[at : at + TRACES_AT_ONCE]
+        places = list(places_of(store, snapshot, some))
+        if sum(len(inside) for _, _, inside in places) <= SORTED_SPANS_MAX:
+            loaded = _load(store, snapshot, some, places)
+            yield from ((key, loaded.get(key)) for key in some)
+        elif len(some) > 1:
+            yield from (next(each_trace(store, snapshot, [key])) for key in some)
+        else:
+            yield some[0], _unsorted(store, snapshot, some[0], places)
+
+
+def _load(
+    store: Store, snapshot: Snapshot, keys: list[TraceKey], places: Iterable[Places]
+) -> dict[TraceKey, list[Span]]:
     traces: dict[TraceKey, dict[int, Span]] = {key: {} for key in keys}
-    for partition, chunk, places in places_of(store, snapshot, keys):
-        for span in _read_spans(store, snapshot, partition, chunk, places):
-            if span.trace in traces:
-                traces[span.trace].setdefault(span.span_id, span)
+    for span in _read_spans(store, snapshot, keys, places):
+        traces[span.trace].setdefault(span.span_id, span)
     return {key: sorted(spans.values(), key=lambda span: span.start_ns) for key, spans in traces.items() if spans}
 
 
-def _read_spans(
-    store: Store, snapshot: Snapshot, partition: Partition, chunk: int, places: npt.NDArray[np.intp]
-) -> Iterator[Span]:
+def _unsorted(store: Store, snapshot: Snapshot, key: TraceKey, places: Iterable[Places]) -> Iterator[Span]:
+    seen: set[int] = set()
+    for span in _read_spans(store, snapshot, [key], places):
+        if span.span_id not in seen:
+            seen.add(span.span_id)
+            yield span
+
+
+def _read_spans(store: Store, snapshot: Snapshot, keys: list[TraceKey], places: Iterable[Places]) -> Iterator[Span]:
     reader, all_series = snapshot.chunks, store.registry.all
-    columns = reader.columns(partition, chunk)
-    rests, borders = reader.rests(partition, chunk)
-    ids, parents = reader.ids(partition, chunk)
-    of_spans = (columns.trace_hi, columns.trace_lo, ids, parents, columns.start_ns, columns.duration_ns)
-    numbers = (array[places].tolist() for array in (*of_spans, columns.status, columns.series))
-    bounds = borders[places].tolist(), borders[places + 1].tolist()
-    for high, low, span_id, parent, start_ns, duration_ns, status, series, begin, end in zip(
-        *numbers, *bounds, strict=True
-    ):
-        rest = rests[begin:end]
-        yield Span((high, low), span_id, parent, start_ns, duration_ns, status, all_series[series], rest)
+    wanted = {key: key for key in keys}
+    for partition, chunk, rows in places:
+        snapshot.limits.take_spans(len(rows))
+        columns = reader.columns(partition, chunk)
+        rests, borders = reader.rests(partition, chunk)
+        ids, parents = reader.ids(partition, chunk)
+        of_spans = (columns.trace_hi, columns.trace_lo, ids, parents, columns.start_ns, columns.duration_ns)
+        numbers = (array[rows].tolist() for array in (*of_spans, columns.status, columns.series))
+        bounds = borders[rows].tolist(), borders[rows + 1].tolist()
+        for high, low, span_id, parent, start_ns, duration_ns, status, series, begin, end in zip(
+            *numbers, *bounds, strict=True
+        ):
+            # The same object for all spans of a trace.
+            key = wanted.get((high, low))
+            if key is not None:
+                rest = rests[begin:end]
+                yield Span(key, span_id, parent, start_ns, duration_ns, status, all_series[series], rest)

@@ -8,7 +8,7 @@ from typing import Any, Final
 import duckdb
 import msgspec
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from jaegerlite.jaeger_json import Json
@@ -77,6 +77,6 @@ def api_route(
 
 def _indented(answer: Response) -> Response:
     """The same JSON for people, as Jaeger writes it with `prettyPrint`."""
-    if answer.media_type != JSON:
+    if answer.media_type != JSON or isinstance(answer, StreamingResponse):
         return answer
     return Response(msgspec.json.format(bytes(answer.body), indent=4), answer.status_code, media_type=JSON)

@@ -8,9 +8,10 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from jaegerlite.api.answers import api_route, envelope, error_answer, tenant_of
+from jaegerlite.api.spool import Spool
 from jaegerlite.archive import kept_trace
 from jaegerlite.backend import Backend
-from jaegerlite.jaeger_json import Json, trace_id_text, trace_json
+from jaegerlite.jaeger_json import Json, trace_id_text, trace_pieces
 from jaegerlite.jaeger_params import (
     ParameterError,
     SearchParams,
@@ -24,11 +25,9 @@ from jaegerlite.partitions import Snapshot
 from jaegerlite.red import Window, read_edges
 from jaegerlite.search import find_traces
 from jaegerlite.store import Store
-from jaegerlite.traces import TraceKey, load_traces
+from jaegerlite.traces import TraceKey, each_trace
 
 NOT_FOUND: Final = "trace not found"
-# Loaded and encoded together; spans of one search lie near each other, but all of them at once would fill the memory.
-TRACES_AT_ONCE: Final = 32
 
 
 async def services(request: Request) -> Response:
@@ -59,27 +58,34 @@ async def operations(request: Request) -> Response:
     return envelope([{"name": name, "spanKind": kind} for name, kind in pairs], total=len(pairs))
 
 
-def _search(store: Store, snapshot: Snapshot, params: SearchParams) -> tuple[list[msgspec.Raw], list[Json]]:
+def _search(store: Store, snapshot: Snapshot, params: SearchParams) -> Spool:
     keys = params.trace_ids or find_traces(store, snapshot, params.query)
-    traces: list[msgspec.Raw] = []
+    return _written(store, snapshot, keys, raw=params.raw, by_id=bool(params.trace_ids))[0]
+
+
+def _written(store: Store, snapshot: Snapshot, keys: list[TraceKey], *, raw: bool, by_id: bool) -> tuple[Spool, int]:
+    """Traces in Jaeger's envelope, and how many; of those wanted by id one may be archived, or be told as missing."""
     errors: list[Json] = []
-    for at in range(0, len(keys), TRACES_AT_ONCE):
-        some = keys[at : at + TRACES_AT_ONCE]
-        loaded = load_traces(store, snapshot, some)
-        for key in some:
-            spans = loaded.get(key) or (kept_trace(snapshot, key) if params.trace_ids else None)
+    count = 0
+    with Spool(store, snapshot.limits) as spool:
+        spool.write(b'{"data":[')
+        for key, loaded in each_trace(store, snapshot, keys):
+            spans = loaded or (kept_trace(snapshot, key) if by_id else None)
             if spans:
-                traces.append(trace_json(key, spans, raw=params.raw))
-                snapshot.limits.take_bytes(len(bytes(traces[-1])))
-            elif params.trace_ids:
+                spool.write(b"," if count else b"")
+                for piece in trace_pieces(key, spans, raw=raw):
+                    spool.write(piece)
+                count += 1
+            elif by_id:
                 errors.append({"msg": NOT_FOUND, "traceID": trace_id_text(key)})
-    return traces, errors
+        spool.write(b'],"total":0,"limit":0,"offset":0,"errors":%s}' % msgspec.json.encode(errors or None))
+    return spool, count
 
 
 async def search(request: Request) -> Response:
     """`/api/traces`: a search, or the traces with the given ids."""
-    traces, errors = await tenant_of(request).read(_search, search_params(request.query_params))
-    return envelope(traces, errors=errors or None)
+    found = await tenant_of(request).read(_search, search_params(request.query_params))
+    return found.answer()
 
 
 def single_trace_params(request: Request) -> tuple[TraceKey, bool]:
@@ -95,15 +101,18 @@ def single_trace_params(request: Request) -> tuple[TraceKey, bool]:
     return key, is_raw(params)
 
 
-def _trace(store: Store, snapshot: Snapshot, key: TraceKey, raw: bool) -> msgspec.Raw | None:
-    spans = load_traces(store, snapshot, [key]).get(key) or kept_trace(snapshot, key)
-    return trace_json(key, spans, raw=raw) if spans else None
+def _trace(store: Store, snapshot: Snapshot, key: TraceKey, raw: bool) -> Spool | None:
+    spool, count = _written(store, snapshot, [key], raw=raw, by_id=True)
+    if not count:
+        spool.close()
+        return None
+    return spool
 
 
 async def trace(request: Request) -> Response:
     """`/api/traces/{id}`: one trace, from the archive if it is nowhere else."""
     found = await tenant_of(request).read(_trace, *single_trace_params(request))
-    return error_answer(404, NOT_FOUND) if found is None else envelope([found])
+    return error_answer(404, NOT_FOUND) if found is None else found.answer()
 
 
 def call_links(store: Store, snapshot: Snapshot, window: Window) -> list[Json]:

@@ -3,8 +3,11 @@
 Parameters are known by today's names (`query.serviceName`) and those of before (`query.service_name`).
 """
 
+import dataclasses
+import itertools
 import json
 import re
+import zlib
 from datetime import UTC, datetime
 from typing import Final
 
@@ -15,7 +18,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from jaegerlite.api.answers import Handler, api_route, json_answer, tenant_of
-from jaegerlite.api.jaeger import TRACES_AT_ONCE, call_links
+from jaegerlite.api.jaeger import call_links
+from jaegerlite.api.spool import Spool
 from jaegerlite.archive import kept_trace
 from jaegerlite.backend import Backend
 from jaegerlite.jaeger_json import Json
@@ -35,9 +39,11 @@ from jaegerlite.partitions import Snapshot
 from jaegerlite.search import TraceQuery, find_traces
 from jaegerlite.store import Store
 from jaegerlite.summaries import TraceSummary, load_summaries
-from jaegerlite.traces import TraceKey, load_traces
+from jaegerlite.traces import TraceKey, each_trace
 
 NO_TRACES: Final = "No traces found"
+SPANS_AT_ONCE: Final = 5_000
+PAGINATION: Final = ("query.pagination.pageSize", "query.pagination.pageToken")
 NS_PER_MS: Final = 1_000_000
 _TIME: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _CAPITAL: Final = re.compile(r"[A-Z]")
@@ -127,6 +133,27 @@ def _query(params: QueryParams) -> TraceQuery:
     )
 
 
+def _page(params: QueryParams, query: TraceQuery) -> tuple[TraceQuery, int, str]:
+    """The query for a page and all before it, how many those are, and what the next page's token begins with.
+
+    A page is the part of the same search that comes after the traces of the pages before it, so a token is their
+    number, and a mark of the query that it belongs to.
+    """
+    size_text, token = params.get("query.pagination.pageSize", ""), params.get("query.pagination.pageToken", "")
+    try:
+        size = integer(size_text) if size_text else 0
+    except ParameterError as error:
+        raise _malformed("query.pagination.pageSize", error) from error
+    if size < 0:
+        raise _malformed("query.pagination.pageSize", "it is negative")
+    size = min(size or query.limit, query.limit)
+    mark = f"{zlib.crc32(repr(query).encode('utf-8', 'replace')):08x}-"
+    before = token.removeprefix(mark)
+    if token and (before == token or not before.isdecimal() or len(before) > 6):
+        raise _malformed("query.pagination.pageToken", "it is no token of this query")
+    return dataclasses.replace(query, limit=min(int(before or 0) + size + 1, LIMIT_MAX)), int(before or 0), mark
+
+
 async def services(request: Request) -> Response:
     """`/api/v3/services`."""
     return json_answer({"services": sorted(tenant_of(request).store.registry.services)})
@@ -148,35 +175,41 @@ async def operations(request: Request) -> Response:
     return json_answer({"operations": [{"name": name, "spanKind": kind} for name, kind in pairs]})
 
 
-def _resource_spans(store: Store, snapshot: Snapshot, keys: list[TraceKey]) -> list[msgspec.Raw]:
-    found: list[msgspec.Raw] = []
-    for at in range(0, len(keys), TRACES_AT_ONCE):
-        some = keys[at : at + TRACES_AT_ONCE]
-        loaded = load_traces(store, snapshot, some)
-        for key in some:
-            for encoded in map(msgspec.json.encode, resource_spans_json(loaded.get(key, []))):
-                snapshot.limits.take_bytes(len(encoded))
-                found.append(msgspec.Raw(encoded))
-    return found
+def _written(store: Store, snapshot: Snapshot, keys: list[TraceKey], *, by_id: bool) -> Spool | None:
+    """OTLP's `TracesData` of these traces; None if none of them exists."""
+    count = 0
+    with Spool(store, snapshot.limits) as spool:
+        spool.write(b'{"result":{"resourceSpans":[')
+        for key, loaded in each_trace(store, snapshot, keys):
+            spans = iter(loaded or (kept_trace(snapshot, key) if by_id else None) or ())
+            # A resource that has many spans may come several times, as from an exporter.
+            while some := list(itertools.islice(spans, SPANS_AT_ONCE)):
+                for encoded in map(msgspec.json.encode, resource_spans_json(some)):
+                    spool.write(b"," + encoded if count else encoded)
+                    count += 1
+        spool.write(b"]}}")
+    if not count:
+        spool.close()
+        return None
+    return spool
 
 
-def _find(store: Store, snapshot: Snapshot, query: TraceQuery) -> list[msgspec.Raw]:
-    return _resource_spans(store, snapshot, find_traces(store, snapshot, query))
+def _find(store: Store, snapshot: Snapshot, query: TraceQuery) -> Spool | None:
+    return _written(store, snapshot, find_traces(store, snapshot, query), by_id=False)
 
 
-def _one(store: Store, snapshot: Snapshot, key: TraceKey) -> list[msgspec.Raw]:
-    found = _resource_spans(store, snapshot, [key])
-    if not found and (kept := kept_trace(snapshot, key)):
-        return [msgspec.Raw(msgspec.json.encode(each)) for each in resource_spans_json(kept)]
-    return found
+def _one(store: Store, snapshot: Snapshot, key: TraceKey) -> Spool | None:
+    return _written(store, snapshot, [key], by_id=True)
 
 
-def _traces_answer(resource_spans: list[msgspec.Raw]) -> Response:
-    return json_answer({"result": {"resourceSpans": resource_spans}}) if resource_spans else _error(404, NO_TRACES)
+def _traces_answer(found: Spool | None) -> Response:
+    return _error(404, NO_TRACES) if found is None else found.answer()
 
 
 async def traces(request: Request) -> Response:
     """`/api/v3/traces`: a search."""
+    if any(request.query_params.get(name) for name in PAGINATION):
+        raise _malformed("query.pagination", "pages are of /api/v3/trace-summaries; read their traces by id")
     return _traces_answer(await tenant_of(request).read(_find, _query(request.query_params)))
 
 
@@ -194,8 +227,20 @@ async def trace(request: Request) -> Response:
     return _traces_answer(await tenant_of(request).read(_one, key))
 
 
-def _summaries(store: Store, snapshot: Snapshot, query: TraceQuery) -> list[Json]:
-    keys = find_traces(store, snapshot, query)
+def _summaries(store: Store, snapshot: Snapshot, params: QueryParams) -> Json:
+    query = _query(params)
+    if not any(params.get(name) for name in PAGINATION):
+        return {"summaries": _summaries_of(store, snapshot, find_traces(store, snapshot, query))}
+    with_before, before, mark = _page(params, query)
+    keys = find_traces(store, snapshot, with_before)[before:]
+    page = keys if len(keys) <= with_before.limit - before - 1 else keys[:-1]
+    answer: Json = {"summaries": _summaries_of(store, snapshot, page)}
+    if page and len(page) < len(keys):
+        answer["nextPageToken"] = f"{mark}{before + len(page)}"
+    return answer
+
+
+def _summaries_of(store: Store, snapshot: Snapshot, keys: list[TraceKey]) -> list[Json]:
     found = load_summaries(store, snapshot, keys)
     return [_summary_json(found[key]) for key in keys if key in found]
 
@@ -218,9 +263,8 @@ def _summary_json(summary: TraceSummary) -> Json:
 
 
 async def trace_summaries(request: Request) -> Response:
-    """`/api/v3/trace-summaries`: a search that tells of each trace what a list shows."""
-    found = await tenant_of(request).read(_summaries, _query(request.query_params))
-    return json_answer({"summaries": found})
+    """`/api/v3/trace-summaries`: a search that tells of each trace what a list shows, in pages where asked for."""
+    return json_answer(await tenant_of(request).read(_summaries, request.query_params))
 
 
 async def dependencies(request: Request) -> Response:

@@ -35,6 +35,7 @@ PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     "tags": {"type": "string", "example": '{"error":"true"}'},
     "query.attributes": {"type": "string", "example": '{"error":"true"}'},
     "query.searchDepth": _COUNT,
+    "query.pagination.pageSize": _COUNT,
     "quantile": {"type": "number", "minimum": 0, "maximum": 1},
     "slowest": {"type": "string", "example": "1%"},
     "order": {"type": "string", "enum": ["newest", "duration"]},
@@ -72,7 +73,7 @@ TAKEN_BY: Final = {
     "/api/v3/operations": "service spanKind",
     "/api/v3/traces": _V3_SEARCH,
     "/api/v3/traces/{id}": "startTime endTime rawTraces",
-    "/api/v3/trace-summaries": _V3_SEARCH,
+    "/api/v3/trace-summaries": f"{_V3_SEARCH} query.pagination.pageSize query.pagination.pageToken",
     "/api/v3/dependencies": "startTime endTime",
 }
 """The query parameters of each path that takes any."""

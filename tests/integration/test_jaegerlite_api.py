@@ -13,7 +13,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from tests.jaegerlite_process import Jaegerlite, otlp_spans, request
+from tests.jaegerlite_process import Jaegerlite, otlp_spans, request, within
 
 NOW_NS = time.time_ns()
 
@@ -245,6 +245,27 @@ def test_version_3_summarises(shared: Jaegerlite) -> None:
             {"name": "till", "spanCount": 1, "errorSpanCount": 0},
         ],
     }
+
+
+def test_version_3_turns_pages(shared: Jaegerlite) -> None:
+    """Pages are the whole search in order, each trace once; the last one has no token, and a token fits its query."""
+    shared.post(otlp_spans("paged", *range(0xE01, 0xE08)))
+    within(3.0, lambda: len(shared.find(service="paged")) == 7)
+    query = _window() | {"query.serviceName": "paged"}
+    whole = _v3(shared, "trace-summaries", **query).json["summaries"]
+    paged, token = [], ""
+    for wanted in (3, 3, 1):
+        page = {"query.pagination.pageSize": "3", "query.pagination.pageToken": token}
+        answer = _v3(shared, "trace-summaries", **query, **page).json
+        assert len(answer["summaries"]) == wanted
+        paged += answer["summaries"]
+        token = answer.get("nextPageToken", "")
+        assert bool(token) == (wanted == 3)
+    assert paged == whole
+    first = _v3(shared, "trace-summaries", **query, **{"query.pagination.pageSize": "3"}).json
+    other = query | {"query.serviceName": "shop", "query.pagination.pageToken": first["nextPageToken"]}
+    assert _v3(shared, "trace-summaries", **other).status == 400
+    assert _v3(shared, "traces", **query, **{"query.pagination.pageSize": "3"}).status == 400
 
 
 @pytest.mark.parametrize(
