@@ -21,7 +21,7 @@ def first_error(tree: Tree) -> Iterator[Finding]:
     others = len(origins) - 1
     reason = reason_of(origin)
     reached = (
-        f", and brought down {len(brought_down)} spans up to {top.service} {top.operation}"
+        f", and brought down {_count(len(brought_down), 'span')} up to {top.service} {top.operation}"
         if brought_down
         else f", which {above.service} {above.operation} dealt with"
         if above is not None
@@ -31,12 +31,16 @@ def first_error(tree: Tree) -> Iterator[Finding]:
         "error",
         f"{origin.service} {origin.operation} failed first{f' ({reason})' if reason else ''} after"
         f" {ms(origin.end_ns - tree.root.start_ns)}{reached}"
-        + (f"; {others} other errors began on their own" if others else ""),
+        + (f"; {_count(others, 'other error')} began on {'its' if others == 1 else 'their'} own" if others else ""),
         top.duration_ns,
         origin,
         [origin, *brought_down],
         {"reason": reason, "brought_down": len(brought_down), "reached_root": top is tree.root, "other_errors": others},
     )
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def reason_of(node: Node) -> str:

@@ -20,12 +20,14 @@ def retries(tree: Tree) -> Iterator[Finding]:
     for parent, children in by_parent(tree.nodes).items():
         if parent is None:
             continue
+        calls = [node for node in children if node.kind in (CLIENT, PRODUCER) or node.service != parent.service]
+        if not any(node.failed for node in calls):
+            continue
         alike: dict[tuple[object, ...], list[Node]] = defaultdict(list)
-        for node in children:
-            if node.kind in (CLIENT, PRODUCER) or node.service != parent.service:
-                alike[_identity(node)].append(node)
-        for calls in alike.values():
-            for attempts in _attempts(calls):
+        for node in calls:
+            alike[_identity(node)].append(node)
+        for same in alike.values():
+            for attempts in _attempts(same):
                 yield _finding(parent, attempts)
 
 

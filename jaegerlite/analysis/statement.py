@@ -1,10 +1,12 @@
 """Database statements: the same statement with other values in it is the same statement."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from jaegerlite.analysis.tree import Node
 
+STATEMENTS_KEPT: Final = 2048
 _QUOTED: Final = re.compile(r"'(?:[^']|'')*'")
 _PLACEHOLDER: Final = re.compile(r"\$\w+|(?<!\w)[:@][A-Za-z_]\w*|%\(\w+\)s|%s|\?")
 _UUID: Final = re.compile(r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b")
@@ -32,6 +34,7 @@ def normalised(node: Node) -> str:
     return normalise(text)
 
 
+@lru_cache(STATEMENTS_KEPT)
 def normalise(text: str) -> str:
     """A statement with each value as `?` and each list of values as `(?)`."""
     for pattern in (_QUOTED, _PLACEHOLDER, _UUID, _NUMBER):

@@ -1,17 +1,27 @@
 """A trace as a tree: who called whom, who waited for whom, with the clocks of different services set right."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
 from jaegerlite.otlp import Value, value_text
+from jaegerlite.otlp_read import read_rest
 from jaegerlite.traces import Span
 
+ATTRIBUTES_KEPT: Final = 1024
 INTERNAL, SERVER, CLIENT, PRODUCER, CONSUMER = range(1, 6)
 ERROR: Final = 2
 # A child that is waited for may seem to end this much after its parent, since reading a clock takes time as well.
 OVERLAP_NS_MAX: Final = 1_000_000
+
+
+@lru_cache(ATTRIBUTES_KEPT)
+def _attributes(rest_bytes: bytes) -> Mapping[str, Value]:
+    # Asked several times in a row for a span; kept with each of 100,000 they would take 200 MB.
+    return dict(read_rest(rest_bytes).attributes)
 
 
 @dataclass(eq=False, slots=True)
@@ -23,7 +33,6 @@ class Node:
     end_ns: int
     parent: "Node | None" = None
     children: list["Node"] = field(default_factory=list)
-    _attributes: dict[str, Value] | None = None
 
     @property
     def duration_ns(self) -> int:
@@ -56,11 +65,9 @@ class Node:
         return f"{self.span.span_id:016x}"
 
     @property
-    def attributes(self) -> dict[str, Value]:
+    def attributes(self) -> Mapping[str, Value]:
         """Its own attributes."""
-        if self._attributes is None:
-            self._attributes = dict(self.span.rest.attributes)
-        return self._attributes
+        return _attributes(self.span.rest_bytes)
 
     def text(self, *keys: str) -> str:
         """The text of the first of these attributes that it has, else empty."""
