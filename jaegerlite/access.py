@@ -105,6 +105,16 @@ def read_access_file(path: Path) -> AccessFile:
         raise AccessFileError(f"{path}: {error}") from error
 
 
+def _hash(file: Path | None, token: Token) -> bytes:
+    try:
+        found = bytes.fromhex(token.sha256)
+    except ValueError:
+        found = b""
+    if len(found) != hashlib.sha256().digest_size:
+        raise AccessFileError(f"{file}: the sha256 of token {token.name!r} is not 64 hex digits")
+    return found
+
+
 class Access:
     """Decides about each request."""
 
@@ -115,10 +125,13 @@ class Access:
         file = settings.access_file
         self._file = read_access_file(file) if file is not None else None
         given = self._file or AccessFile()
-        self._tokens = {bytes.fromhex(token.sha256): token for token in given.tokens}
+        self._tokens = {_hash(file, token): token for token in given.tokens}
         self._users = {user.name: user for user in given.users}
         self._proxy = given.proxy
-        self._networks = [ipaddress.ip_network(text) for text in (given.proxy.addresses if given.proxy else ())]
+        try:
+            self._networks = [ipaddress.ip_network(text) for text in (given.proxy.addresses if given.proxy else ())]
+        except ValueError as error:
+            raise AccessFileError(f"{file}: proxy: {error}") from error
         self._verified: dict[bytes, float] = {}
         self._key = os.urandom(32)
         self._verifying = asyncio.Lock()

@@ -17,6 +17,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+PROTOBUF: Final = "application/x-protobuf"
 BODY_SECONDS_MAX: Final = 30.0
 THREAD_BYTES_MIN: Final = 200_000
 RETRY_AFTER_S: Final = "1"
@@ -92,15 +93,20 @@ class HttpReceiver:
         with self._intake.body() as counted:
             packed = await self._read(receive, counted.grow, bytes_max)
             body = unpack(packed, headers.get("content-encoding", "").strip().lower(), bytes_max)
+            counted.grow(max(len(body) - len(packed), 0))
             try:
-                # On a thread where it may take its time, so that a large body does not keep all others waiting.
-                if len(body) > THREAD_BYTES_MIN:
-                    otlp = await asyncio.to_thread(protocol.to_otlp, media, body)
-                else:
-                    otlp = protocol.to_otlp(media, body)
+                otlp = await self._to_otlp(media, body)
             except MalformedError as error:
                 raise malformed(error) from error
             return self._intake.take(tenant, protocol.transport, otlp)
+
+    async def _to_otlp(self, media: str, body: bytes) -> bytes:
+        if media == PROTOBUF or len(body) <= THREAD_BYTES_MIN:
+            return self._protocol.to_otlp(media, body)
+        # A large one on a thread, lest it keep all others waiting, and one at a time: as objects it is many times
+        # its size.
+        async with self._intake.one_large_body:
+            return await asyncio.to_thread(self._protocol.to_otlp, media, body)
 
     async def _read(self, receive: Receive, grow: Callable[[int], None], bytes_max: int) -> bytes:
         parts: list[bytes] = []

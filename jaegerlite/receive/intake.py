@@ -4,6 +4,7 @@ Bodies that are being received count against a limit of their own, so that no nu
 before their spans are even looked at.
 """
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -51,6 +52,7 @@ class Intake:
         self.body_bytes_max = settings.body_bytes_max
         self.text_bytes_max = min(settings.body_bytes_max, TEXT_BYTES_MAX)
         self.bodies_bytes = 0
+        self.one_large_body = asyncio.Lock()
         self.bodies_bytes_max = BODIES_PER_WAITING_BYTES * settings.waiting_bytes_max + settings.body_bytes_max
 
     @contextmanager

@@ -9,10 +9,9 @@ from typing import Final
 
 from jaegerlite.otlp_json import request_from_json
 from jaegerlite.otlp_write import bytes_field, varint
-from jaegerlite.receive.http import Answer
+from jaegerlite.receive.http import PROTOBUF, Answer
 from jaegerlite.receive.intake import Intake, RefusedError
 
-PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
 REFUSED_TEXT: Final = (
     "a span needs a trace id of 16 bytes and a span id of 8, neither all zero, and times before the year 2262;"

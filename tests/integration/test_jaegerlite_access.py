@@ -282,7 +282,13 @@ def test_tokens_and_passwords_are_made(tmp_path: Path) -> None:
     assert running.stop() == 0
 
 
-@pytest.mark.parametrize("text", ["nonsense", "[[tokens]]\nname = 'x'", "[[users]]\nname = 'x'\nroles = ['king']"])
+@pytest.mark.parametrize(
+    "text",
+    ["nonsense", "[[tokens]]\nname = 'x'", "[[users]]\nname = 'x'\nroles = ['king']",
+     "[[tokens]]\nname = 'x'\nroles = ['read']\nsha256 = 'nonsense'",
+     "[[tokens]]\nname = 'x'\nroles = []\nsha256 = 'ab'",
+     "[proxy]\naddresses = ['here']"],
+)  # fmt: skip
 def test_a_wrong_access_file_is_one_clear_line(tmp_path: Path, text: str) -> None:
     """A mistake in the access file ends the start with its place, lest ports open that should be guarded."""
     file = tmp_path / "access.toml"

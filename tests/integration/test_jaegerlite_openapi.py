@@ -7,7 +7,12 @@ from pathlib import Path
 from shutil import which
 
 import pytest
+from starlette.routing import Route
 
+from jaegerlite.api import all_routes
+from jaegerlite.api.openapi import TAKEN_BY, description
+from jaegerlite.backend import Backend
+from jaegerlite.settings import Settings
 from tests.jaegerlite_process import Jaegerlite, otlp_spans
 
 # Streams never end, and copies fill the disk.
@@ -31,6 +36,21 @@ def test_every_route_is_described(shared: Jaegerlite) -> None:
     for path, operations in paths.items():
         for method, operation in operations.items():
             assert operation["summary"], f"{method} {path} says nothing"
+
+
+def test_no_route_is_left_out(tmp_path: Path) -> None:
+    """Each route below /api and /metrics is described with all its methods; no parameter is of a path that is not."""
+    backend = Backend(Settings(data_dir=tmp_path))
+    given = all_routes(backend)
+    described = description(given)["paths"]
+    routes = [route for route in given if isinstance(route, Route)]
+    api = [route for route in routes if route.path.startswith(("/api", "/metrics"))]
+    assert len(api) > 20
+    for route in api:
+        methods = {method.lower() for method in (route.methods or set()) - {"HEAD"}}
+        assert methods <= set(described[route.path.replace(":path}", "}")])
+    assert set(TAKEN_BY) <= set(described)
+    backend.tenant().close()
 
 
 def test_nothing_that_is_asked_ends_in_a_failure(shared: Jaegerlite, tmp_path: Path) -> None:
