@@ -263,6 +263,8 @@ class Ledger:
     ) -> None:
         debit, credit = self.accounts[debit_user, asset], self.accounts[credit_user, asset]
         debit.balance -= amount
+        # Taken down before the credit: in an auction one may meet an order of one's own, then both are one account.
+        debit_balance_after = debit.balance
         credit.balance += amount
         if debit.available < 0 and debit_user != WORLD:
             raise LedgerError(f"user {debit_user} lacks {-debit.available} {asset} for {kind} {trade_id or request_id}")
@@ -273,7 +275,7 @@ class Ledger:
                 amount,
                 debit_user,
                 credit_user,
-                debit.balance,
+                debit_balance_after,
                 credit.balance,
                 *order_ids,
                 trade_id,

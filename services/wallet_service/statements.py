@@ -176,7 +176,7 @@ SELECT_TRANSFERS = Statement(
            ORDER BY transfer_id DESC LIMIT wanted.row_limit) AS page
        LEFT JOIN corrections AS taken ON taken.transfer_id = page.transfer_id
        LEFT JOIN corrections AS taking ON taking.corrects = page.transfer_id
-       ORDER BY wanted.number, page.transfer_id DESC""",
+       ORDER BY wanted.number, page.transfer_id DESC, page.amount DESC""",
 )
 
 # Ids sort by time: the old ones are together, and those before $1 were looked at already.
@@ -209,7 +209,7 @@ EXPORT_TRANSFERS = Statement(
            ORDER BY transfer_id DESC LIMIT $3) AS page
        LEFT JOIN corrections AS taken ON taken.transfer_id = page.transfer_id
        LEFT JOIN corrections AS taking ON taking.corrects = page.transfer_id
-       ORDER BY page.transfer_id DESC""",
+       ORDER BY page.transfer_id DESC, page.amount DESC""",
 )
 
 SELECT_OPEN_HOLDS = Statement(

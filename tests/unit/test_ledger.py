@@ -61,6 +61,15 @@ def test_better_fill_gives_the_difference_back() -> None:
     assert [t.debit_balance_after for t in ledger.transfers] == [230, 2]
 
 
+def test_a_trade_with_oneself_pays_first() -> None:
+    """Who meets an own order in an auction sees the payment, then its arrival, with the balance after each."""
+    buy, sell = Hold(1, 1001, CASH, 100, 5), Hold(2, 1001, SHARE, 1, 5)
+    ledger = Ledger([Account(1001, CASH, 500, 500), Account(1001, SHARE, 7, 5)], [buy, sell])
+    ledger.settle(trade_of(buy, sell, 100, 5, Side.BUY), SHARE, 0)
+    assert [(t.debit_balance_after, t.credit_balance_after) for t in ledger.transfers] == [(0, 500), (2, 7)]
+    assert [account.held for account in ledger.accounts.values()] == [0, 0]
+
+
 def test_amount_beyond_an_int64_is_refused_not_stored() -> None:
     """An order worth more than any account can hold is refused by the rules, before a database could choke on it."""
     ledger = Ledger([Account(1001, CASH, 10**18)])
@@ -203,10 +212,10 @@ class AnyOrder(RuleBasedStateMachine):
             held[hold.user_id, hold.asset] += hold.amount
         moved: dict[tuple[int, str], int] = defaultdict(int)
         for transfer in self.ledger.transfers:
-            moved[transfer.debit_user, transfer.asset] -= transfer.amount
-            moved[transfer.credit_user, transfer.asset] += transfer.amount
             assert transfer.amount > 0
+            moved[transfer.debit_user, transfer.asset] -= transfer.amount
             assert transfer.debit_balance_after == moved[transfer.debit_user, transfer.asset]
+            moved[transfer.credit_user, transfer.asset] += transfer.amount
             assert transfer.credit_balance_after == moved[transfer.credit_user, transfer.asset]
         for key, account in self.ledger.accounts.items():
             assert account.balance == moved[key]
