@@ -32,7 +32,7 @@ from shared.tracing import (
     traceparent_of,
 )
 from shared.tracing.otlp import encode_request
-from shared.tracing.recorder import TracerProvider
+from shared.tracing.provider import TracerProvider
 from shared.tracing.redact import redact_spans
 from shared.tracing.retention import Retention
 from shared.tracing.sampling import Sampler

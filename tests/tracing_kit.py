@@ -12,10 +12,11 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 
 from shared.tracing.otlp import encode_request
-from shared.tracing.recorder import TracerProvider
+from shared.tracing.provider import TracerProvider
 from shared.tracing.sampling import Sampler
 from shared.tracing.settings import Limits
-from shared.tracing.span import Span, each_span
+from shared.tracing.span import Span
+from shared.tracing.span_group import each_span
 
 RESOURCE = {"service.name": "tested"}
 

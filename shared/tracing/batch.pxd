@@ -2,9 +2,11 @@
 
 cimport cython
 from shared.tracing.described cimport FixedAttributes, ItemAttributes
-from shared.tracing.recorder cimport start_child, start_items
+from shared.tracing.starting cimport start_child, start_items
 from shared.tracing.sources cimport monotonic_ns
-from shared.tracing.span cimport Span, SpanBuffer, SpanGroup
+from shared.tracing.buffer cimport SpanBuffer
+from shared.tracing.span cimport Span
+from shared.tracing.span_group cimport SpanGroup
 
 cdef int SAMPLED
 

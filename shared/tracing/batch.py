@@ -17,9 +17,11 @@ from opentelemetry.util.types import AttributeValue
 from shared.tracing.attributes import clean_attributes
 from shared.tracing.context import context_from, record_error, span_context_from
 from shared.tracing.described import NOTHING, FixedAttributes, ItemAttributes
-from shared.tracing.recorder import Tracer, start_child, start_items
 from shared.tracing.sources import monotonic_ns
-from shared.tracing.span import BATCH_SIZE, Span, SpanGroup
+from shared.tracing.span import BATCH_SIZE, Span
+from shared.tracing.span_group import SpanGroup
+from shared.tracing.starting import start_child, start_items
+from shared.tracing.tracer import Tracer
 
 SCOPE = "shared.tracing"
 SAMPLED = 0x01
@@ -190,7 +192,7 @@ class StatementSpans:
         group.end_ns = end_ns
         if not first.flags & SAMPLED:
             buffer.sampled_out += len(self.parents)
-        buffer.take(group)
+        buffer.take(group, len(group.parents))
         return True
 
     def record_each(self, end_ns: int, error: BaseException | None) -> None:

@@ -5,7 +5,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from shared.tracing.span import Ended, Span, each_span
+from shared.tracing.span import Span
+from shared.tracing.span_group import Ended, each_span
 
 
 def described(span: Span) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, SpanContext, Status, StatusCode, TraceFlags
 from opentelemetry.trace.propagation import _SPAN_KEY
 
+from shared.tracing.current import get_context, span_in
 from shared.tracing.described import ItemAttributes
-from shared.tracing.recorder import get_context, span_in
-from shared.tracing.span import Span, exception_type
+from shared.tracing.span import Span
+from shared.tracing.span_events import exception_type
 from shared.tracing.w3c import parse_traceparent
 
 

@@ -9,10 +9,11 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+from shared.tracing.buffer import SpanBuffer
 from shared.tracing.outlet import Outlet
 from shared.tracing.redact import redact_spans
 from shared.tracing.retention import Retention
-from shared.tracing.span import Ended, SpanBuffer, span_count
+from shared.tracing.span_group import Ended, span_count
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,8 @@ from opentelemetry.trace import Link, SpanKind
 
 from shared.tracing.destinations import Destination, host_and_port
 from shared.tracing.otlp_http import RETRYABLE, HttpSender
-from shared.tracing.span import Ended, Span, each_span
+from shared.tracing.span import Span
+from shared.tracing.span_group import Ended, each_span
 from shared.tracing.thrift import DOUBLE, I32, I64, LIST, STRING, STRUCT, BinaryWriter, CompactWriter, ThriftWriter
 
 # What a Jaeger agent takes at most in one datagram.

@@ -4,7 +4,9 @@ cimport cython
 from shared.tracing.described cimport FixedAttributes, ItemAttributes
 from shared.tracing.otlp_values cimport write_attributes
 from shared.tracing.sources cimport mixed_id
-from shared.tracing.span cimport RemoteLink, Span, SpanGroup
+from shared.tracing.span cimport Span
+from shared.tracing.span_events cimport RemoteLink
+from shared.tracing.span_group cimport SpanGroup
 from shared.tracing.wire cimport Writer, put_back, take_writer
 
 cdef object SERVER, CLIENT, PRODUCER, CONSUMER

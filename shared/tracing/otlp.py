@@ -11,9 +11,12 @@ from typing import Any
 
 from opentelemetry.trace import SpanKind, TraceState
 
+from shared.tracing.origin import Resource, Scope
 from shared.tracing.otlp_values import write_attributes
 from shared.tracing.sources import mixed_id
-from shared.tracing.span import BATCH_SIZE, Ended, RemoteLink, Resource, Scope, Span, SpanGroup
+from shared.tracing.span import BATCH_SIZE, Span
+from shared.tracing.span_events import RemoteLink
+from shared.tracing.span_group import Ended, SpanGroup
 from shared.tracing.wire import Writer, put_back, take_writer
 
 HAS_REMOTE_FLAG, REMOTE_FLAG = 0x100, 0x200

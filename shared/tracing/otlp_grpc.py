@@ -11,7 +11,7 @@ from shared.tracing.otlp import encode_request
 from shared.tracing.otlp_http import note_partial_success
 from shared.tracing.otlp_response import retry_info_s
 from shared.tracing.outlet import Later, Rejected
-from shared.tracing.span import Ended, span_count
+from shared.tracing.span_group import Ended, span_count
 
 METHOD = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 # https://opentelemetry.io/docs/specs/otlp/#failures

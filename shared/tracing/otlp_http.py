@@ -12,7 +12,7 @@ from shared.tracing.destinations import Destination, host_and_port
 from shared.tracing.otlp import encode_request
 from shared.tracing.otlp_response import partial_success, retry_after_s
 from shared.tracing.outlet import Later, Rejected
-from shared.tracing.span import Ended, span_count
+from shared.tracing.span_group import Ended, span_count
 
 logger = logging.getLogger(__name__)
 

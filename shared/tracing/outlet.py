@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Protocol
 
-from shared.tracing.span import Ended, span_count
+from shared.tracing.span_group import Ended, span_count
 
 logger = logging.getLogger(__name__)
 

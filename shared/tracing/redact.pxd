@@ -2,7 +2,9 @@
 
 cimport cython
 from shared.tracing.cards cimport is_card, is_card_as_id, is_clock_id
-from shared.tracing.span cimport RemoteLink, Span, SpanGroup
+from shared.tracing.span cimport Span
+from shared.tracing.span_events cimport RemoteLink
+from shared.tracing.span_group cimport SpanGroup
 
 cdef int CARD_DIGITS_MIN, TEXT_LENGTH_MIN, PLAIN, ID, SENSITIVE, STATEMENT, URL
 cdef dict _key_kinds

@@ -15,7 +15,9 @@ from opentelemetry.trace import SpanContext, TraceState
 
 from shared.tracing.cards import IN_TEXT as CARD_IN_TEXT
 from shared.tracing.cards import is_card, is_card_as_id, is_clock_id
-from shared.tracing.span import Ended, RemoteLink, Span, SpanGroup
+from shared.tracing.span import Span
+from shared.tracing.span_events import RemoteLink
+from shared.tracing.span_group import Ended, SpanGroup
 
 REDACTED = "REDACTED"
 KNOWN_KEYS_MAX = 4096

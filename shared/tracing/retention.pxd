@@ -2,7 +2,8 @@
 
 cimport cython
 from shared.tracing.slowness cimport Slowness
-from shared.tracing.span cimport Span, SpanGroup
+from shared.tracing.span cimport Span
+from shared.tracing.span_group cimport SpanGroup
 
 cdef int SAMPLED, ERROR
 cdef Py_ssize_t SPAN_BYTES, ATTRIBUTE_BYTES, ITEM_BYTES, EVENT_BYTES, MEMBER_BYTES

@@ -17,7 +17,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from shared.tracing.slowness import Slowness
-from shared.tracing.span import Ended, Span, SpanGroup
+from shared.tracing.span import Span
+from shared.tracing.span_group import Ended, SpanGroup
 
 SAMPLED = 0x01
 ERROR = 2

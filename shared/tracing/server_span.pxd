@@ -1,7 +1,8 @@
 # C types for the compiled form of server_span.py.
 
 cimport cython
-from shared.tracing.recorder cimport context_with, start_remote_child
+from shared.tracing.current cimport context_with
+from shared.tracing.starting cimport start_remote_child
 
 cdef object EMPTY, SERVER
 

@@ -15,7 +15,9 @@ from opentelemetry.propagators.textmap import Getter
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from shared.tracing.context import traceparent_of
-from shared.tracing.recorder import Tracer, context_with, start_remote_child
+from shared.tracing.current import context_with
+from shared.tracing.starting import start_remote_child
+from shared.tracing.tracer import Tracer
 
 Scope = MutableMapping[str, Any]
 

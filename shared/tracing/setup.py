@@ -17,7 +17,7 @@ from shared.tracing.instrumentations import instrument_installed
 from shared.tracing.jaeger_thrift import JaegerHttpExporter, JaegerUdpExporter
 from shared.tracing.otlp_http import OtlpHttpExporter
 from shared.tracing.outlet import Exporter, Outlet
-from shared.tracing.recorder import TracerProvider
+from shared.tracing.provider import TracerProvider
 from shared.tracing.redact import redact_attributes
 from shared.tracing.retention import Retention
 from shared.tracing.settings import RetentionSettings, TracingSettings, process_attributes, read_settings

@@ -1,23 +1,10 @@
 # C types for the compiled form of span.py.
 
 cimport cython
-from shared.tracing.sampling cimport Sampler
-from shared.tracing.sources cimport mixed_id, monotonic_ns, next_id
+from shared.tracing.buffer cimport SpanBuffer
+from shared.tracing.sources cimport monotonic_ns
+from shared.tracing.span_events cimport RemoteLink
 from shared.tracing.w3c cimport format_traceparent
-
-
-@cython.final
-cdef class SpanBuffer:
-    cdef public Sampler sampler
-    cdef public object resource, limits, span_value_length, wake, ended
-    cdef public Py_ssize_t span_attributes_max, max_queue_size, wake_at
-    cdef public bint parent_based, records_unsampled
-    cdef public long long recorded, sampled_out, dropped
-
-    cpdef take(self, object ended)
-
-    @cython.locals(taken=list)
-    cpdef list take_out(self, Py_ssize_t count)
 
 
 @cython.freelist(256)
@@ -50,29 +37,3 @@ cdef class Span:
 
 @cython.locals(span=Span)
 cpdef Span new_span(SpanBuffer buffer, object scope, object name, object kind)
-
-
-@cython.final
-cdef class SpanGroup:
-    cdef readonly SpanBuffer buffer
-    cdef readonly object scope, span_kind, fixed
-    cdef public object span_name
-    cdef readonly list parents
-    cdef public dict attribute_map
-    cdef public long long start_ns, end_ns
-    cdef readonly unsigned long long seed
-
-    @cython.locals(span=Span, parent=Span, index=cython.Py_ssize_t)
-    cpdef list spans(self)
-
-
-@cython.final
-cdef class RemoteLink:
-    cdef readonly unsigned long long trace_high, trace_low, span_id
-    cdef readonly int flags
-
-    cpdef link(self)
-
-
-@cython.locals(count=cython.Py_ssize_t, group=SpanGroup)
-cpdef Py_ssize_t span_count(object ended) except -1

@@ -1,5 +1,5 @@
 # cython: language_level=3, annotation_typing=False
-"""The span: what one operation of a trace notes about itself, and the buffer that takes it when it has ended.
+"""The span: what one operation of a trace notes about itself.
 
 This runs inside the request, so it only notes facts: ids, times, attributes, one append at the end. Encoding and
 sending happen in a thread of their own (`export`). The same source runs compiled (`span.pxd` holds the C types) or as
@@ -8,8 +8,7 @@ plain Python.
 
 import logging
 import traceback
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType, TracebackType
 from typing import Any
 
@@ -17,77 +16,15 @@ from opentelemetry import trace
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceState
 
 from shared.tracing.attributes import clean_attributes, clean_value
-from shared.tracing.sampling import Sampler
-from shared.tracing.settings import Limits
-from shared.tracing.sources import mixed_id, monotonic_ns, next_id
+from shared.tracing.buffer import SpanBuffer
+from shared.tracing.origin import Resource, Scope
+from shared.tracing.sources import monotonic_ns
+from shared.tracing.span_events import BoundedLink, Event, RemoteLink, exception_type
 from shared.tracing.w3c import format_traceparent
 
 logger = logging.getLogger(__name__)
 
 BATCH_SIZE = "batch.size"
-
-
-class Scope:
-    """The instrumentation scope: the library that makes the spans."""
-
-    __slots__ = ("attributes", "name", "schema_url", "version")
-
-    def __init__(self, name: str, version: str, schema_url: str, attributes: Mapping[str, Any] | None) -> None:
-        self.name = name
-        self.version = version
-        self.schema_url = schema_url
-        self.attributes = attributes
-
-
-class Resource:
-    """The process that makes the spans, as attributes."""
-
-    __slots__ = ("attributes",)
-
-    def __init__(self, attributes: Mapping[str, Any]) -> None:
-        self.attributes = MappingProxyType(dict(attributes))
-
-
-class SpanBuffer:
-    """What all spans of a process share: resource, sampler, limits, and the bounded buffer of those that have ended.
-
-    `wake` is called when the buffer reaches `wake_at` spans, so that a burst does not wait for the export's timer.
-    """
-
-    def __init__(self, resource: Resource, sampler: Sampler, limits: Limits, max_queue_size: int, wake_at: int) -> None:
-        self.resource = resource
-        self.sampler = sampler
-        self.parent_based = sampler.parent_based
-        self.limits = limits
-        self.span_attributes_max = limits.span_attributes
-        self.span_value_length = limits.span_value_length
-        self.max_queue_size = max_queue_size
-        self.wake_at = wake_at
-        self.wake: Callable[[], None] | None = None
-        # With retroactive sampling, spans that were sampled out are recorded too: their trace may turn out to matter.
-        self.records_unsampled = False
-        self.ended: deque[Ended] = deque()
-        self.recorded = 0
-        self.sampled_out = 0
-        self.dropped = 0
-
-    def take(self, ended: "Ended") -> None:
-        """Put an ended span, or a group of them, into the buffer; when it is full the oldest goes and is counted."""
-        waiting = len(self.ended)
-        if waiting >= self.max_queue_size:
-            oldest = self.ended.popleft()
-            self.dropped += span_count([oldest])
-        self.ended.append(ended)
-        self.recorded += span_count([ended]) if isinstance(ended, SpanGroup) else 1
-        if waiting + 1 == self.wake_at and self.wake is not None:
-            self.wake()
-
-    def take_out(self, count: int) -> list["Ended"]:
-        """The oldest that have ended, `count` entries at most."""
-        taken: list[Ended] = []
-        while self.ended and len(taken) < count:
-            taken.append(self.ended.popleft())
-        return taken
 
 
 class Span:
@@ -236,7 +173,7 @@ class Span:
         cleaned, dropped = clean_attributes(attributes, limits.link_attributes, limits.value_length)
         self.append_link(BoundedLink(context, cleaned, dropped))
 
-    def append_link(self, link: "Link | RemoteLink") -> None:
+    def append_link(self, link: Link | RemoteLink) -> None:
         """Add a link to a span that is recording."""
         if self.link_list is None:
             self.link_list = []
@@ -294,7 +231,7 @@ class Span:
         """End a span that is recording."""
         self.end_ns = end_ns
         self.recording = False
-        self.buffer.take(self)
+        self.buffer.take(self, 1)
 
     def now_ns(self) -> int:
         """Now on this span's clock: wall time at the local root, monotonic from there on."""
@@ -348,7 +285,7 @@ class Span:
         return MappingProxyType(self.all_attributes() or {})
 
     @property
-    def events(self) -> Sequence["Event"]:
+    def events(self) -> Sequence[Event]:
         """The events so far, oldest first."""
         return tuple(self.event_list or ())
 
@@ -374,6 +311,11 @@ class Span:
         return self.end_ns or None
 
     @property
+    def count(self) -> int:
+        """One: a group of spans has more (`span_group`)."""
+        return 1
+
+    @property
     def resource(self) -> Resource:
         """Who made this span."""
         return self.buffer.resource
@@ -395,120 +337,3 @@ def new_span(buffer: SpanBuffer, scope: Scope, name: str, kind: SpanKind) -> Spa
     span: Span = Span.__new__(Span)
     span.prepare(buffer, scope, name, kind)
     return span
-
-
-class SpanGroup:
-    """The finished children that one operation left in many spans: alike in everything but their ids.
-
-    It stands for as many spans as it has `parents`, sampled ones without a `tracestate`, at the price of about one. The
-    ids of its spans follow from `seed`.
-    """
-
-    def __init__(
-        self, parents: list[Span], name: str, kind: SpanKind, fixed: Any, attributes: dict[str, Any] | None
-    ) -> None:
-        self.buffer = parents[0].buffer
-        self.scope = parents[0].scope
-        self.parents = parents
-        self.span_name = name
-        self.span_kind = kind
-        self.fixed = fixed
-        self.attribute_map = attributes
-        self.start_ns = 0
-        self.end_ns = 0
-        self.seed = next_id()
-
-    def spans(self) -> list[Span]:
-        """Each of them as a span of its own, for those who treat them one by one."""
-        attributes = {**(self.fixed or {}), **(self.attribute_map or {})}
-        return [self.span(index, attributes) for index in range(len(self.parents))]
-
-    def span(self, index: int, attributes: dict[str, Any] | None = None) -> Span:
-        """The child of one of the parents. Several may share `attributes`, all that there are."""
-        parent = self.parents[index]
-        span = Span(parent.buffer, self.scope, self.span_name, self.span_kind)
-        span.trace_high = parent.trace_high
-        span.trace_low = parent.trace_low
-        span.parent_id = parent.span_id
-        span.span_id = mixed_id(self.seed, index)
-        span.flags = parent.flags
-        span.start_ns = self.start_ns
-        span.end_ns = self.end_ns
-        span.attribute_map = attributes or {**(self.fixed or {}), **(self.attribute_map or {})}
-        return span
-
-    @property
-    def resource(self) -> Resource:
-        """Who made these spans."""
-        return self.buffer.resource
-
-
-Ended = Span | SpanGroup
-
-
-def each_span(ended: Iterable[Ended]) -> Iterator[Span]:
-    """All spans of some that have ended, those of groups one by one."""
-    for entry in ended:
-        if isinstance(entry, SpanGroup):
-            yield from entry.spans()
-        else:
-            yield entry
-
-
-def span_count(ended: Iterable[Ended]) -> int:
-    """How many spans these are."""
-    count = 0
-    for entry in ended:
-        if isinstance(entry, SpanGroup):
-            group = entry
-            count += len(group.parents)
-        else:
-            count += 1
-    return count
-
-
-class Event:
-    """Something that happened inside a span at `timestamp` (ns since the Unix epoch)."""
-
-    __slots__ = ("attributes", "dropped_attributes", "name", "timestamp")
-
-    def __init__(self, name: str, timestamp: int, attributes: dict[str, Any] | None, dropped: int) -> None:
-        self.name = name
-        self.timestamp = timestamp
-        self.attributes = attributes
-        self.dropped_attributes = dropped
-
-
-class BoundedLink(Link):
-    """A link whose attributes were cleaned, with the number of those dropped."""
-
-    def __init__(self, context: SpanContext, attributes: dict[str, Any] | None, dropped: int) -> None:
-        super().__init__(context, attributes)
-        self._dropped = dropped
-
-    @property
-    def dropped_attributes(self) -> int:
-        """How many attributes the limit cost."""
-        return self._dropped
-
-
-class RemoteLink:
-    """A link to the span that a `traceparent` names, as its bare ids."""
-
-    def __init__(self, trace_high: int, trace_low: int, span_id: int, flags: int) -> None:
-        self.trace_high = trace_high
-        self.trace_low = trace_low
-        self.span_id = span_id
-        self.flags = flags
-
-    def link(self) -> Link:
-        """The same as the API has it."""
-        high: Any = self.trace_high
-        trace_id: int = (high << 64) | self.trace_low
-        return BoundedLink(SpanContext(trace_id, self.span_id, True, trace.TraceFlags(self.flags)), None, 0)
-
-
-def exception_type(exception: BaseException) -> str:
-    """The full type name, without the module for built-in exceptions."""
-    kind = type(exception)
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"

@@ -94,7 +94,7 @@ def test_nothing_secret_gets_into_the_build() -> None:
     for path in ("requirements.lock", "services/wallet_service/app.py", "web/src/desk.tsx", "web/package-lock.json"):
         assert let_through(path), path
     assert not let_through("web/node_modules/react/index.js")
-    assert not let_through("shared/tracing/recorder.cpython-311-x86_64-linux-gnu.so")
+    assert not let_through("shared/tracing/tracer.cpython-311-x86_64-linux-gnu.so")
 
 
 def test_a_probe_of_nobody_fails() -> None:

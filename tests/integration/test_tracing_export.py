@@ -16,7 +16,7 @@ from shared.tracing.destinations import OTLP_HTTP, Destination
 from shared.tracing.export import ExportWorker
 from shared.tracing.otlp_http import OtlpHttpExporter
 from shared.tracing.outlet import Outlet
-from shared.tracing.recorder import TracerProvider
+from shared.tracing.provider import TracerProvider
 from tests.ports import free_port
 from tests.tracing_kit import OtlpReceiver, attributes_of, make_provider
 

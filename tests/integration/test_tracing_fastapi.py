@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Mount, Route
 
 from shared.tracing import current_traceparent, instrument_fastapi
-from shared.tracing.recorder import TracerProvider
+from shared.tracing.provider import TracerProvider
 from tests.tracing_kit import attributes_of, ended_messages, make_provider
 
 REMOTE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

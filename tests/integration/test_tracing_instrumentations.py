@@ -17,7 +17,7 @@ from opentelemetry.instrumentation.redis import RedisInstrumentor
 from opentelemetry.instrumentation.requests import RequestsInstrumentor
 from opentelemetry.instrumentation.sqlalchemy import SQLAlchemyInstrumentor
 
-from shared.tracing.recorder import TracerProvider
+from shared.tracing.provider import TracerProvider
 from tests.tracing_kit import OtlpReceiver, attributes_of, ended_messages, make_provider
 
 

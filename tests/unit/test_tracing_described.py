@@ -11,7 +11,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, Trace
 
 from shared.tracing import FixedAttributes, ItemAttributes, current_span, describe, item_spans, statement_spans
 from shared.tracing.otlp import encode_request
-from shared.tracing.recorder import TracerProvider
+from shared.tracing.provider import TracerProvider
 from shared.tracing.sampling import Sampler
 from shared.tracing.settings import Limits
 from shared.tracing.w3c import format_traceparent, parse_traceparent

@@ -9,11 +9,12 @@ from opentelemetry import trace
 from opentelemetry.trace import Status, StatusCode
 
 from shared.tracing import statement_spans
-from shared.tracing.recorder import TracerProvider
+from shared.tracing.provider import TracerProvider
 from shared.tracing.retention import Retention
 from shared.tracing.sampling import Sampler
 from shared.tracing.slowness import BUCKETS, WARM_UP, Slowness, bucket_of, lower_edge_ns
-from shared.tracing.span import Span, each_span
+from shared.tracing.span import Span
+from shared.tracing.span_group import each_span
 from tests.tracing_kit import make_provider
 
 

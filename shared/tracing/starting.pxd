@@ -1,10 +1,11 @@
-# C types for the compiled form of recorder.py.
+# C types for the compiled form of starting.py.
 
 cimport cython
-from cpython.dict cimport PyDict_SetItem
-from shared.tracing.sources cimport monotonic_ns, next_id, wall_ns
+from shared.tracing.buffer cimport SpanBuffer
 from shared.tracing.described cimport ItemAttributes
-from shared.tracing.span cimport RemoteLink, Span, SpanBuffer, new_span
+from shared.tracing.sources cimport monotonic_ns, next_id, wall_ns
+from shared.tracing.span cimport Span, new_span
+from shared.tracing.span_events cimport RemoteLink
 from shared.tracing.w3c cimport ParentIds
 
 
@@ -48,41 +49,3 @@ cdef bint decide(Span span, object attributes) except -1
 cdef begin(Span span, Span parent, object attributes, object start_ns)
 
 cdef tell(Span span, object attributes)
-
-@cython.locals(link=object)
-cdef add_links(Span span, object links)
-
-
-cpdef span_in(object context)
-
-cpdef context_with(object outer, object span)
-
-
-cdef class CurrentSpan
-
-
-@cython.final
-cdef class Tracer:
-    cdef object __weakref__
-    cdef public SpanBuffer buffer
-    cdef public object scope
-
-    @cython.locals(current=CurrentSpan)
-    cpdef CurrentSpan start_as_current_span(
-        self, name, context=*, kind=*, attributes=*, links=*, start_time=*,
-        bint record_exception=*, bint set_status_on_exception=*, bint end_on_exit=*
-    )
-
-    cpdef Span start_in(self, object context, object name, object kind, object attributes, object start_ns)
-
-
-@cython.final
-@cython.no_gc
-@cython.freelist(64)
-cdef class CurrentSpan:
-    cdef public Tracer tracer
-    cdef public object name, context, kind, attributes, links, start_time, token
-    cdef public bint record_exception, set_status_on_exception, end_on_exit
-    cdef public Span span
-
-    cpdef CurrentSpan again(self)

@@ -1,0 +1,53 @@
+# cython: language_level=3, annotation_typing=False
+"""The buffer that takes spans when they have ended, until the export thread takes them out."""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from shared.tracing.origin import Resource
+from shared.tracing.sampling import Sampler
+from shared.tracing.settings import Limits
+
+
+class SpanBuffer:
+    """What all spans of a process share: resource, sampler, limits, and the bounded buffer of those that have ended.
+
+    An entry of it is one span or a group of them (`span_group`), and has their number as `count`.
+
+    `wake` is called when the buffer reaches `wake_at` spans, so that a burst does not wait for the export's timer.
+    """
+
+    def __init__(self, resource: Resource, sampler: Sampler, limits: Limits, max_queue_size: int, wake_at: int) -> None:
+        self.resource = resource
+        self.sampler = sampler
+        self.parent_based = sampler.parent_based
+        self.limits = limits
+        self.span_attributes_max = limits.span_attributes
+        self.span_value_length = limits.span_value_length
+        self.max_queue_size = max_queue_size
+        self.wake_at = wake_at
+        self.wake: Callable[[], None] | None = None
+        # With retroactive sampling, spans that were sampled out are recorded too: their trace may turn out to matter.
+        self.records_unsampled = False
+        self.ended: deque[Any] = deque()
+        self.recorded = 0
+        self.sampled_out = 0
+        self.dropped = 0
+
+    def take(self, ended: Any, spans: int) -> None:
+        """Put an ended span, or a group of so many, into the buffer; when it is full the oldest goes and is counted."""
+        waiting = len(self.ended)
+        if waiting >= self.max_queue_size:
+            self.dropped += self.ended.popleft().count
+        self.ended.append(ended)
+        self.recorded += spans
+        if waiting + 1 == self.wake_at and self.wake is not None:
+            self.wake()
+
+    def take_out(self, count: int) -> list[Any]:
+        """The oldest that have ended, `count` entries at most."""
+        taken: list[Any] = []
+        while self.ended and len(taken) < count:
+            taken.append(self.ended.popleft())
+        return taken
