@@ -105,10 +105,18 @@ def firing(exchange: Exchange) -> set[tuple[str, str, str]]:
     return {(a["rule"], a["service"], a["operation"]) for a in alerts if a["state"] == "firing"}
 
 
-def assert_fires(exchange: Exchange, rule: str, service: str, operation: str) -> None:
-    """This alert comes to fire."""
+def assert_fires(
+    exchange: Exchange, rule: str, service: str, operation: str, meanwhile: Callable[[], object] | None = None
+) -> None:
+    """This alert comes to fire. ``meanwhile``: load that goes on until it does."""
     wanted = (rule, service, operation)
-    assert wanted in eventually(lambda: firing(exchange), lambda found: wanted in found), wanted
+
+    def look() -> set[tuple[str, str, str]]:
+        if meanwhile is not None:
+            meanwhile()
+        return firing(exchange)
+
+    assert wanted in eventually(look, lambda found: wanted in found), wanted
 
 
 def slower(answers: Iterable[Answer], than_s: float) -> list[Answer]:

@@ -159,8 +159,12 @@ def test_locks_stalls_and_a_leak(exchange: Exchange, traders: list[User]) -> Non
             slow = slower(orders, 0.12)
             assert_found(exchange, slow, "slow_query", "wallet-service", "INSERT hold")
             assert_found(exchange, slow, "slow_query", "risk-manager", "check_limits")
-            assert_fires(exchange, "SlowStep", "risk-manager", "validate_order")
-            assert_fires(exchange, "LateEvents", "wallet-service", "settle_trade")
+
+            def going_on() -> list[Answer]:
+                return ask_at_once(islice(flow, 20))
+
+            assert_fires(exchange, "SlowStep", "risk-manager", "validate_order", going_on)
+            assert_fires(exchange, "LateEvents", "wallet-service", "settle_trade", going_on)
         healed(exchange, next(flow), 0.4, "slow_query")
         read = reading.result()
         assert [answer.status for answer in read] == [200] * (len(read) - 1) + [503]
