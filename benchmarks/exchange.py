@@ -70,6 +70,10 @@ class Exchange:
             launcher.kill()
             launcher.wait()
 
+    def port(self, name: str) -> int:
+        """The port that one started here was told by the name of its setting."""
+        return int(self._environment[name.upper()])
+
     def audit(self) -> tuple[bool | None, str]:
         """Runs ``outcry audit``: True when all is right, False when not, None when neither is proven; and its words."""
         if self.home is None:

@@ -26,6 +26,18 @@ NAMES = {
     "V": "MarketDataRequest",
     "x": "SecurityListRequest",
 }
+"""Messages that somebody answers."""
+
+TOLD = {
+    "8": "ExecutionReport",
+    "9": "OrderCancelReject",
+    "j": "BusinessMessageReject",
+    "r": "OrderMassCancelReport",
+    "W": "MarketDataSnapshotFullRefresh",
+    "X": "MarketDataIncrementalRefresh",
+    "Y": "MarketDataRequestReject",
+    "y": "SecurityList",
+}
 OTHER = "other"
 
 IN_FLIGHT_MAX = 256

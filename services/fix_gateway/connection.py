@@ -11,7 +11,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind
 from prometheus_client import Counter
 
-from services.fix_gateway.answering import MESSAGES, NAMES, OTHER, Answering, Session, attributes_of
+from services.fix_gateway.answering import MESSAGES, NAMES, OTHER, TOLD, Answering, Session, attributes_of
 from services.fix_gateway.drop_copy import DropCopy
 from services.fix_gateway.exchange import Exchange, Login
 from services.fix_gateway.ledger import Ledger
@@ -213,7 +213,7 @@ class Connection:
         assert self.engine is not None
         if not self._traced:
             fields = [field for field in fields if field[0] != TRACE_ID]
-        MESSAGES.labels("out", fields[0][1]).inc()
+        MESSAGES.labels("out", TOLD[fields[0][1]]).inc()
         self.engine.send(fields)
 
     def _write(self, data: bytes) -> None:

@@ -33,7 +33,7 @@ class _Said(NamedTuple):
 
 
 class Engine(fix.Application):
-    """One session for as long as the process runs. ``attach`` it to a connection, then feed it what comes."""
+    """One session. ``attach`` it to a connection, feed it what comes, ``detach`` it; ``close`` it in the end."""
 
     def __init__(self, name: SessionName, folder: Path, dictionary: fix.DataDictionary) -> None:
         super().__init__()
@@ -42,10 +42,8 @@ class Engine(fix.Application):
         self._received: list[str] = []
         self._sent: list[_Said] = []
         self._write: Callable[[bytes], None] | None = None
-        settings = fix.SessionSettings()
-        # The session refers to all of these.
-        self._kept = (settings, *_session(self, name, folder, settings))
-        self._session = self._kept[2].getSession(self._kept[1])
+        self._session_id, self._store, self._maker = _session(self, name, folder)
+        self._session = self._maker.getSession(self._session_id)
 
     def attach(self, write: Callable[[bytes], None]) -> None:
         """From now on it is this connection's."""
@@ -58,6 +56,12 @@ class Engine(fix.Application):
         self._session.disconnect()
         self._flush()
         self._write = None
+
+    def close(self) -> None:
+        """Ends it; its files stay. In this order: a session writes to its store until it is gone."""
+        del self._session
+        del self._maker
+        del self._store
 
     @property
     def logged_on(self) -> bool:
@@ -127,9 +131,9 @@ class Engine(fix.Application):
 
 
 def _session(
-    application: Engine, name: SessionName, folder: Path, settings: fix.SessionSettings
-) -> tuple[fix.SessionID, fix.SocketAcceptor, fix.FileStoreFactory]:
-    """A session and what made it. Its figures and messages are files in ``folder``, written with each message."""
+    application: Engine, name: SessionName, folder: Path
+) -> tuple[fix.SessionID, fix.FileStoreFactory, fix.SocketAcceptor]:
+    """A session's id, its store (files in ``folder``, written with each message), and what makes it."""
     wanted = {
         "ConnectionType": "acceptor",
         "SocketAcceptPort": "0",
@@ -145,9 +149,10 @@ def _session(
     for key, value in wanted.items():
         given.setString(key, value)
     session_id = fix.SessionID(BEGIN_STRING, name.kind.value, name.client)
+    settings = fix.SessionSettings()
     settings.set(session_id, given)
     store = fix.FileStoreFactory(settings)
-    return session_id, fix.SocketAcceptor(application, store, settings), store
+    return session_id, store, fix.SocketAcceptor(application, store, settings)
 
 
 def load_dictionary() -> fix.DataDictionary:

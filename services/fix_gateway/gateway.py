@@ -16,7 +16,12 @@ from shared.errors import Problem
 log = structlog.get_logger()
 
 TICK_S = 0.25
-GOODBYE_S = 2.0
+GOODBYE_S = 0.4
+SESSIONS_MAX = 20
+"""Sessions of one user that may be logged on at once."""
+
+ENGINES_KEPT = 200
+"""To make one takes 50 ms, so those whose clients come again are kept; not all, since a user may choose labels."""
 
 SESSIONS = Gauge("outcry_fix_sessions", "FIX sessions that are logged on", ["kind"])
 
@@ -59,6 +64,8 @@ class FixGateway:
         if name in self._present:
             detail = "This session is logged on already. Use another SenderCompID: your user name, a colon, a label."
             raise Problem(409, "logged_on_already", detail)
+        if sum(present.owner == name.owner for present in self._present) >= SESSIONS_MAX:
+            raise Problem(409, "too_many_sessions", f"{SESSIONS_MAX} of your sessions are logged on. Log one out.")
         self._present[name] = connection
         if name not in self._engines:
             self._engines[name] = Engine(name, self.settings.fix_store, self._dictionary)
@@ -67,6 +74,10 @@ class FixGateway:
     def leave(self, name: SessionName) -> None:
         """The session has no connection any more."""
         del self._present[name]
+        self._engines[name] = self._engines.pop(name)  # the one that was used last is the last
+        spare = (known for known in self._engines if known not in self._present)
+        if len(self._engines) > ENGINES_KEPT and (oldest := next(spare, None)) is not None:
+            self._engines.pop(oldest).close()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -80,7 +91,9 @@ class FixGateway:
             self._server.close()
         for connection in list(self._present.values()):
             connection.logout("The gateway stops. Log on again in a moment.")
-        if self._serving:
-            await asyncio.wait(self._serving, timeout=GOODBYE_S)
-        await self.exchange.close()
-        self.ledger.close()
+        try:
+            if self._serving:
+                await asyncio.wait(self._serving, timeout=GOODBYE_S)
+            await self.exchange.close()
+        finally:
+            self.ledger.close()

@@ -34,6 +34,7 @@ class Subscription:
         self._sequences: dict[tuple[str, str], int] = {}
         self._held: list[Fields] | None = []
         self._broken = asyncio.Event()
+        self._following: asyncio.Task[None] | None = None
         self.complete = asyncio.Event()
         """Set once every topic has had its snapshot."""
 
@@ -49,8 +50,18 @@ class Subscription:
         for fields in held:
             self._send(fields)
 
-    async def run(self) -> None:
-        """Follows the topics until it is cancelled."""
+    def follow(self) -> None:
+        """From now on it begins again by itself after an interruption."""
+        self._following = asyncio.create_task(self._follow())
+
+    async def close(self) -> None:
+        """Nothing more is told."""
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.wait((self._following,))
+        await self._hang_up()
+
+    async def _follow(self) -> None:
         while True:
             assert self._socket is not None
             waits = [asyncio.ensure_future(self._socket.end()), asyncio.ensure_future(self._broken.wait())]
@@ -62,7 +73,7 @@ class Subscription:
                 await self._socket.close()
             await self._open_again()
 
-    async def close(self) -> None:
+    async def _hang_up(self) -> None:
         if self._socket is not None:
             await self._socket.close()
 
@@ -72,7 +83,7 @@ class Subscription:
                 await self.open()
             except (Problem, Unavailable) as error:
                 log.info("market data waits for the exchange", error=str(error))
-                await self.close()
+                await self._hang_up()
                 await asyncio.sleep(RETRY_S)
             else:
                 return
@@ -111,7 +122,7 @@ class MarketSession:
     def __init__(self, exchange: Exchange, send: Send) -> None:
         self._exchange = exchange
         self._send = send
-        self._followed: dict[str, tuple[Subscription, asyncio.Task[None]]] = {}
+        self._followed: dict[str, Subscription] = {}
         self.handlers = {"V": self.request, "x": self.list_securities}
 
     async def open(self) -> None:
@@ -134,14 +145,13 @@ class MarketSession:
             raise Problem(409, "duplicate_md_req_id", "This MDReqID (262) is followed already.")
         if len(self._followed) >= REQUESTS_MAX:
             raise Problem(422, "too_many_subscriptions", f"One session may follow {REQUESTS_MAX} requests.")
-        subscription = Subscription(wanted, self._exchange, self._send)
-        task = asyncio.create_task(self._follow(subscription))
-        self._followed[wanted.request_id] = (subscription, task)
+        subscription = self._followed[wanted.request_id] = Subscription(wanted, self._exchange, self._send)
         try:
             await subscription.open()
         except BaseException:
             await self._end(wanted.request_id)
             raise
+        subscription.follow()
         await subscription.complete.wait()
         if not wanted.goes_on:
             await self._end(wanted.request_id)
@@ -157,13 +167,7 @@ class MarketSession:
         """How a MarketDataRequest is refused; None for all else."""
         return market.request_rejected(request, problem) if request.type == "V" else None
 
-    async def _follow(self, subscription: Subscription) -> None:
-        await subscription.complete.wait()
-        await subscription.run()
-
     async def _end(self, request_id: str) -> None:
-        subscription, task = self._followed.pop(request_id, (None, None))
-        if subscription is not None and task is not None:
-            task.cancel()
-            await asyncio.wait((task,))
+        subscription = self._followed.pop(request_id, None)
+        if subscription is not None:
             await subscription.close()

@@ -40,6 +40,11 @@ class SessionName(NamedTuple):
     kind: Kind
     client: str
 
+    @property
+    def owner(self) -> str:
+        """The user's name."""
+        return self.client.partition(":")[0]
+
     def __str__(self) -> str:
         return f"{self.client}->{self.kind}"
 

@@ -26,7 +26,7 @@ FINAL = {"FILLED": FILLED, "CANCELLED": CANCELLED, "REJECTED": REJECTED}
 NONE = "NONE"
 """OrderID where there is no order."""
 
-_codes = {
+CODES = {
     40: {word: code for code, word in ORDER_TYPES.items()},
     54: {word: code for code, word in SIDES.items()},
     59: {word: code for code, word in TIMES_IN_FORCE.items()},
@@ -218,7 +218,7 @@ def _traded(order: Order, fill: Mapping[str, Any], now_us: int, trace_id: str, r
     more = [(31, fill["price"]), (32, str(fill["quantity"])), (12, fill["fee"]), (13, "3")]
     if role:
         more.append((851, "1" if role == "maker" else "2"))
-    exec_id = f"{fill['trade_id']}-{_codes[54][order.side]}"
+    exec_id = f"{fill['trade_id']}-{CODES[54][order.side]}"
     yield _report(order, TRADE, exec_id, now_us, trace_id, more)
 
 
@@ -256,12 +256,12 @@ def _report(
         (150, exec_type),
         (39, order.status),
         (55, order.symbol),
-        (54, _codes[54][order.side]),
+        (54, CODES[54][order.side]),
         (38, str(order.quantity)),
-        (40, _codes[40][order.order_type]),
+        (40, CODES[40][order.order_type]),
         *([(44, order.price)] if limits else []),
         *([(99, order.trigger)] if stops else []),
-        (59, _codes[59][order.time_in_force]),
+        (59, CODES[59][order.time_in_force]),
         (151, str(order.open)),
         (14, str(order.filled)),
         (6, f"{average.normalize():f}"),
