@@ -65,8 +65,11 @@ class DropCopy:
                 if self._socket is None or self._socket.lost:
                     await self.open()
                 await self._live()
-            except Unavailable as error:
+            except (Problem, Unavailable) as error:
+                if isinstance(error, Problem) and error.status == 401:
+                    raise
                 log.info("a drop copy waits for the exchange", session=self._name, error=str(error))
+                await self.close()  # and begins again where it is
                 await asyncio.sleep(RETRY_S)
 
     async def close(self) -> None:

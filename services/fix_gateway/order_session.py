@@ -50,6 +50,7 @@ class OrderSession:
 
     async def open(self) -> None:
         """Signs in. Raises Problem, Unavailable."""
+        self._orders.pause()
         self._socket = await connect(self._exchange, self._orders.hear)
         await self._socket.ask("auth", token=self._login.token, channels=["orders", "fills"])
         if self._ends:
@@ -64,7 +65,9 @@ class OrderSession:
                 with self._tracer.start_as_current_span("FIX catch_up", Context()):
                     await self._catch_up()
                 await self._live()
-            except Unavailable as error:
+            except (Problem, Unavailable) as error:
+                if isinstance(error, Problem) and error.status == 401:
+                    raise
                 log.info("a session waits for the exchange", session=self._name, error=str(error))
                 await asyncio.sleep(LOOK_EVERY_S)
 
@@ -106,6 +109,7 @@ class OrderSession:
         entries = self._orders.open_entries()
         for start in range(0, len(entries), READ_AT_ONCE):
             await asyncio.gather(*map(self._look, entries[start : start + READ_AT_ONCE]))
+        self._orders.resume()
 
     async def _look(self, entry: Entry) -> None:
         async with self._orders.turn(entry) as order:

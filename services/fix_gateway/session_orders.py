@@ -47,6 +47,7 @@ class SessionOrders:
         self._by_name: dict[str, Entry] = {}
         self._awaited: set[str] = set()
         self._unknown: list[Mapping[str, Any]] = []
+        self._early: list[Mapping[str, Any]] | None = None
         for request, _ in ledger.on_their_way(session):
             if request.type == "D":
                 self._awaited.add(request.get(11))
@@ -135,9 +136,23 @@ class SessionOrders:
         self.tell(order, reports.by_view(order, view))
         self._hear_again(cl_ord_id)
 
+    def pause(self) -> None:
+        """Messages may have been missed: those from now on wait until that is made good."""
+        if self._early is None:
+            self._early = []
+
+    def resume(self) -> None:
+        """All orders are told of as they are; what was heard meanwhile follows."""
+        early, self._early = self._early or [], None
+        for said in early:
+            self.hear(said)
+
     def hear(self, said: Mapping[str, Any]) -> None:
         """An own message of the user's, of an order that may be another session's."""
         if said["type"] not in OWN:
+            return
+        if self._early is not None:
+            self._early.append(said)
             return
         entry = self._by_id.get(said["order_id"])
         if entry is None:

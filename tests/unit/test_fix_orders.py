@@ -50,6 +50,20 @@ def test_messages_that_are_faster_than_the_answer_wait_for_it(session: Session) 
     assert session.told() == []
 
 
+def test_messages_wait_until_what_was_missed_is_told(session: Session) -> None:
+    """A trade of now that is heard first does not make the ones before it forgotten."""
+    entry = Entry()
+    session.begin("one", entry)
+    session.orders.settle(entry, "one", view())
+    session.orders.pause()
+    session.orders.hear(trade(9, 1, "150.00"))
+    assert entry.order is not None
+    session.orders.tell(entry.order, by_view(entry.order, view((7, 4, "150.00"))))
+    session.orders.resume()
+    assert session.told() == [("0", "one"), ("F", "one"), ("F", "one")]
+    assert entry.order.filled == 5
+
+
 async def test_messages_wait_while_a_request_is_under_way(session: Session) -> None:
     """What comes between a replace and its answer is told after it, under the new name."""
     entry = Entry()
