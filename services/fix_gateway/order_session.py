@@ -52,9 +52,13 @@ class OrderSession:
         """Signs in. Raises Problem, Unavailable."""
         self._orders.pause()
         self._socket = await connect(self._exchange, self._orders.hear)
-        await self._socket.ask("auth", token=self._login.token, channels=["orders", "fills"])
-        if self._ends:
-            await self._socket.ask("cancel_on_disconnect", scope="connection")
+        try:
+            await self._socket.ask("auth", token=self._login.token, channels=["orders", "fills"])
+            if self._ends:
+                await self._socket.ask("cancel_on_disconnect", scope="connection")
+        except BaseException:
+            await self._socket.close()
+            raise
 
     async def run(self) -> None:
         """Tells what was missed, and goes on after each interruption. Ends with a Problem when the user is refused."""

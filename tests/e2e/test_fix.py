@@ -278,6 +278,21 @@ def test_sessions_survive_the_gateway(exchange: Exchange) -> None:
         assert client.report(gone, "4")[37] == order_id
 
 
+def test_a_session_outlives_the_client_gateway(exchange: Exchange) -> None:
+    """It stays logged on, is told what it missed, and goes on once the gateway is back."""
+    user, other = exchange.user(cash=100_000), exchange.user(AMZN=100)
+    with logged_on(exchange, user) as client:
+        stays = client.order(t44="175.00")
+        client.report(stays, "0")
+        before = exchange.pid("client-gateway")
+        exchange.kill("client-gateway")
+        assert eventually(lambda: exchange.pid("client-gateway") not in (0, before) and exchange.ready(), bool)
+        other.placed(symbol="AMZN", side="SELL", quantity=4, price="175.00")
+        assert figures(client.report(stays, "F")) == ("F", "1", "10", "6", "4")
+        gone = cancel(client, stays)
+        assert figures(client.report(gone, "4")) == ("4", "4", "10", "0", "4")
+
+
 def can_connect(exchange: Exchange) -> bool:
     """Whether the gateway listens again."""
     try:
