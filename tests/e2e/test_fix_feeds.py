@@ -40,18 +40,18 @@ def ask_for(client: FixClient, symbol: str, types: str = "01", kind: int = 1, de
 def test_a_book_is_told_and_kept_up_to_date(exchange: Exchange) -> None:
     """A snapshot, then what is new, changed and gone; trades as they happen; and no more once that is asked for."""
     user, seller = exchange.user(cash=100_000), exchange.user(NVDA=100)
-    first = user.placed(symbol="NVDA", price="160.00", quantity=5)
+    first = user.placed(symbol="NVDA", price="130.00", quantity=5)
     with logged_on(exchange, user, MARKET) as client:
         book = ask_for(client, "NVDA")
         assert client.hear()[35] == "W"
-        assert {270: "160.00", 271: "5"}.items() <= entries(client)[0].items()
+        assert {270: "130.00", 271: "5"}.items() <= entries(client)[0].items()
         traded = ask_for(client, "NVDA", "2")
         assert client.hear()[35] == "W"
         steps = (
-            (lambda: user.placed(symbol="NVDA", price="160.00", quantity=2), ("1", "0", "160.00", "7")),
-            (lambda: seller.placed(symbol="NVDA", side="SELL", price="165.00", quantity=3), ("0", "1", "165.00", "3")),
-            (lambda: user.http.delete(f"/v1/order/{first['order_id']}"), ("1", "0", "160.00", "2")),
-            (lambda: seller.placed(symbol="NVDA", side="SELL", price="160.00", quantity=2), ("2", "0", "160.00", None)),
+            (lambda: user.placed(symbol="NVDA", price="130.00", quantity=2), ("1", "0", "130.00", "7")),
+            (lambda: seller.placed(symbol="NVDA", side="SELL", price="135.00", quantity=3), ("0", "1", "135.00", "3")),
+            (lambda: user.http.delete(f"/v1/order/{first['order_id']}"), ("1", "0", "130.00", "2")),
+            (lambda: seller.placed(symbol="NVDA", side="SELL", price="130.00", quantity=2), ("2", "0", "130.00", None)),
         )
         for act, told in steps:
             act()
@@ -62,7 +62,7 @@ def test_a_book_is_told_and_kept_up_to_date(exchange: Exchange) -> None:
             client.until(lambda heard: heard.get(262) == traded)
         ask_for(client, "NVDA", kind=0, depth=1)
         client.until(lambda heard: heard[35] == "W")
-        assert [(entry[269], entry[270]) for entry in entries(client)] == [("1", "165.00")]
+        assert [(entry[269], entry[270]) for entry in entries(client)] == [("1", "135.00")]
         client.say("V", (262, book), (263, 2), (264, 0), (267, 1), (269, 0), (146, 1), (55, "NVDA"))
         client.say("x", (320, "list"), (559, 4))
         listed = client.until(lambda heard: heard[35] == "y")
@@ -95,13 +95,13 @@ def test_a_drop_copy_tells_all_orders_once(exchange: Exchange) -> None:
         return [(report[11], report[150], report[14]) for report in heard]
 
     with logged_on(exchange, user, DROP_COPY) as client:
-        order = user.placed(symbol="NVDA", price="161.00", client_order_id="http-1")
+        order = user.placed(symbol="NVDA", price="131.00", client_order_id="http-1")
         assert told(client, 1) == [("http-1", "0", "0")]
         numbers = client.numbers
     with logged_on(exchange, user, label=":desk") as orders:
-        over_fix = orders.order("fix-1", t55="NVDA", t44="161.00")
+        over_fix = orders.order("fix-1", t55="NVDA", t44="131.00")
         orders.report(over_fix, "0")
-    other.placed(symbol="NVDA", side="SELL", price="161.00", quantity=4)
+    other.placed(symbol="NVDA", side="SELL", price="131.00", quantity=4)
     user.http.patch(f"/v1/order/{order['order_id']}", json={"quantity": 8})
     with logged_on(exchange, user, DROP_COPY, numbers) as client:
         missed = [("fix-1", "0", "0"), ("http-1", "F", "4"), ("http-1", "5", "4")]
@@ -176,11 +176,11 @@ def test_quickfix_as_a_client(exchange: Exchange) -> None:
     with initiator(exchange, user, ORDERS) as (client, session):
         message = fix.Message()
         message.getHeader().setField(35, "D")
-        for tag, value in new_order("q1", t55="NVDA", t44="162.00"):
+        for tag, value in new_order("q1", t55="NVDA", t44="132.00"):
             message.setField(tag, str(value))
         assert fix.Session.sendToTarget(message, session)
         eventually(lambda: [heard[150] for heard in client.heard], lambda found: found == ["0"])
-        other.placed(symbol="NVDA", side="SELL", price="162.00", quantity=10)
+        other.placed(symbol="NVDA", side="SELL", price="132.00", quantity=10)
         told = eventually(lambda: [heard[150] for heard in client.heard], lambda found: found == ["0", "F"])
         assert told == ["0", "F"]
         time.sleep(2.5)  # heartbeats each second: without answers it would have logged out
@@ -189,6 +189,6 @@ def test_quickfix_as_a_client(exchange: Exchange) -> None:
         text = "8=FIX.4.4|9=0|35=V|262=m|263=1|264=0|267=2|269=0|269=1|146=1|55=NVDA|10=000|".replace("|", "\x01")
         assert fix.Session.sendToTarget(fix.Message(text, engine.load_dictionary(), False), session)
         eventually(lambda: [heard[35] for heard in client.heard], lambda found: found == ["W"])
-        user.placed(symbol="NVDA", price="159.00", quantity=1)
+        user.placed(symbol="NVDA", price="129.00", quantity=1)
         told = eventually(lambda: [heard[35] for heard in client.heard], lambda found: found == ["W", "X"])
         assert told == ["W", "X"]
