@@ -210,6 +210,16 @@ def test_numbers_that_are_missing_are_asked_for(exchange: Exchange) -> None:
         assert client.is_closed()
 
 
+def test_a_silent_client_is_asked_and_dropped(exchange: Exchange) -> None:
+    """After its heartbeat interval it gets a TestRequest; without an answer the connection is closed."""
+    user = exchange.user()
+    client = FixClient(exchange, user.name, "OUTCRY")
+    client.say("A", (98, 0), (108, 1), (553, user.name), (554, PASSWORD))
+    assert client.hear()[35] == "A"
+    assert client.until(lambda heard: heard[35] == "1")[112] == "TEST"
+    assert client.is_closed()
+
+
 def test_numbers_can_be_set(exchange: Exchange) -> None:
     """SequenceReset sets what comes next; ResetSeqNumFlag at logon begins again at 1."""
     user = exchange.user()
@@ -322,14 +332,13 @@ def test_orders_end_with_the_connection_where_that_is_asked_for(exchange: Exchan
 
 
 def test_a_revoked_login_ends_the_session(exchange: Exchange) -> None:
-    """Nothing more is ordered with a token that opens nothing; the client is told to log on again."""
+    """With a token that opens nothing there is nothing to be had: the client is told so and logged out."""
     user = exchange.user(cash=100_000)
     with logged_on(exchange, user) as client:
         changed = user.http.post("/auth/change-password", json={"password": PASSWORD, "new_password": "a new horse"})
         assert changed.status_code == 200
-        told = client.report(client.order(), "8")
+        told = client.until(lambda heard: heard[35] == "5")
         assert told[58].startswith("token_revoked")
-        assert client.hear()[35] == "5"
         assert client.is_closed()
 
 
