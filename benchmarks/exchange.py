@@ -24,6 +24,9 @@ AUDIT_WAIT_S = 120
 AUDIT_VERDICTS = {0: True, 1: False}
 PORTS = (20_000, 30_000)
 
+_given: set[int] = set()
+"""Ports of exchanges that may not be running yet."""
+
 
 class StartFailed(Exception):
     """The exchange did not come up. The text holds the end of what it said."""
@@ -132,7 +135,8 @@ def _free_ports(names: list[str]) -> dict[str, int]:
     found: dict[str, int] = {}
     candidates = iter(random.sample(range(*PORTS), 1000))
     for name in names:
-        found[name] = next(port for port in candidates if _is_free(port))
+        found[name] = next(port for port in candidates if port not in _given and _is_free(port))
+        _given.add(found[name])
     return found
 
 
