@@ -75,9 +75,16 @@ export function isFailed(span: JaegerSpan): boolean {
 
 /** The parent among the references: the first CHILD_OF into this trace, or else the first of any kind. */
 function parentReference(span: JaegerSpan, ids: Map<string, JaegerSpan>): Reference | undefined {
-  const inside = span.references.filter((one) => one.traceID === span.traceID && one.spanID !== span.spanID);
-  const known = inside.filter((one) => ids.has(one.spanID));
-  return known.find((one) => one.refType === "CHILD_OF") ?? known[0] ?? inside.find((one) => one.refType === "CHILD_OF");
+  let known: Reference | undefined;
+  let missing: Reference | undefined;
+  for (const one of span.references) {
+    if (one.traceID !== span.traceID || one.spanID === span.spanID) continue;
+    const isChild = one.refType === "CHILD_OF";
+    if (!ids.has(one.spanID)) missing ??= isChild ? one : undefined;
+    else if (isChild) return one;
+    else known ??= one;
+  }
+  return known ?? missing;
 }
 
 /** The time of a span that none of the children (by start) covers. */
