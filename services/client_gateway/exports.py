@@ -136,7 +136,7 @@ async def _convert(content: bytes, types: str) -> bytes:
     with tempfile.TemporaryDirectory(prefix="outcry-export-") as folder:
         source, target = Path(folder) / "report.csv", Path(folder) / "report.parquet"
         await asyncio.to_thread(source.write_bytes, content)
-        command = (sys.executable, "-m", "services.client_gateway.parquet", str(source), str(target), types)
+        command = (sys.executable, "-m", "shared.parquet", str(source), str(target), types)
         process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
         try:
             _, errors = await asyncio.wait_for(process.communicate(), CONVERT_TIMEOUT_S)

@@ -8,12 +8,11 @@ import sys
 from pathlib import Path
 
 import asyncpg
-import duckdb
 
+from shared.parquet import write_parquet
 from shared.settings import ServiceSettings, load
 
 ROWS_AT_ONCE = 200
-MEMORY_MAX = "256MB"
 
 COLUMNS = {
     "seq": "BIGINT",
@@ -29,14 +28,12 @@ COLUMNS = {
     "imbalance": "BIGINT",
 }
 
-COPY = """
-    COPY (
-        SELECT seq, make_timestamp(time_us) AS time, symbol, kind, order_id, side,
-               (price::DECIMAL(18, 0) * 0.0001::DECIMAL(4, 4))::DECIMAL(18, 4) AS price,
-               quantity, trade_id, session, imbalance
-        FROM read_csv(?, header = false, auto_detect = false, columns = {columns})
-        WHERE ? IN ('', symbol)
-    ) TO '{file}' (FORMAT parquet, COMPRESSION zstd)"""
+ROWS = """
+    SELECT seq, make_timestamp(time_us) AS time, symbol, kind, order_id, side,
+           (price::DECIMAL(18, 0) * 0.0001::DECIMAL(4, 4))::DECIMAL(18, 4) AS price,
+           quantity, trade_id, session, imbalance
+    FROM file
+    WHERE ? IN ('', symbol)"""
 
 
 async def write_lines(url: str, day: int, path: Path) -> None:
@@ -54,20 +51,13 @@ async def write_lines(url: str, day: int, path: Path) -> None:
         await connection.close()
 
 
-def write_parquet(lines: Path, file: Path, symbol: str) -> None:
-    """The lines as Parquet, in their order, all or those of one symbol."""
-    with duckdb.connect() as connection:
-        connection.execute(f"SET memory_limit = '{MEMORY_MAX}'; SET threads = 1; SET preserve_insertion_order = true")
-        connection.execute(f"SET temp_directory = '{lines.parent}'")
-        connection.execute(COPY.format(columns=COLUMNS, file=file), [str(lines), symbol])
-
-
 if __name__ == "__main__":
     _, wanted_day, target, *symbols = sys.argv
     csv = Path(target).with_suffix(".csv")
     try:
         url = load(ServiceSettings).database_url.get_secret_value()
         asyncio.run(write_lines(url, int(wanted_day), csv))
-        write_parquet(csv, Path(target), symbols[0] if symbols else "")
+        symbol = symbols[0] if symbols else ""
+        write_parquet(csv, Path(target), COLUMNS, ROWS, [symbol], header=False)
     finally:
         csv.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
 """What the engine is asked: each operation becomes commands for the writer."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar, cast
 
 import structlog
@@ -9,29 +9,23 @@ from opentelemetry.trace import Span
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from services.matching_engine.commands import (
-    Amend,
-    Block,
-    Cancel,
-    CancelAll,
-    Command,
-    Configure,
-    DelistSymbol,
-    ListSymbol,
-    Place,
-    SetSession,
-    Void,
-)
+from services.matching_engine import requests
+from services.matching_engine.commands import Block, CancelAll, Command, Void
 from services.matching_engine.engine import Reply
 from services.matching_engine.refusals import not_traded
 from services.matching_engine.store import JournalStore
 from services.matching_engine.writer import Writer
 from shared.contracts import engine as contract
-from shared.contracts.operations import Refused
+from shared.contracts.operations import I, Refused
 from shared.contracts.orders import NewOrder, OrderStatus
 from shared.tracing import traceparent_of
 
 log = structlog.get_logger()
+
+Request = Callable[[I, int, str], Command]
+"""Makes the command of an item, a time in microseconds of Unix time, and the context of the item's span."""
+
+A = TypeVar("A", contract.Matched, contract.Cancelled, contract.CancelledAll, contract.BookChanged)
 
 
 class Operations:
@@ -43,30 +37,7 @@ class Operations:
         self._redis = redis
 
     async def match(self, items: Sequence[NewOrder], spans: Sequence[Span]) -> list[contract.Matched | Refused]:
-        now_us = time.time_ns() // 1000
-        commands = [
-            Place(
-                now_us,
-                item.order_id,
-                item.user_id,
-                item.symbol,
-                item.side,
-                item.order_type,
-                item.time_in_force,
-                item.price,
-                item.quantity,
-                traceparent_of(span),
-                item.options.post_only,
-                item.options.display_quantity,
-                item.options.self_trade,
-                item.options.expires_at_s,
-                item.options.trigger,
-                item.options.linked_order_id,
-                item.options.fee_ppm,
-            )
-            for item, span in zip(items, spans, strict=True)
-        ]
-        answers = replies(contract.Matched, await self._writer.submit(commands, spans))
+        answers = await self._do(requests.place, items, spans, contract.Matched)
         for span, answer in zip(spans, answers, strict=True):
             if isinstance(answer, contract.Matched):
                 span.set_attribute("order.status", answer.status)
@@ -76,112 +47,56 @@ class Operations:
     async def cancel(
         self, items: Sequence[contract.CancelOrder], spans: Sequence[Span]
     ) -> list[contract.Cancelled | Refused]:
-        now_us = time.time_ns() // 1000
-        commands = [
-            Cancel(now_us, item.order_id, item.user_id, item.symbol, traceparent_of(span))
-            for item, span in zip(items, spans, strict=True)
-        ]
-        return replies(contract.Cancelled, await self._writer.submit(commands, spans))
+        return await self._do(requests.cancel, items, spans, contract.Cancelled)
 
     async def amend(
         self, items: Sequence[contract.AmendOrder], spans: Sequence[Span]
     ) -> list[contract.Matched | Refused]:
-        now_us = time.time_ns() // 1000
-        commands = [
-            Amend(
-                now_us,
-                item.amend_id,
-                item.order_id,
-                item.user_id,
-                item.symbol,
-                item.old_price,
-                item.old_quantity,
-                item.price,
-                item.quantity,
-                traceparent_of(span),
-                item.fee_ppm,
-            )
-            for item, span in zip(items, spans, strict=True)
-        ]
-        return replies(contract.Matched, await self._writer.submit(commands, spans))
+        return await self._do(requests.amend, items, spans, contract.Matched)
 
     async def cancel_all(
         self, items: Sequence[contract.CancelAll], spans: Sequence[Span]
     ) -> list[contract.CancelledAll | Refused]:
-        now_us = time.time_ns() // 1000
-        commands = [
-            CancelAll(now_us, item.user_id, item.symbol, traceparent_of(span))
-            for item, span in zip(items, spans, strict=True)
-        ]
-        return replies(contract.CancelledAll, await self._writer.submit(commands, spans))
+        return await self._do(requests.cancel_all, items, spans, contract.CancelledAll)
+
+    async def set_session(
+        self, items: Sequence[contract.SetSession], spans: Sequence[Span]
+    ) -> list[contract.BookChanged | Refused]:
+        return await self._do(requests.set_session, items, spans, contract.BookChanged)
 
     async def configure(
         self, items: Sequence[contract.ConfigureBook], spans: Sequence[Span]
     ) -> list[contract.BookChanged | Refused]:
-        now_us = time.time_ns() // 1000
-        commands = [
-            Configure(
-                now_us,
-                item.user_id,
-                item.symbol,
-                item.maker_fee_ppm,
-                item.taker_fee_ppm,
-                item.band,
-                traceparent_of(span),
-            )
-            for item, span in zip(items, spans, strict=True)
-        ]
-        return await self._change_list(commands, spans)
+        return await self._change_list(requests.configure, items, spans)
 
     async def list_symbol(
         self, items: Sequence[contract.ListSymbol], spans: Sequence[Span]
     ) -> list[contract.BookChanged | Refused]:
-        now_us = time.time_ns() // 1000
-        commands = [
-            ListSymbol(
-                now_us,
-                item.user_id,
-                item.symbol,
-                item.name,
-                item.tick_size,
-                item.lot_size,
-                item.reference_price,
-                traceparent_of(span),
-            )
-            for item, span in zip(items, spans, strict=True)
-        ]
-        return await self._change_list(commands, spans)
+        return await self._change_list(requests.list_symbol, items, spans)
 
     async def delist_symbol(
         self, items: Sequence[contract.DelistSymbol], spans: Sequence[Span]
     ) -> list[contract.BookChanged | Refused]:
+        return await self._change_list(requests.delist_symbol, items, spans)
+
+    async def _do(
+        self, request: Request[I], items: Sequence[I], spans: Sequence[Span], kind: type[A]
+    ) -> list[A | Refused]:
+        """Has the commands of a batch carried out, all as of the same time."""
         now_us = time.time_ns() // 1000
-        commands = [
-            DelistSymbol(now_us, item.user_id, item.symbol, traceparent_of(span))
-            for item, span in zip(items, spans, strict=True)
-        ]
-        return await self._change_list(commands, spans)
+        commands = [request(item, now_us, traceparent_of(span)) for item, span in zip(items, spans, strict=True)]
+        return replies(kind, await self._writer.submit(commands, spans))
 
     async def _change_list(
-        self, commands: Sequence[Command], spans: Sequence[Span]
+        self, request: Request[I], items: Sequence[I], spans: Sequence[Span]
     ) -> list[contract.BookChanged | Refused]:
-        """Commands that change what LIST_INSTRUMENTS tells. Who keeps that in memory is told; all others ask."""
-        answers = replies(contract.BookChanged, await self._writer.submit(commands, spans))
+        """What changes the answer of LIST_INSTRUMENTS. Who keeps that in memory is told; all others ask."""
+        answers = await self._do(request, items, spans, contract.BookChanged)
         try:
             await self._redis.publish(contract.INSTRUMENTS_CHANNEL, b"")
         except (RedisError, OSError) as error:
             log.warning("the change is noticed later", error=str(error))
         return answers
-
-    async def set_session(
-        self, items: Sequence[contract.SetSession], spans: Sequence[Span]
-    ) -> list[contract.BookChanged | Refused]:
-        now_us = time.time_ns() // 1000
-        commands = [
-            SetSession(now_us, item.user_id, item.symbol, item.session, item.reference_price, traceparent_of(span))
-            for item, span in zip(items, spans, strict=True)
-        ]
-        return replies(contract.BookChanged, await self._writer.submit(commands, spans))
 
     async def block(
         self, items: Sequence[contract.Block], spans: Sequence[Span]
@@ -237,9 +152,6 @@ class Operations:
             else not_traded(item.symbol)
             for item in items
         ]
-
-
-A = TypeVar("A", contract.Matched, contract.Cancelled, contract.CancelledAll, contract.BookChanged)
 
 
 def replies(kind: type[A], answers: Sequence[Reply]) -> list[A | Refused]:
