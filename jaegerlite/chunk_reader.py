@@ -1,11 +1,12 @@
 """Reading chunks: the columns of their spans as arrays, and what is packed, unpacked as it is asked for.
 
-A chunk is asked for by itself: of a list of them DuckDB makes a join over every column of whole row groups. What was
-read last stays at hand, since a search looks at a chunk to find a trace, and then again to load it.
+Chunks are asked for by themselves, or from one to another: of a list of them DuckDB makes a join over every column of
+whole row groups. What was read last stays at hand, since a search looks at a chunk to find a trace, and then again to
+load it.
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -41,45 +42,57 @@ class ChunkReader:
     def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
         self._cursor = cursor
         self._columns: OrderedDict[int, ChunkColumns] = OrderedDict()
+        self._ids: OrderedDict[int, tuple[bytes, bytes]] = OrderedDict()
         self._packed: OrderedDict[int, tuple[int, bytes]] = OrderedDict()
         self._rests: tuple[int, bytes, I64Array] | None = None
 
     def columns(self, partition: Partition, chunk: int) -> ChunkColumns:
         """The columns of all spans of a chunk."""
-        if chunk not in self._columns:
-            rows = self._cursor.execute(
-                "SELECT place, trace_hi, trace_lo, series, start_ns, duration_ns, status"  # noqa: S608
-                f" FROM {partition.span_table} WHERE chunk = {chunk:d}"
-            ).fetchnumpy()
-            place, *arrays = (np.ma.getdata(column) for column in rows.values())
-            if (place[1:] < place[:-1]).any():
-                order = np.argsort(place)
-                arrays = [array[order] for array in arrays]
-            self._columns[chunk] = ChunkColumns(*arrays)
+        self.fetch_columns(partition, [chunk])
         return _newest(self._columns, chunk, COLUMNS_KEPT)
+
+    def fetch_columns(self, partition: Partition, chunks: Sequence[int]) -> None:
+        """Read the columns of several chunks (`CHUNKS_AT_ONCE` at most, ascending), neighbours together."""
+        for first, last in _runs([chunk for chunk in chunks if chunk not in self._columns]):
+            rows = self._cursor.execute(
+                "SELECT chunk, place, trace_hi, trace_lo, series, start_ns, duration_ns, status"  # noqa: S608
+                f" FROM {partition.span_table} WHERE chunk BETWEEN {first:d} AND {last:d}"
+            ).fetchnumpy()
+            chunk_of, place, *arrays = (np.ma.getdata(column) for column in rows.values())
+            at = chunk_of.astype(np.int64) << 16 | place
+            if (at[1:] < at[:-1]).any():
+                order = np.argsort(at)
+                chunk_of, arrays = chunk_of[order], [array[order] for array in arrays]
+            for chunk in range(first, last + 1):
+                begin, end = np.searchsorted(chunk_of, (chunk, chunk + 1))
+                self._columns[chunk] = ChunkColumns(*(array[begin:end] for array in arrays))
+                _newest(self._columns, chunk, COLUMNS_KEPT)
+
+    def fetch_ids(self, partition: Partition, chunks: Sequence[int]) -> None:
+        """Read the ids of the spans of several chunks, as `fetch_columns` does."""
+        for first, last in _runs([chunk for chunk in chunks if chunk not in self._ids]):
+            for chunk, span_ids, parents in self._cursor.execute(
+                f"SELECT id, span_ids, parents FROM {partition.chunk_table}"  # noqa: S608
+                f" WHERE id BETWEEN {first:d} AND {last:d}"
+            ).fetchall():
+                self._ids[chunk] = span_ids, parents
+                _newest(self._ids, chunk, COLUMNS_KEPT)
 
     def ids(self, partition: Partition, chunk: int) -> tuple[U64Array, U64Array]:
         """The ids of all spans of a chunk, and those of their parents (0 for none)."""
-        ((span_ids, parents),) = self._cursor.execute(
-            f"SELECT span_ids, parents FROM {partition.chunk_table} WHERE id = {chunk:d}"  # noqa: S608
-        ).fetchall()
+        self.fetch_ids(partition, [chunk])
+        span_ids, parents = _newest(self._ids, chunk, COLUMNS_KEPT)
         ids = np.frombuffer(span_ids, np.uint64)
         return ids, unpack_parents(ids, parents)
 
     def fetch(self, partition: Partition, chunks: Sequence[int]) -> None:
-        """Read the rests of several chunks at once (`CHUNKS_AT_ONCE` at most), packed, in ascending order."""
-        missing = [chunk for chunk in chunks if chunk not in self._packed]
-        if not missing:
-            return
-        table = partition.chunk_table
-        if missing[-1] - missing[0] < 2 * len(missing):
-            sql = f"SELECT id, spans, rests FROM {table} WHERE id BETWEEN {missing[0]:d} AND {missing[-1]:d}"  # noqa: S608
-        else:
-            each = (f"(SELECT id, spans, rests FROM {table} WHERE id = {chunk:d})" for chunk in missing)  # noqa: S608
-            sql = " UNION ALL ".join(each)
-        for chunk, spans, rests in self._cursor.execute(sql).fetchall():
-            self._packed[chunk] = spans, rests
-            _newest(self._packed, chunk, RESTS_KEPT)
+        """Read the rests of several chunks, packed, as `fetch_columns` does."""
+        for first, last in _runs([chunk for chunk in chunks if chunk not in self._packed]):
+            for chunk, spans, rests in self._cursor.execute(
+                f"SELECT id, spans, rests FROM {partition.chunk_table} WHERE id BETWEEN {first:d} AND {last:d}"  # noqa: S608
+            ).fetchall():
+                self._packed[chunk] = spans, rests
+                _newest(self._packed, chunk, RESTS_KEPT)
 
     def rests(self, partition: Partition, chunk: int) -> tuple[bytes, I64Array]:
         """The kept parts of all spans of a chunk in one piece, and the borders between them."""
@@ -90,6 +103,15 @@ class ChunkReader:
             self._rests = None
             self._rests = (chunk, *unpack_rests(packed, spans))
         return self._rests[1:]
+
+
+def _runs(chunks: list[int]) -> Iterator[tuple[int, int]]:
+    """The first and the last of each run of neighbours among numbers that ascend."""
+    begin = 0
+    for place, chunk in enumerate(chunks):
+        if place + 1 == len(chunks) or chunks[place + 1] != chunk + 1:
+            yield chunks[begin], chunk
+            begin = place + 1
 
 
 def _newest(kept: OrderedDict[int, T], chunk: int, most: int) -> T:

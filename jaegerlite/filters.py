@@ -9,7 +9,7 @@ import numpy as np
 from jaegerlite.columns import BoolArray
 from jaegerlite.tagfilter import FILTER_VERSION, tag_places
 
-BYTES_MAX: Final = 24_000_000
+BYTES_MAX: Final = 40_000_000
 SHARE_DROPPED: Final = 0.25
 
 

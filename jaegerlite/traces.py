@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from jaegerlite.chunk import trace_hash
+from jaegerlite.chunk_reader import CHUNKS_AT_ONCE
 from jaegerlite.otlp import SpanRest
 from jaegerlite.otlp_read import read_rest
 from jaegerlite.partition import Partition
@@ -47,7 +48,9 @@ def places_of(store: Store, snapshot: Snapshot, keys: list[TraceKey]) -> Iterato
     """Where the spans of these traces are: partition, chunk, and their places in there."""
     high, low = (np.array([key[half] for key in keys], np.uint64) for half in (0, 1))
     for partition, inside in snapshot.with_chunks(store.directory.chunks_of(trace_hash(low))):
-        for chunk in inside:
+        for at, chunk in enumerate(inside):
+            if at % CHUNKS_AT_ONCE == 0:
+                snapshot.chunks.fetch_columns(partition, inside[at : at + CHUNKS_AT_ONCE])
             columns = snapshot.chunks.columns(partition, chunk)
             places = np.flatnonzero(np.isin(columns.trace_lo, low) & np.isin(columns.trace_hi, high))
             if len(places):
@@ -56,7 +59,7 @@ def places_of(store: Store, snapshot: Snapshot, keys: list[TraceKey]) -> Iterato
 
 def load_traces(store: Store, snapshot: Snapshot, keys: list[TraceKey]) -> dict[TraceKey, list[Span]]:
     """The spans of each trace that exists, by start; a span that was sent twice appears once."""
-    return _load(store, snapshot, keys, places_of(store, snapshot, keys))
+    return _load(store, snapshot, keys, list(places_of(store, snapshot, keys)))
 
 
 def each_trace(
@@ -78,16 +81,14 @@ def each_trace(
             yield some[0], _unsorted(store, snapshot, some[0], places)
 
 
-def _load(
-    store: Store, snapshot: Snapshot, keys: list[TraceKey], places: Iterable[Places]
-) -> dict[TraceKey, list[Span]]:
+def _load(store: Store, snapshot: Snapshot, keys: list[TraceKey], places: list[Places]) -> dict[TraceKey, list[Span]]:
     traces: dict[TraceKey, dict[int, Span]] = {key: {} for key in keys}
     for span in _read_spans(store, snapshot, keys, places):
         traces[span.trace].setdefault(span.span_id, span)
     return {key: sorted(spans.values(), key=lambda span: span.start_ns) for key, spans in traces.items() if spans}
 
 
-def _unsorted(store: Store, snapshot: Snapshot, key: TraceKey, places: Iterable[Places]) -> Iterator[Span]:
+def _unsorted(store: Store, snapshot: Snapshot, key: TraceKey, places: list[Places]) -> Iterator[Span]:
     seen: set[int] = set()
     for span in _read_spans(store, snapshot, [key], places):
         if span.span_id not in seen:
@@ -95,11 +96,15 @@ def _unsorted(store: Store, snapshot: Snapshot, key: TraceKey, places: Iterable[
             yield span
 
 
-def _read_spans(store: Store, snapshot: Snapshot, keys: list[TraceKey], places: Iterable[Places]) -> Iterator[Span]:
+def _read_spans(store: Store, snapshot: Snapshot, keys: list[TraceKey], places: list[Places]) -> Iterator[Span]:
     reader, all_series = snapshot.chunks, store.registry.all
     wanted = {key: key for key in keys}
-    for partition, chunk, rows in places:
+    for at, (partition, chunk, rows) in enumerate(places):
         snapshot.limits.take_spans(len(rows))
+        if at % CHUNKS_AT_ONCE == 0:
+            together = [c for p, c, _ in places[at : at + CHUNKS_AT_ONCE] if p is partition]
+            reader.fetch(partition, together)
+            reader.fetch_ids(partition, together)
         columns = reader.columns(partition, chunk)
         rests, borders = reader.rests(partition, chunk)
         ids, parents = reader.ids(partition, chunk)
