@@ -11,7 +11,6 @@ import json
 import os
 import random
 import secrets
-import time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -39,6 +38,7 @@ class Account(FastHttpUser):
         chosen = {name for name in os.environ.get("LOAD_SYMBOLS", "").split(",") if name}
         self.listed = [row for row in listed if not chosen or row["symbol"] in chosen]
         self.login = {"username": f"load_{secrets.token_hex(8)}", "password": secrets.token_urlsafe(16)}
+        self.token = ""
         self.token = self.ask("POST", "/auth/register", self.login)["token"]
         self.ask("POST", "/wallet/create", {})
         self.ask("POST", "/wallet/add-funds", {"amount": CASH_USD})
@@ -137,27 +137,32 @@ class OpeningAuction(Account):
 
     def on_start(self) -> None:
         super().on_start()
-        self.admin_token = self._admin_token()
+        self.buyer = self.token
+        super().on_start()
+        self.seller = self.token
         self.row = self.listed[-1]
+        self.admin = self._admin_token()
 
     def on_stop(self) -> None:
         self._session("CONTINUOUS")
-        super().on_stop()
+        for token in (self.buyer, self.seller):
+            self.token = token
+            super().on_stop()
 
     @task
     def auction(self) -> None:
         self._session("OPENING_AUCTION")
         for ticks in range(1, 21):
+            self.token = self.buyer
             self.ask("POST", "/v1/order", self.order(self.row, "BUY", ticks))
+            self.token = self.seller
             self.ask("POST", "/v1/order", self.order(self.row, "SELL", -ticks))
-            time.sleep(0.01)
         self._session("CONTINUOUS")
 
     def _session(self, session: str) -> None:
-        own, self.token = self.token, self.admin_token
+        self.token = self.admin
         path = f"/admin/symbols/{self.row['symbol']}/session"
         self.ask("POST", path, {"session": session}, name="/admin/symbols/{symbol}/session")
-        self.token = own
 
     def _admin_token(self) -> str:
         username, password = os.environ.get("ADMIN_USERNAME", "admin"), os.environ.get("ADMIN_PASSWORD", "")

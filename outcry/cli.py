@@ -166,6 +166,34 @@ def bots(
 
 
 @app.command()
+def record(
+    file: Annotated[Path, typer.Argument(dir_okay=False, help="is replaced")],
+    for_s: Annotated[int | None, typer.Option("--for", min=1, help="seconds; without it, until Ctrl-C")] = None,
+) -> None:
+    """Keep the public requests that come in, without names, passwords and tokens, to replay them."""
+    from outcry import record as recording
+
+    raise typer.Exit(recording.run(configuration.load(), file, for_s))
+
+
+@app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="from outcry record")],
+    speed: Annotated[float, typer.Option(min=0.01, max=1000, help="times as fast as it was")] = 1.0,
+    serial: Annotated[bool, typer.Option("--serial", help="one at a time, in the order of their answers")] = False,
+    seed: Annotated[int, typer.Option(help="the same seed makes the same users and shifts")] = 1,
+    jitter_ms: Annotated[int, typer.Option(min=0, help="shift each user's requests by up to this, to find races")] = 0,
+    url: Annotated[str, typer.Option(envvar="CLIENT_GATEWAY_URL", help="default: the gateway here")] = "",
+) -> None:
+    """Send recorded requests again, each user's in their order, and say what is answered otherwise."""
+    from outcry import catalogue
+    from outcry.replay_requests import run
+
+    gateway = url or catalogue.service_url(configuration.load(), catalogue.GATEWAY)
+    raise typer.Exit(run(file, gateway, seed, speed, jitter_ms, serial=serial))
+
+
+@app.command()
 def replay_market(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="from GET /marketdata/events")],
     speed: Annotated[float, typer.Option(min=0.01, max=1_000_000, help="times as fast as it was")] = 1.0,

@@ -95,6 +95,11 @@ class Call:
 
 Handler = Callable[[Call, Any], Awaitable[Response]]
 
+Hear = Callable[[str, str, Request, Identity, Response, float], None]
+"""Hears of an answered request: method, path template, request, who asked, response, and when it came (monotonic)."""
+
+UNRECORDED = ("/admin/", "/auth/")
+
 NOBODY = Identity(user_id=0, username="", roles=())
 
 
@@ -130,6 +135,7 @@ class Api:
         self._clients = clients
         self._body_bytes_max = settings.body_bytes_max
         self.told = Told()
+        self.listeners: list[Hear] = []
         self._table = direct_table(app)
         self._by_user = RateLimit(settings.user_requests_per_s, settings.user_requests_burst)
         self._by_address = RateLimit(settings.address_requests_per_s, settings.address_requests_burst)
@@ -150,13 +156,14 @@ class Api:
         It is answered before FastAPI's routing, which knows it for ``/docs`` and refuses other methods on its path.
         """
         decode = msgspec.json.Decoder(body).decode if body is not None else None
+        recorded = not path.startswith(UNRECORDED)
 
         async def serve(request: Request) -> Answer:
             started = time.monotonic()
             verdict = self._by_address.take(request.address, started)
+            identity = NOBODY
             try:
                 _pass(verdict)
-                identity = NOBODY
                 if not public:
                     identity = await self.identify(request.headers.get("authorization", ""))
                     verdict = self._by_user.take(identity.user_id, time.monotonic())
@@ -174,6 +181,9 @@ class Api:
                 response = bug_response(error)
             seconds = REQUEST_SECONDS.labels(method, path, str(response.status_code))
             seconds.observe(time.monotonic() - started, current_traceparent())
+            if self.listeners and recorded:
+                for hear in self.listeners:
+                    hear(method, path, request, identity, response, started)
             return _answer(response, verdict)
 
         self._table.add(Route(method, path, serve, traced=True, body_bytes_max=self._body_bytes_max))

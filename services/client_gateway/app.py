@@ -25,6 +25,7 @@ from services.client_gateway.order_routes import OrderRoutes
 from services.client_gateway.own_messages import OwnMessages
 from services.client_gateway.pages import install_pages
 from services.client_gateway.placement import Placement
+from services.client_gateway.recording import Recording
 from services.client_gateway.report_routes import ReportRoutes
 from services.client_gateway.risk_admin_routes import RiskAdminRoutes
 from services.client_gateway.settings import GatewaySettings
@@ -64,6 +65,7 @@ def create_app(settings: GatewaySettings) -> FastAPI:
     BusinessRoutes(settings).install(api)
     TraceRoutes(settings).install(api)
     FaultRoutes(settings.faults_file).install(api)
+    Recording().install(api)
     NOISY_USER.while_on(Noise(service.clients, settings).run)
     live = Live(settings.redis_url.get_secret_value())
     sockets = Sockets(api, settings)
