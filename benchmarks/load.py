@@ -88,7 +88,7 @@ class Trader(Account):
 
     @task(1)
     def cancel(self) -> None:
-        for order in self.ask("GET", "/v1/orders?status=NEW&limit=1", name="/v1/orders").get("orders", ()):
+        for order in self.ask("GET", "/v1/orders?status=OPEN&limit=1", name="/v1/orders").get("orders", ()):
             self.ask("DELETE", f"/v1/order/{order['order_id']}", name="/v1/order/{order_id}")
 
 

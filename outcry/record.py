@@ -40,6 +40,7 @@ def run(settings: Settings, file: Path, for_s: float | None) -> int:
         if answer.status != 200:
             problem = json.loads(answer.read())
             raise admin.RefusedError(f"{problem['code']}: {problem['detail']}")
+        answer.readline()  # the first one, empty, says that it hears
         with file.open("wb") as kept:
             print(f"Recording into {file}; Ctrl-C ends it.", flush=True)
             while not asked_to_end and time.monotonic() < until_s:

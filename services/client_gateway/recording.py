@@ -8,17 +8,18 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 from fastapi import Response
 from fastapi.responses import StreamingResponse
 
 from services.client_gateway.admin_routes import admins
-from services.client_gateway.api import Api, Call, Nothing
+from services.client_gateway.api import Api, Call, Hear, Nothing
 from shared.contracts.users import Identity
 from shared.recording import Lost, Recorded, ids_in, outcome_of
 from shared.server import Request
-from shared.tracing.redact import redact_attributes
+from shared.tracing.redact import redact_attributes, redact_text
 
 WAITING_MAX = 20_000
 BEAT_S = 1.0
@@ -47,11 +48,11 @@ class Listener:
         kept = Recorded(
             at_ms=max(0, round((began_s - self._began_s) * 1000)),
             method=method,
-            path=path.format(**request.path_params) + (f"?{request.query_string}" if request.query_string else ""),
+            path=redact_text(path.format(**request.path_params)) + _query(request),
             status=response.status_code,
             user=self._number(identity.username) if identity.username else "",
             body=self._clean(_json(request.body)),
-            idempotency_key=request.headers.get("idempotency-key", ""),
+            idempotency_key=redact_text(request.headers.get("idempotency-key", "")),
             ids=tuple(ids_in(answer)),
             outcome=outcome_of(answer) if answer is not None else None,
         )
@@ -76,19 +77,22 @@ class Listener:
 class Recording:
     """Who records. The API tells each of them of each request that it has answered."""
 
+    def __init__(self) -> None:
+        self._listeners: list[Hear] = []
+
     def install(self, api: Api) -> None:
         self._listeners = api.listeners
         api.route("GET", "/admin/recording", admins(self.listen), tag="admin")
 
     async def listen(self, _call: Call, _query: Nothing) -> Response:
         """The public requests from now on, a JSON line each, until you hang up; nothing that tells who they are of."""
+        return StreamingResponse(self._lines(), media_type="application/x-ndjson")
+
+    async def _lines(self) -> AsyncIterator[bytes]:
         listener = Listener()
         self._listeners.append(listener.note)
-        return StreamingResponse(self._lines(listener), media_type="application/x-ndjson")
-
-    async def _lines(self, listener: Listener) -> AsyncIterator[bytes]:
         try:
-            yield b"\n"
+            yield b"\n"  # from now on
             while not (listener.behind and listener.lines.empty()):
                 try:
                     yield await asyncio.wait_for(listener.lines.get(), BEAT_S)
@@ -97,6 +101,12 @@ class Recording:
             yield msgspec.json.encode(Lost(lost="the reader was too slow")) + b"\n"
         finally:
             self._listeners.remove(listener.note)
+
+
+def _query(request: Request) -> str:
+    query: dict[str, Any] = dict(request.query_params)
+    redact_attributes(query)
+    return f"?{urlencode(query)}" if query else ""
 
 
 def _json(text: bytes) -> Any:
