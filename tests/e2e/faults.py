@@ -13,6 +13,8 @@ import httpx
 from tests.e2e.exchange import Exchange, User, eventually
 
 PRICE = 150
+ALERT_S = 60.0
+"""Much more than an alert takes: spans are sent within 2 s, rules judged each second."""
 
 
 class Answer(NamedTuple):
@@ -37,11 +39,12 @@ def ask_at_once(sends: Iterable[Callable[[], httpx.Response]], width: int = 4) -
 
 
 @contextmanager
-def faults(exchange: Exchange, *names: str) -> Iterator[None]:
-    """Switches faults on as an administrator does, until they work; and off again."""
+def faults(exchange: Exchange, *names: str) -> Iterator[int]:
+    """Switches faults on as an administrator does, until they work; and off again. Gives the time, as alerts do."""
+    began_ms = time.time_ns() // 1_000_000
     try:
         switch(exchange, names, on=True)
-        yield
+        yield began_ms
     finally:
         switch(exchange, names, on=False)
 
@@ -98,25 +101,39 @@ def assert_found(exchange: Exchange, answers: Iterable[Answer], kind: str, servi
     assert eventually(look, bool), (wanted, seen)
 
 
-def firing(exchange: Exchange) -> set[tuple[str, str, str]]:
-    """The alerts that fire: rule, service, operation."""
-    answer = httpx.get(f"{exchange.jaeger}/api/alerts", timeout=15, trust_env=False)
-    alerts = answer.json()["alerts"]
-    return {(a["rule"], a["service"], a["operation"]) for a in alerts if a["state"] == "firing"}
+def firing(exchange: Exchange, since_ms: int | None = None) -> set[tuple[str, str, str]]:
+    """The alerts that fire, and with ``since_ms`` those that have fired after that time: rule, service, operation."""
+    alerts = [alert for alert in told(exchange, "/api/alerts") if alert["state"] == "firing"]
+    if since_ms is not None:
+        alerts += [alert for alert in told(exchange, "/api/alerts/history") if alert["resolved_ms"] >= since_ms]
+    return {(alert["rule"], alert["service"], alert["operation"]) for alert in alerts}
+
+
+def told(exchange: Exchange, path: str) -> list[dict[str, Any]]:
+    """The alerts that the trace backend lists there."""
+    answer = httpx.get(exchange.jaeger + path, timeout=15, trust_env=False)
+    alerts: list[dict[str, Any]] = answer.json()["alerts"]
+    return alerts
 
 
 def assert_fires(
-    exchange: Exchange, rule: str, service: str, operation: str, meanwhile: Callable[[], object] | None = None
+    exchange: Exchange,
+    since_ms: int,
+    rule: str,
+    service: str,
+    operation: str,
+    meanwhile: Callable[[], object] | None = None,
 ) -> None:
-    """This alert comes to fire. ``meanwhile``: load that goes on until it does."""
+    """This alert comes to fire, if it has not done so since then. ``meanwhile``: load that goes on until it does."""
     wanted = (rule, service, operation)
 
     def look() -> set[tuple[str, str, str]]:
         if meanwhile is not None:
             meanwhile()
-        return firing(exchange)
+        return firing(exchange, since_ms)
 
-    assert wanted in eventually(look, lambda found: wanted in found), wanted
+    seen = eventually(look, lambda found: wanted in found, ALERT_S)
+    assert wanted in seen, (wanted, seen)
 
 
 def slower(answers: Iterable[Answer], than_s: float) -> list[Answer]:

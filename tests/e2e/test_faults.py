@@ -60,7 +60,7 @@ def test_reads_that_are_broken(exchange: Exchange) -> None:
         "tickers": lambda: exchange.http.get("/marketdata/tickers"),
     }
     before = {name: sends[name]().json() for name in ("trades", "orders", "positions")}
-    with faults(exchange, "n_plus_one", "missing_index", "retry_storm", "cache_stampede"):
+    with faults(exchange, "n_plus_one", "missing_index", "retry_storm", "cache_stampede") as since_ms:
         trades, orders, positions = (
             ask_at_once([sends[name]] * 4, width=1) for name in ("trades", "orders", "positions")
         )
@@ -71,10 +71,10 @@ def test_reads_that_are_broken(exchange: Exchange) -> None:
     assert_found(exchange, positions, "retry", GATEWAY, "reporting get_positions")
     assert slower(tickers, 0.3)
     assert_found(exchange, tickers, "slow_query", "market-data", "SELECT candles")
-    assert_fires(exchange, "SlowQuery", GATEWAY, "GET /reports/trades")
-    assert_fires(exchange, "SlowQuery", GATEWAY, "GET /v1/orders")
-    assert_fires(exchange, "SlowQuery", GATEWAY, "GET /marketdata/tickers")
-    assert_fires(exchange, "FailingCalls", GATEWAY, "reporting get_positions")
+    assert_fires(exchange, since_ms, "SlowQuery", GATEWAY, "GET /reports/trades")
+    assert_fires(exchange, since_ms, "SlowQuery", GATEWAY, "GET /v1/orders")
+    assert_fires(exchange, since_ms, "SlowQuery", GATEWAY, "GET /marketdata/tickers")
+    assert_fires(exchange, since_ms, "FailingCalls", GATEWAY, "reporting get_positions")
     healed(exchange, sends["trades"], 0.5, "repeated_query")
     healed(exchange, sends["orders"], 0.5, "slow_query")
     healed(exchange, sends["positions"], 0.5, "retry")
@@ -83,20 +83,20 @@ def test_reads_that_are_broken(exchange: Exchange) -> None:
 
 def test_a_pause_failures_and_noise(exchange: Exchange, traders: list[User]) -> None:
     """The engine's pause is a gap in an order's trace, a failing risk-manager its first error, a noisy user a rate."""
-    with faults(exchange, "engine_pause", "risk_failures", "noisy_user"):
+    with faults(exchange, "engine_pause", "risk_failures", "noisy_user") as since_ms:
         orders: list[Answer] = []
         flow = crossing(traders)
         while len(orders) < 60 or not slower(orders, 0.2) or all(answer.status != 503 for answer in orders):
             orders += ask_at_once(islice(flow, 20))
             assert len(orders) < 400, orders
-        assert_fires(exchange, "BusyOperation", GATEWAY, "GET /wallet/balance")
+        assert_fires(exchange, since_ms, "BusyOperation", GATEWAY, "GET /wallet/balance")
         assert max(users_of(exchange, "GET /wallet/balance").values()) >= 80
     assert {answer.status for answer in orders} == {201, 503}
     assert_found(exchange, slower(orders, 0.2), "unrecorded_time", GATEWAY, ORDER)
     failed = [answer for answer in orders if answer.status == 503]
     assert_found(exchange, failed, "error", "risk-manager", "validate_order")
-    assert_fires(exchange, "SlowOrder", GATEWAY, ORDER)
-    assert_fires(exchange, "FailingOperation", "risk-manager", "validate_order")
+    assert_fires(exchange, since_ms, "SlowOrder", GATEWAY, ORDER)
+    assert_fires(exchange, since_ms, "FailingOperation", "risk-manager", "validate_order")
     healed(exchange, next(crossing(traders)), 0.4, "unrecorded_time")
 
 
@@ -112,14 +112,14 @@ def users_of(exchange: Exchange, operation: str) -> dict[str, int]:
 
 def test_a_slow_step_a_late_follower_and_traces_that_lie(exchange: Exchange, traders: list[User]) -> None:
     """A slow wallet, a slow consumer, a hand-over without its context, and a clock that is behind."""
-    with faults(exchange, "slow_wallet", "slow_consumer", "dropped_context", "clock_skew"):
+    with faults(exchange, "slow_wallet", "slow_consumer", "dropped_context", "clock_skew") as since_ms:
         orders = ask_at_once(islice(crossing(traders), 16))
         assert {answer.status for answer in orders} == {201}
         assert len(slower(orders, 0.5)) == len(orders)
         assert_found(exchange, orders, "unrecorded_time", "wallet-service", "check_balance")
         assert_found(exchange, orders, "queue_wait", "reporting", "record_trade")
-        assert_fires(exchange, "SlowStep", "wallet-service", "check_balance")
-        assert_fires(exchange, "LateEvents", "reporting", "record_trade")
+        assert_fires(exchange, since_ms, "SlowStep", "wallet-service", "check_balance")
+        assert_fires(exchange, since_ms, "LateEvents", "reporting", "record_trade")
     whole = eventually(lambda: exchange.spans(orders[-1].trace_id), lambda spans: len(services_of(spans)) >= 7)
     assert f"{GATEWAY} → risk-manager" in pairs(orders[-1].trace_id, whole)[0].seen
     assert "order-manager behind" in clock(whole).seen
@@ -149,7 +149,7 @@ def until_503(send: Callable[[], httpx.Response]) -> list[Answer]:
 def test_locks_stalls_and_a_leak(exchange: Exchange, traders: list[User]) -> None:
     """Rows that stay locked, a Valkey that stalls, and a pool that leaks until nobody is answered any more."""
     reader = exchange.user()
-    with faults(exchange, "leaking_pool"), ThreadPoolExecutor(1) as beside:
+    with faults(exchange, "leaking_pool") as since_ms, ThreadPoolExecutor(1) as beside:
         reading = beside.submit(until_503, lambda: reader.http.get("/notifications"))
         with faults(exchange, "lock_contention", "valkey_stalls"):
             orders: list[Answer] = []
@@ -163,13 +163,13 @@ def test_locks_stalls_and_a_leak(exchange: Exchange, traders: list[User]) -> Non
             def going_on() -> list[Answer]:
                 return ask_at_once(islice(flow, 20))
 
-            assert_fires(exchange, "SlowStep", "risk-manager", "validate_order", going_on)
-            assert_fires(exchange, "LateEvents", "wallet-service", "settle_trade", going_on)
+            assert_fires(exchange, since_ms, "SlowStep", "risk-manager", "validate_order", going_on)
+            assert_fires(exchange, since_ms, "LateEvents", "wallet-service", "settle_trade", going_on)
         healed(exchange, next(flow), 0.4, "slow_query")
         read = reading.result()
         assert [answer.status for answer in read] == [200] * (len(read) - 1) + [503]
         assert_found(exchange, read[-1:], "error", GATEWAY, "notification get_notifications")
-        assert_fires(exchange, "FailingOperation", GATEWAY, "GET /notifications")
+        assert_fires(exchange, since_ms, "FailingOperation", GATEWAY, "GET /notifications")
     healed(exchange, lambda: reader.http.get("/notifications"), 2, "error")
 
 
