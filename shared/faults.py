@@ -9,7 +9,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+import structlog
+
 from shared.contracts.operations import ENGINE, GATEWAY, MARKET, NOTIFICATION, ORDERS, REPORTING, RISK, WALLET
+
+log = structlog.get_logger()
 
 Work = Callable[[], Awaitable[None]]
 
@@ -43,9 +47,11 @@ class Fault:
         if on and self._work is not None:
             self._task = asyncio.ensure_future(self._run(self._work))
 
-    @staticmethod
-    async def _run(work: Work) -> None:
-        await work()
+    async def _run(self, work: Work) -> None:
+        try:
+            await work()
+        except Exception:
+            log.exception("the work of a fault ended", fault=self.name)
 
 
 SLOW_WALLET: Final = Fault(

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import httpx
 
 from tests.e2e.exchange import Exchange, User, eventually
+from tests.guides import blocks
 
 PRICE = 150
 ALERT_S = 60.0
@@ -134,6 +135,21 @@ def assert_fires(
 
     seen = eventually(look, lambda found: wanted in found, ALERT_S)
     assert wanted in seen, (wanted, seen)
+
+
+def assert_searched(exchange: Exchange, since_ms: int, *names: str) -> None:
+    """What the lesson of each fault tells to search for finds a trace."""
+    for name in names:
+        (search,) = blocks(f"lessons/{name}.md", "q")
+        query = {"q": search.text, "start": str(since_ms * 1000), "limit": "1"}
+        assert eventually(partial(searched, exchange, query), bool), name
+
+
+def searched(exchange: Exchange, query: dict[str, str]) -> list[dict[str, Any]]:
+    """The traces that a search finds."""
+    answer = httpx.get(f"{exchange.jaeger}/api/search", params=query, timeout=15, trust_env=False)
+    traces: list[dict[str, Any]] = answer.json()["traces"]
+    return traces
 
 
 def slower(answers: Iterable[Answer], than_s: float) -> list[Answer]:

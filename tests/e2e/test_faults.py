@@ -19,6 +19,7 @@ from tests.e2e.faults import (
     ask_at_once,
     assert_fires,
     assert_found,
+    assert_searched,
     crossing,
     faults,
     findings,
@@ -75,6 +76,7 @@ def test_reads_that_are_broken(exchange: Exchange) -> None:
     assert_fires(exchange, since_ms, "SlowQuery", GATEWAY, "GET /v1/orders")
     assert_fires(exchange, since_ms, "SlowQuery", GATEWAY, "GET /marketdata/tickers")
     assert_fires(exchange, since_ms, "FailingCalls", GATEWAY, "reporting get_positions")
+    assert_searched(exchange, since_ms, "n_plus_one", "missing_index", "retry_storm", "cache_stampede")
     healed(exchange, sends["trades"], 0.5, "repeated_query")
     healed(exchange, sends["orders"], 0.5, "slow_query")
     healed(exchange, sends["positions"], 0.5, "retry")
@@ -86,7 +88,7 @@ def test_a_pause_failures_and_noise(exchange: Exchange, traders: list[User]) -> 
     with faults(exchange, "engine_pause", "risk_failures", "noisy_user") as since_ms:
         orders: list[Answer] = []
         flow = crossing(traders)
-        while len(orders) < 60 or not slower(orders, 0.2) or all(answer.status != 503 for answer in orders):
+        while len(orders) < 60 or not slower(orders, 0.4) or all(answer.status != 503 for answer in orders):
             orders += ask_at_once(islice(flow, 20))
             assert len(orders) < 400, orders
         assert_fires(exchange, since_ms, "BusyOperation", GATEWAY, "GET /wallet/balance")
@@ -97,6 +99,7 @@ def test_a_pause_failures_and_noise(exchange: Exchange, traders: list[User]) -> 
     assert_found(exchange, failed, "error", "risk-manager", "validate_order")
     assert_fires(exchange, since_ms, "SlowOrder", GATEWAY, ORDER)
     assert_fires(exchange, since_ms, "FailingOperation", "risk-manager", "validate_order")
+    assert_searched(exchange, since_ms, "engine_pause", "risk_failures", "noisy_user")
     healed(exchange, next(crossing(traders)), 0.4, "unrecorded_time")
 
 
@@ -123,6 +126,7 @@ def test_a_slow_step_a_late_follower_and_traces_that_lie(exchange: Exchange, tra
     whole = eventually(lambda: exchange.spans(orders[-1].trace_id), lambda spans: len(services_of(spans)) >= 7)
     assert f"{GATEWAY} → risk-manager" in pairs(orders[-1].trace_id, whole)[0].seen
     assert "order-manager behind" in clock(whole).seen
+    assert_searched(exchange, since_ms, "slow_wallet", "slow_consumer", "dropped_context", "clock_skew")
     send = next(crossing(traders))
     healed(exchange, send, 0.5, "unrecorded_time")
     last = send()
@@ -170,6 +174,7 @@ def test_locks_stalls_and_a_leak(exchange: Exchange, traders: list[User]) -> Non
         assert [answer.status for answer in read] == [200] * (len(read) - 1) + [503]
         assert_found(exchange, read[-1:], "error", GATEWAY, "notification get_notifications")
         assert_fires(exchange, since_ms, "FailingOperation", GATEWAY, "GET /notifications")
+    assert_searched(exchange, since_ms, "leaking_pool", "lock_contention", "valkey_stalls")
     healed(exchange, lambda: reader.http.get("/notifications"), 2, "error")
 
 
