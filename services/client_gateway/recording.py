@@ -6,7 +6,7 @@ the redactor takes from traces; a user's name in one becomes that user's number.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 from urllib.parse import urlencode
 
@@ -78,19 +78,20 @@ class Recording:
     """Who records. The API tells each of them of each request that it has answered."""
 
     def __init__(self) -> None:
-        self._listeners: list[Hear] = []
+        self.listeners: list[Hear] = []
 
     def install(self, api: Api) -> None:
-        self._listeners = api.listeners
+        self.listeners = api.listeners
         api.route("GET", "/admin/recording", admins(self.listen), tag="admin")
 
     async def listen(self, _call: Call, _query: Nothing) -> Response:
         """The public requests from now on, a JSON line each, until you hang up; nothing that tells who they are of."""
-        return StreamingResponse(self._lines(), media_type="application/x-ndjson")
+        return StreamingResponse(self.lines(), media_type="application/x-ndjson")
 
-    async def _lines(self) -> AsyncIterator[bytes]:
+    async def lines(self) -> AsyncGenerator[bytes, None]:
+        """What one listener gets."""
         listener = Listener()
-        self._listeners.append(listener.note)
+        self.listeners.append(listener.note)
         try:
             yield b"\n"  # from now on
             while not (listener.behind and listener.lines.empty()):
@@ -100,7 +101,7 @@ class Recording:
                     yield b"\n"
             yield msgspec.json.encode(Lost(lost="the reader was too slow")) + b"\n"
         finally:
-            self._listeners.remove(listener.note)
+            self.listeners.remove(listener.note)
 
 
 def _query(request: Request) -> str:

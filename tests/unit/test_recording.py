@@ -2,11 +2,16 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
+from fastapi import Response
 from typer.testing import CliRunner
 
 from outcry.cli import app
-from shared.recording import ids_in, outcome_of
+from services.client_gateway.recording import Recording
+from shared.contracts.users import Identity
+from shared.recording import Recorded, ids_in, outcome_of
+from shared.server import Request
 
 
 def test_what_is_kept_of_an_answer() -> None:
@@ -28,3 +33,23 @@ def test_what_is_no_recording_is_refused(tmp_path: Path, content: str) -> None:
     done = CliRunner().invoke(app, ["replay", str(file)])
     assert done.exit_code == 1
     assert "other.jsonl" in done.output
+
+
+async def test_a_listener_hears_what_is_answered_without_secrets() -> None:
+    """From its first line to its end it is told of requests: users by number, secrets out, ids and outcomes kept."""
+    recording = Recording()
+    lines = recording.lines()
+    assert await anext(lines) == b"\n"
+    (hear,) = recording.listeners
+    request = Request([(b"idempotency-key", b"k1")], {"order_id": "7"}, "token=abc&limit=5", "127.0.0.1")
+    request.body = b'{"to": "ben", "quantity": 2, "password": "p", "note": "ann@example.org"}'
+    answer = Response(b'{"order_id": "8", "status": "FILLED", "fills": [{"price": "1.00", "quantity": 2}]}', 201)
+    hear("POST", "/v1/order/{order_id}", request, Identity(user_id=1, username="ann", roles=()), answer, 0.0)
+    kept = msgspec.json.decode(await anext(lines), type=Recorded)
+    assert (kept.user, kept.method, kept.status) == ("u1", "POST", 201)
+    assert kept.path == "/v1/order/7?token=REDACTED&limit=5"
+    assert kept.body == {"to": "u2", "quantity": 2, "password": "REDACTED", "note": "REDACTED"}
+    assert (kept.idempotency_key, kept.ids) == ("k1", ("8",))
+    assert kept.outcome == {"status": "FILLED", "fills": [["1.00", 2]]}
+    await lines.aclose()
+    assert recording.listeners == []
