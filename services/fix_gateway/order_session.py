@@ -146,7 +146,7 @@ class OrderSession:
                 detail = "This ClOrdID is the client_order_id of an order that you placed in another way."
                 raise Problem(409, "duplicate_cl_ord_id", detail)
         except (Problem, Unavailable) as error:
-            if not _may_be_placed(error):
+            if not _may_be_done(error):
                 self._orders.forget(request.get(11))
                 raise
             log.info("an order is on its way", session=self._name, error=str(error))
@@ -176,8 +176,11 @@ class OrderSession:
                 answer = await self._ask("amend", order_id=order.order_id, terms=terms)
                 self._orders.name(request.get(11), order)
                 self._orders.tell(order, reports.by_view(order, answer.body, amended_by=request.get(11)))
-        except BaseException:
-            self._orders.forget(request.get(11))
+        except BaseException as error:
+            if entry.order is None or not _may_be_done(error):
+                self._orders.forget(request.get(11))
+            else:  # what becomes of it shows in the order, which may be named either way
+                self._orders.name(request.get(11), entry.order)
             raise
 
     async def cancel_all(self, request: Message) -> None:
@@ -218,8 +221,8 @@ class OrderSession:
         return await self._socket.ask(kind, **fields)
 
 
-def _may_be_placed(error: Problem | Unavailable) -> bool:
-    """Whether an order may be there all the same."""
+def _may_be_done(error: BaseException) -> bool:
+    """Whether the exchange may have done, or still do, what it was asked for."""
     if isinstance(error, Unavailable):
         return error.sent
-    return error.status >= 500 and error.code != "overloaded"
+    return not isinstance(error, Problem) or (error.status >= 500 and error.code != "overloaded")

@@ -27,6 +27,8 @@ class Entry:
 
     def __init__(self, order: Order | None = None) -> None:
         self.order = order
+        self.names: list[str] = []
+        """ClOrdIDs by which it is found without the ledger."""
         self.known = asyncio.Event()
         """Set once there is an order, or it is certain that there is none."""
         self.turn = asyncio.Lock()
@@ -51,7 +53,9 @@ class SessionOrders:
         for request, _ in ledger.on_their_way(session):
             if request.type == "D":
                 self._awaited.add(request.get(11))
-            else:  # a replace: what became of it shows in the order
+            elif order_id := ledger.order_id(session, request.get(41)):  # what became of a replace shows in its order
+                ledger.name(session, request.get(11), order_id)
+            else:
                 ledger.forget(session, request.get(11))
 
     def open_entries(self) -> list[Entry]:
@@ -97,8 +101,8 @@ class SessionOrders:
         name = request.get(11)
         if not self._ledger.begin(self._session, name, request.text):
             return False
-        self._by_name[name] = entry
-        if entry.order is None and not entry.known.is_set():
+        self._call(entry, name)
+        if request.type == "D":
             self._awaited.add(name)
         return True
 
@@ -130,7 +134,8 @@ class SessionOrders:
     def settle(self, entry: Entry, cl_ord_id: str, view: Mapping[str, Any]) -> None:
         """An order is there."""
         order = entry.order = reports.order_of(view, cl_ord_id)
-        self._by_id[order.order_id] = self._by_name[cl_ord_id] = entry
+        self._by_id[order.order_id] = entry
+        self._call(entry, cl_ord_id)
         self.name(cl_ord_id, order)
         entry.known.set()
         self.tell(order, reports.by_view(order, view))
@@ -168,8 +173,13 @@ class SessionOrders:
         for report in told:
             self._send(report)
         self._ledger.put(self._session, order)
-        if order.is_final and self._by_id.pop(order.order_id, None) is not None:
-            self._by_name = {name: entry for name, entry in self._by_name.items() if entry.order is not order}
+        if order.is_final and (entry := self._by_id.pop(order.order_id, None)) is not None:
+            for name in entry.names:
+                self._by_name.pop(name, None)
+
+    def _call(self, entry: Entry, cl_ord_id: str) -> None:
+        self._by_name[cl_ord_id] = entry
+        entry.names.append(cl_ord_id)
 
     def _hear_again(self, cl_ord_id: str) -> None:
         self._awaited.discard(cl_ord_id)

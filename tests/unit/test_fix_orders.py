@@ -133,6 +133,18 @@ def test_an_order_whose_answer_never_came_is_settled_later(session: Session) -> 
     assert again.unsettled() == []
 
 
+def test_a_replace_whose_answer_never_came_names_its_order_after_a_restart(session: Session) -> None:
+    """Whether or not it was carried out, the client may name the order either way."""
+    entry = Entry()
+    session.begin("one", entry)
+    session.orders.settle(entry, "one", view())
+    session.orders.begin(Message(message_text([(35, "G"), (11, "two"), (41, "one")])), entry)
+    again = SessionOrders("s", session.ledger, session.sent.append)
+    (open_one,) = again.open_entries()
+    assert again.find("one") is again.find("two") is open_one
+    assert again.unsettled() == []
+
+
 def test_a_closed_order_is_found_in_the_ledger(session: Session) -> None:
     """Its messages tell nothing any more, but its name is known, and used."""
     entry = Entry()
