@@ -27,7 +27,6 @@ SILENT_MAX_S = 5.0
 
 LEADS = Gauge("outcry_engine_leads", "1 in the engine that matches, 0 in one that waits to take over", ["shard"])
 
-
 Loop = Callable[[], Coroutine[Any, Any, None]]
 
 
