@@ -52,10 +52,12 @@ def figures_view(pages: Sequence[Page], silent: Sequence[str]) -> dict[str, Any]
     """The figures as administrators see them; a share without anything to share is null.
 
     Args:
-        pages: one of each process that answered. Of several engines the one that leads counts.
+        pages: one of each process that answered. Of several engines those that lead count, each for its symbols.
         silent: services that did not answer; their figures are missing.
     """
-    of = {page.service: page for page in pages if page.service != ENGINE or page.total("outcry_engine_leads") > 0}
+    engines = [page for page in pages if page.service == ENGINE and page.total("outcry_engine_leads") > 0]
+    of = {page.service: page for page in pages if page.service != ENGINE or page in engines}
+    resting = {symbol: count for page in engines for symbol, count in page.by("outcry_open_orders", "symbol").items()}
     none = Page("")
     gateway, reporting = of.get(GATEWAY, none), of.get(REPORTING, none)
     outcomes = gateway.by("outcry_orders_total", "outcome")
@@ -72,7 +74,7 @@ def figures_view(pages: Sequence[Page], silent: Sequence[str]) -> dict[str, Any]
         "value": f"{sum(traded.values()):.2f}",
         "value_by_symbol": {symbol: f"{value:.2f}" for symbol, value in sorted(traded.items())},
         "settlement": _times(of.get(WALLET, none)),
-        "open_orders": _counts(of.get(ENGINE, none).by("outcry_open_orders", "symbol")),
+        "open_orders": _counts(resting),
         "backlog": [
             {"service": page.service, "stream": stream, "events": int(events)}
             for page in of.values()

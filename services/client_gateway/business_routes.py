@@ -21,8 +21,9 @@ class BusinessRoutes:
     """The handler, and whom it asks."""
 
     def __init__(self, settings: GatewaySettings) -> None:
-        # Of several engines each is asked by itself: the one that leads is known by what it says.
-        self._addresses = [(name, url) for name in ASKED for url in settings.url_of(name).split(",")]
+        # Of several engines each is asked by itself: those that lead are known by what they say.
+        urls = {name: settings.url_of(name).replace(";", ",").split(",") for name in ASKED}
+        self._addresses = [(name, url) for name, those in urls.items() for url in those]
 
     def install(self, api: Api) -> None:
         api.route("GET", "/admin/figures", admins(self.figures), tag="admin")

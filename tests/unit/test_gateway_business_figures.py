@@ -61,6 +61,13 @@ def test_of_two_engines_the_leader_counts() -> None:
         assert figures_view(pages, [])["open_orders"] == {"AAPL": 15}
 
 
+def test_engines_that_share_the_symbols_count_together() -> None:
+    """Each of those that lead tells of its own symbols."""
+    first = read_page("matching-engine", 'outcry_engine_leads{shard="0"} 1.0\noutcry_open_orders{symbol="AAPL"} 15.0\n')
+    other = read_page("matching-engine", 'outcry_engine_leads{shard="1"} 1.0\noutcry_open_orders{symbol="MSFT"} 4.0\n')
+    assert figures_view([first, other], [])["open_orders"] == {"AAPL": 15, "MSFT": 4}
+
+
 def test_what_nobody_told_is_missing_and_said_so() -> None:
     """Before the first order, and from services that do not answer, there are no shares and no times."""
     found = figures_view([], ["wallet-service"])
