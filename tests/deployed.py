@@ -107,7 +107,7 @@ class Deployed:
         variables = {name: interpolated(str(value), chosen) for name, value in told.items()}
         for file in SERVICES[service].get("env_file", []):
             variables |= self.secret(Path(file["path"]).stem)
-        inherited = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
+        inherited = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", "LEDGER_CHECKED_EVERY_S": "1"}
         here = {name: self.translated(value) for name, value in variables.items()}
         if "ORDER_MANAGER_URL" in here:  # room for a second one, while one takes over from the other
             here["ORDER_MANAGER_URL"] += f",http://127.0.0.1:{self.port('order-manager-2', 8426)}"
@@ -272,11 +272,11 @@ class Deployed:
 
 
 def prometheus(exchange: Deployed) -> ProcessSpec:
-    """Debian's Prometheus with `deploy/prometheus`, asking every second, of what runs here."""
+    """Debian's Prometheus with `deploy/prometheus`, asking every other second, of what runs here."""
     folder, port = exchange.folder / "prometheus", exchange.port("prometheus", 9090)
     shutil.copytree(DEPLOY / "prometheus", folder)
     settings = yaml.safe_load((folder / "prometheus.yml").read_text())
-    settings["global"] = dict.fromkeys(("scrape_interval", "scrape_timeout", "evaluation_interval"), "1s")
+    settings["global"] = dict.fromkeys(("scrape_interval", "scrape_timeout", "evaluation_interval"), "2s")
     jobs = {job["job_name"]: job for job in settings["scrape_configs"]}
     for scraped in jobs["outcry"]["static_configs"]:
         scraped["targets"] = [exchange.translated(f"//{target}").removeprefix("//") for target in scraped["targets"]]
