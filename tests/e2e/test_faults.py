@@ -39,12 +39,21 @@ def traders(exchange: Exchange) -> list[User]:
 
 
 def healed(exchange: Exchange, send: Callable[[], httpx.Response], within_s: float, kind: str) -> None:
-    """A request is answered quickly again, and its trace no longer shows what was wrong."""
-    quick = eventually(lambda: ask(send), lambda answer: answer.status < 500 and answer.took_s < within_s)
-    assert quick.status < 500
-    assert quick.took_s < within_s
-    assert eventually(lambda: exchange.spans(quick.trace_id), bool)
-    assert kind not in {finding["kind"] for finding in findings(exchange, quick.trace_id)}
+    """A request is answered quickly again, and its trace no longer shows what was wrong.
+
+    On a busy machine one in a few may be slow for reasons of its own.
+    """
+
+    def attempt() -> tuple[Answer, set[str]]:
+        answer = ask(send)
+        assert eventually(lambda: exchange.spans(answer.trace_id), bool)
+        return answer, {finding["kind"] for finding in findings(exchange, answer.trace_id)}
+
+    def well(answer: Answer, kinds: set[str]) -> bool:
+        return answer.status < 500 and answer.took_s < within_s and kind not in kinds
+
+    last = eventually(attempt, lambda found: well(*found))
+    assert well(*last), last
 
 
 def test_reads_that_are_broken(exchange: Exchange) -> None:
