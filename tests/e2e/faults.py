@@ -87,8 +87,15 @@ def findings(exchange: Exchange, trace_id: str) -> list[dict[str, Any]]:
     return found
 
 
-def assert_found(exchange: Exchange, answers: Iterable[Answer], kind: str, service: str, operation: str) -> None:
-    """One of these traces comes to have this finding."""
+def assert_found(
+    exchange: Exchange,
+    answers: Iterable[Answer],
+    kind: str,
+    service: str,
+    operation: str,
+    more: Callable[[], Iterable[Answer]] = tuple,
+) -> None:
+    """One of these traces comes to have this finding, or one of those that ``more`` brings until one has."""
     seen: dict[str, set[tuple[str, str, str]]] = {answer.trace_id: set() for answer in answers}
     wanted = (kind, service, operation)
 
@@ -97,9 +104,10 @@ def assert_found(exchange: Exchange, answers: Iterable[Answer], kind: str, servi
             seen[trace_id] = {(f["kind"], f["service"], f["operation"]) for f in findings(exchange, trace_id)}
             if wanted in seen[trace_id]:
                 return True
+        seen.update((answer.trace_id, set()) for answer in more())
         return False
 
-    assert eventually(look, bool), (wanted, seen)
+    assert eventually(look, bool, ALERT_S), (wanted, seen)
 
 
 def firing(exchange: Exchange, since_ms: int | None = None) -> set[tuple[str, str, str]]:

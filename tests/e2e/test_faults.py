@@ -97,16 +97,22 @@ def test_a_pause_failures_and_noise(exchange: Exchange, traders: list[User]) -> 
     with faults(exchange, "engine_pause", "risk_failures", "noisy_user") as since_ms:
         orders: list[Answer] = []
         flow = crossing(traders)
-        while len(orders) < 60 or not slower(orders, 0.4) or all(answer.status != 503 for answer in orders):
-            orders += ask_at_once(islice(flow, 20))
+
+        def slow_ones() -> list[Answer]:
+            asked = ask_at_once(islice(flow, 20))
+            orders.extend(asked)
+            return slower(asked, 0.2)
+
+        while len(orders) < 60 or all(answer.status != 503 for answer in orders):
+            slow_ones()
             assert len(orders) < 400, orders
+        assert_found(exchange, slower(orders, 0.2), "unrecorded_time", GATEWAY, ORDER, slow_ones)
         assert_fires(exchange, since_ms, "BusyOperation", GATEWAY, "GET /wallet/balance")
         assert max(users_of(exchange, "GET /wallet/balance").values()) >= 80
+        assert_fires(exchange, since_ms, "SlowOrder", GATEWAY, ORDER, slow_ones)
     assert {answer.status for answer in orders} == {201, 503}
-    assert_found(exchange, slower(orders, 0.2), "unrecorded_time", GATEWAY, ORDER)
     failed = [answer for answer in orders if answer.status == 503]
     assert_found(exchange, failed, "error", "risk-manager", "validate_order")
-    assert_fires(exchange, since_ms, "SlowOrder", GATEWAY, ORDER)
     assert_fires(exchange, since_ms, "FailingOperation", "risk-manager", "validate_order")
     assert_searched(exchange, since_ms, "engine_pause", "risk_failures", "noisy_user")
     healed(exchange, next(crossing(traders)), 0.4, "unrecorded_time")
@@ -165,19 +171,15 @@ def test_locks_stalls_and_a_leak(exchange: Exchange, traders: list[User]) -> Non
     with faults(exchange, "leaking_pool") as since_ms, ThreadPoolExecutor(1) as beside:
         reading = beside.submit(until_503, lambda: reader.http.get("/notifications"))
         with faults(exchange, "lock_contention", "valkey_stalls"):
-            orders: list[Answer] = []
             flow = crossing(traders)
-            while len(orders) < 60:
-                orders += ask_at_once(islice(flow, 20))
-            slow = slower(orders, 0.12)
-            assert_found(exchange, slow, "slow_query", "wallet-service", "INSERT hold")
-            assert_found(exchange, slow, "slow_query", "risk-manager", "check_limits")
 
-            def going_on() -> list[Answer]:
-                return ask_at_once(islice(flow, 20))
+            def slow_ones() -> list[Answer]:
+                return slower(ask_at_once(islice(flow, 20)), 0.12)
 
-            assert_fires(exchange, since_ms, "SlowStep", "risk-manager", "validate_order", going_on)
-            assert_fires(exchange, since_ms, "LateEvents", "wallet-service", "settle_trade", going_on)
+            assert_found(exchange, (), "slow_query", "wallet-service", "INSERT hold", slow_ones)
+            assert_found(exchange, (), "slow_query", "risk-manager", "check_limits", slow_ones)
+            assert_fires(exchange, since_ms, "SlowStep", "risk-manager", "validate_order", slow_ones)
+            assert_fires(exchange, since_ms, "LateEvents", "wallet-service", "settle_trade", slow_ones)
         healed(exchange, next(flow), 0.4, "slow_query")
         read = reading.result()
         assert [answer.status for answer in read] == [200] * (len(read) - 1) + [503]
