@@ -41,7 +41,7 @@ def main(
     if unknown:
         raise typer.BadParameter(f"--only knows {', '.join(NAMES)}, not {', '.join(sorted(unknown))}")
     if url and "tracing" in chosen:
-        raise typer.BadParameter("tracing restarts the exchange: leave out --url")
+        raise typer.BadParameter("tracing starts exchanges of its own: leave out --url")
     counts = tuple(int(count) for count in connections.split(",") if count.strip())
     plan = QUICK if quick else Plan(seconds=seconds, connections=counts)
     try:
@@ -67,21 +67,24 @@ async def _run(
     console.print(f"{machine['cpus']} CPUs ({machine['model']}), load before {machine['load_before']}")
     console.print(f"Workload: {report.WORKLOAD}\n")
     content: dict[str, Any] = {"machine": machine, "workload": report.WORKLOAD, "results": []}
+    audits: list[tuple[bool | None, str]] = []
     if "tracing" in chosen:
-        comparison = (await tracing.compare(exchange, plan, console)).figures()
-        tracing.show(console, comparison)
-        content["tracing"] = comparison
+        comparison = await tracing.compare(console)
+        content["tracing"] = figures = comparison.figures()
+        tracing.show(console, figures)
+        audits += comparison.audits
     names = [name for name in chosen if name != "tracing"]
-    if start:
-        await asyncio.to_thread(exchange.start)
-    if names or soak_s:
+    if names or soak_s or not audits:
+        if start:
+            await asyncio.to_thread(exchange.start)
         await _measure(exchange, names, plan, soak_s, console, content)
-    right, words = await asyncio.to_thread(exchange.audit)
-    content["audit"] = {"right": right, "said": words}
-    console.print(f"\nAudit: {AUDIT_WORDS[right]}")
-    console.print(words, style="dim", markup=False)
+        audits.append(await asyncio.to_thread(exchange.audit))
+    content["audits"] = [{"right": right, "said": words} for right, words in audits]
+    for right, words in audits:
+        console.print(f"\nAudit: {AUDIT_WORDS[right]}")
+        console.print(words, style="dim", markup=False)
     console.print(f"Written to {report.write(json_file, content)}")
-    return right is not False
+    return all(right is not False for right, _ in audits)
 
 
 async def _measure(
