@@ -18,7 +18,7 @@ UV := $(BIN)/uv
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs reset audit test unit lint web webtest bench load build fix lock clean
+.PHONY: help up down status logs reset audit test lessons unit lint web webtest bench load build fix lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -42,11 +42,14 @@ reset: $(STAMP) ## delete all data, logs and secrets (.outcry/)
 audit: $(STAMP) ## prove that the money is right on the running system
 	@$(BIN)/outcry audit
 
-test: lint webtest ## everything there is to test
+test: lint webtest ## everything there is to test (but for the lessons)
 	@failed=0; \
 	$(BIN)/pytest -q --numprocesses 2 --dist loadfile tests/unit tests/integration || failed=1; \
 	$(BIN)/pytest -q tests/e2e tests/browser || failed=1; \
 	exit $$failed
+
+lessons: $(TEST_STAMP) ## the tests of the faults and of the load: each lesson's symptom, finding and alert
+	$(BIN)/pytest -q -m lessons tests/e2e
 
 unit: $(TEST_STAMP) ## only the tests that need no servers
 	$(BIN)/pytest -q tests/unit

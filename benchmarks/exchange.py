@@ -104,8 +104,11 @@ def own_exchange(*, keep: bool = False) -> Iterator[Exchange]:
     folder = Path(tempfile.mkdtemp(prefix="outcry-bench-"))
     # PostgreSQL does not run as root: its own account has to get to its folder in here. What is secret lies deeper.
     folder.chmod(0o711)
-    # Ports without a default are of parts that only run where they are asked for.
-    ports = _free_ports([n for n, field in Settings.model_fields.items() if n.endswith("_port") and field.default])
+    # Other ports without a default are of parts that only run where they are asked for.
+    ports = _free_ports(
+        [n for n, field in Settings.model_fields.items() if n.endswith("_port") and field.default]
+        + ["matching_engine_port"]
+    )
     environment = {
         **os.environ,
         **{name.upper(): str(port) for name, port in ports.items()},

@@ -49,6 +49,7 @@ REFRESH_S = 5.0
 """How soon a token that another instance of this service revoked opens nothing here either."""
 
 GENERATE_ATTRIBUTES = {"peer.service": "jwt", "jwt.algorithm": ALGORITHM}
+HASH_ATTRIBUTES = {"peer.service": "argon2"}
 
 
 class Accounts:
@@ -69,7 +70,9 @@ class Accounts:
                 answers[number] = username_taken()
         if wanted:
             chosen = [items[number] for number in wanted.values()]
-            hashes = await asyncio.gather(*(self._passwords.hash(item.password) for item in chosen))
+            hashes = await asyncio.gather(
+                *(self._hash(items[number].password, spans[number]) for number in wanted.values())
+            )
             new = [
                 NewUser(item.username, password_hash, item.email, (USER,))
                 for item, password_hash in zip(chosen, hashes, strict=True)
@@ -196,6 +199,12 @@ class Accounts:
         """Learns which tokens are revoked, from the database."""
         self._tokens.revoke(await self._store.revoked())
         self._tokens.outdate(await self._store.generations(int(time.time()) - self._tokens.lifetime_s))
+
+    async def _hash(self, password: str, span: Span) -> str:
+        """What is kept of a password. It takes long on purpose, which the trace should say."""
+        context = trace.set_span_in_context(span)
+        with self._tracer.start_as_current_span("hash_password", context, attributes=HASH_ATTRIBUTES):
+            return await self._passwords.hash(password)
 
     def _session(self, user: User, span: Span) -> Session:
         span.set_attribute("user.id", str(user.user_id))

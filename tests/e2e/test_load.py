@@ -1,9 +1,11 @@
 """The scenarios of `make load`, each for a moment and without its page."""
 
 import csv
+import re
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,8 +13,14 @@ import pytest
 
 from shared.contracts.codes import Session
 from tests.e2e.exchange import PROJECT, Exchange, eventually
+from tests.e2e.faults import metrics
+
+pytestmark = pytest.mark.lessons
 
 SYMBOL = "LOAD"
+LEAST = {"/v1/order": 40, "/v1/orders": 1, "/auth/login": 2}
+"""How often each route is asked for before the run is ended."""
+
 SCENARIOS = ("Trader", "MarketMaker", "ReportReader", "LoginStorm", "OpeningAuction")
 
 
@@ -32,6 +40,7 @@ def test_every_scenario_runs_without_a_failure(exchange: Exchange, symbol: str, 
         *("--headless", "--users", "5", "--spawn-rate", "20", "--stop-timeout", "60"),
         *("--host", exchange.url, "--csv", str(tmp_path / "load"), "--only-summary", "--loglevel", "WARNING"),
     ]
+    before = asked(exchange)
     with (
         (tmp_path / "output").open("w+") as output,
         subprocess.Popen(
@@ -42,7 +51,8 @@ def test_every_scenario_runs_without_a_failure(exchange: Exchange, symbol: str, 
             stderr=subprocess.STDOUT,
         ) as locust,
     ):
-        seen = eventually(lambda: auctions(exchange), lambda found: len(found) > 1 or locust.poll() is not None, 60)
+        eventually(lambda: all_have_begun(exchange, before) or locust.poll() is not None, bool, 60)
+        seen = auctions(exchange)
         locust.send_signal(signal.SIGTERM)
         status = locust.wait(60)
         output.seek(0)
@@ -50,11 +60,27 @@ def test_every_scenario_runs_without_a_failure(exchange: Exchange, symbol: str, 
     assert seen[-2:] == [Session.CONTINUOUS, Session.OPENING_AUCTION]
     with (tmp_path / "load_stats.csv").open() as file:
         counts = {(row["Type"], row["Name"]): int(row["Request Count"]) for row in csv.DictReader(file)}
-    assert counts["POST", "/v1/order"] >= 40, counts
-    assert counts["POST", "/v1/orders"] >= 1, counts
-    assert counts["POST", "/auth/login"] >= 2, counts
+    assert all(counts["POST", route] >= least for route, least in LEAST.items()), counts
     tape = exchange.http.get("/marketdata/trades", params={"symbol": symbol}).json()
     assert tape["trades"]
+
+
+def asked(exchange: Exchange) -> Counter[str]:
+    """How often the gateway was asked for each of the routes that the scenarios use."""
+    found = Counter[str]()
+    for route, count in re.findall(
+        r'^outcry_http_request_seconds_count\{method="POST",route="([^"]+)",.*\} ([0-9.]+)$',
+        metrics(exchange.ports["CLIENT_GATEWAY_PORT"]),
+        re.MULTILINE,
+    ):
+        found[route] += int(float(count))
+    return found
+
+
+def all_have_begun(exchange: Exchange, before: Counter[str]) -> bool:
+    """Whether every scenario has done its part, the auction too."""
+    now = asked(exchange)
+    return len(auctions(exchange)) > 1 and all(now[route] - before[route] >= least for route, least in LEAST.items())
 
 
 def auctions(exchange: Exchange) -> list[int]:

@@ -104,6 +104,10 @@ async def test_the_recipe_leads_through_every_gap(exchange: Exchange) -> None:
             assert one.books["L2"].side("asks") == one.books["L3"].side("asks")
 
 
+SHOUTS = 40_000
+"""Their answers are more than the 4 MB that a system keeps for a connection at most (Linux' default tcp_wmem)."""
+
+
 async def test_a_slow_reader_is_told_and_dropped(exchange: Exchange) -> None:
     """A client that makes the exchange talk and does not listen is told so and ended; others go on as before."""
     ask = json.dumps({"type": "shout", "id": "x" * 64})
@@ -115,15 +119,16 @@ async def test_a_slow_reader_is_told_and_dropped(exchange: Exchange) -> None:
         deaf = await stack.enter_async_context(connect(socket_url(exchange), sock=plain, max_queue=1))
         other = await stack.enter_async_context(connect(socket_url(exchange)))
         # Some 180 bytes are answered to each. The library takes in one answer and no more until it is asked for it.
-        for _ in range(8000):
-            await deaf.send(ask)
+        with contextlib.suppress(ConnectionClosed):
+            for _ in range(SHOUTS):
+                await deaf.send(ask)
         await other.send('{"type":"ping"}')
         assert json.loads(await other.recv()) == {"type": "pong"}
         with contextlib.suppress(ConnectionClosed):
             async for text in deaf:
                 heard.append(json.loads(text)["code"])
         assert (heard[-1], deaf.close_code) == ("slow_reader", 4008)
-        assert len(heard) < 8000
+        assert len(heard) < SHOUTS
 
 
 async def test_rest_and_socket_say_the_same(exchange: Exchange) -> None:
@@ -136,7 +141,7 @@ async def test_rest_and_socket_say_the_same(exchange: Exchange) -> None:
     def get(path: str) -> Any:
         answer = exchange.http.get(path)
         assert answer.status_code == 200, answer.text
-        assert str(seller.user_id) not in answer.text
+        assert "user" not in answer.text
         return answer.json()
 
     def shown() -> list[Any]:

@@ -9,7 +9,7 @@ import duckdb
 import httpx
 import pytest
 
-from tests.e2e.exchange import Exchange, User
+from tests.e2e.exchange import Exchange, User, eventually
 from tests.e2e.test_bad_input import assert_problem
 
 SYMBOL = "GOOGL"
@@ -44,7 +44,10 @@ def parquet(response: httpx.Response, folder: Any) -> tuple[list[str], list[tupl
 def test_profit_is_told_at_the_mark(exchange: Exchange) -> None:
     """Realised against average cost, unrealised at the last price as far as bid and ask agree with it."""
     user = trades_of_a_day(exchange)
-    (position,) = user.get("/reports/positions")["positions"]
+    # The mark is market-data's, which hears of the last trade when it does.
+    (position,) = eventually(
+        lambda: user.get("/reports/positions")["positions"], lambda found: found[0]["mark_price"] == "170.00"
+    )
     assert (position["quantity"], position["average_cost"], position["realised"]) == (3, "160.00", "10.00")
     assert (position["mark_price"], position["value"], position["unrealised"]) == ("170.00", "510.00", "30.00")
     pnl = user.get("/reports/pnl")

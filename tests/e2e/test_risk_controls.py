@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.exchange import Exchange, User
+from tests.e2e.exchange import Exchange, User, eventually
 
 
 def firm_of(exchange: Exchange, *users: User) -> str:
@@ -69,7 +69,8 @@ def test_who_joins_a_stopped_firm_is_stopped(exchange: Exchange) -> None:
     order = user.placed(symbol="TSLA", quantity=1, price=210)
     assert set_to(exchange, f"/admin/users/{user.user_id}/firm", firm_id=firm_id)["shut_out"] is True
     assert exchange.settled(user)["USD"] == ("10000.00", "0.00")
-    assert user.get(f"/v1/order/{order['order_id']}")["status"] == "CANCELLED"
+    path = f"/v1/order/{order['order_id']}"
+    assert eventually(lambda: user.get(path)["status"], lambda status: status == "CANCELLED") == "CANCELLED"
 
 
 def test_a_restricted_symbol_is_refused_and_the_rest_trades(exchange: Exchange) -> None:
