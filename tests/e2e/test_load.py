@@ -1,6 +1,6 @@
 """The scenarios of `make load`, each for a moment and without its page."""
 
-import csv
+import json
 import re
 import signal
 import subprocess
@@ -38,7 +38,7 @@ def test_every_scenario_runs_without_a_failure(exchange: Exchange, symbol: str, 
     command = [
         *(sys.executable, "-m", "locust", "-f", str(PROJECT / "benchmarks" / "load.py"), *SCENARIOS),
         *("--headless", "--users", "5", "--spawn-rate", "20", "--stop-timeout", "60"),
-        *("--host", exchange.url, "--csv", str(tmp_path / "load"), "--only-summary", "--loglevel", "WARNING"),
+        *("--host", exchange.url, "--json-file", str(tmp_path / "load"), "--only-summary", "--loglevel", "WARNING"),
     ]
     before = asked(exchange)
     with (
@@ -58,8 +58,8 @@ def test_every_scenario_runs_without_a_failure(exchange: Exchange, symbol: str, 
         output.seek(0)
         assert status == 0, output.read()
     assert seen[-2:] == [Session.CONTINUOUS, Session.OPENING_AUCTION]
-    with (tmp_path / "load_stats.csv").open() as file:
-        counts = {(row["Type"], row["Name"]): int(row["Request Count"]) for row in csv.DictReader(file)}
+    rows = json.loads((tmp_path / "load.json").read_text())
+    counts = {(row["method"], row["name"]): row["num_requests"] for row in rows}
     assert all(counts["POST", route] >= least for route, least in LEAST.items()), counts
     tape = exchange.http.get("/marketdata/trades", params={"symbol": symbol}).json()
     assert tape["trades"]

@@ -10,16 +10,13 @@ import pytest
 from services.matching_engine.app import create_app
 from services.matching_engine.settings import EngineSettings
 from shared.batching import Clients
-from shared.contracts.codes import OrderType, Side, TimeInForce
 from shared.contracts.engine import GET_BOOK, MATCH_ORDER, BookQuery, BookState, Matched
 from shared.contracts.operations import ENGINE, GATEWAY
-from shared.contracts.orders import NewOrder
 from shared.errors import Unavailable
-from shared.ids import OrderIds
-from tests.services import SECRETS, RunningService, new_traceparent, running, service_settings
+from tests.orders import new_order
+from tests.services import SECRETS, RunningService, running, service_settings
 
 DatabaseUrl = Callable[[str], str]
-ids = OrderIds()
 
 
 class Two:
@@ -32,19 +29,7 @@ class Two:
 
     async def place(self) -> Matched:
         """An order that rests. Raises Unavailable while nobody leads."""
-        order = NewOrder(
-            order_id=ids.next(),
-            user_id=1001,
-            client_order_id="",
-            symbol="AAPL",
-            side=Side.BUY,
-            order_type=OrderType.LIMIT,
-            time_in_force=TimeInForce.GTC,
-            price=1_000_000,
-            quantity=10,
-            traceparent=new_traceparent(),
-        )
-        answer = await self.clients.call(MATCH_ORDER, order)
+        answer = await self.clients.call(MATCH_ORDER, new_order("AAPL"))
         assert isinstance(answer, Matched), answer
         return answer
 

@@ -18,22 +18,19 @@ from services.matching_engine.store import JournalStore
 from services.matching_engine.writer import Writer
 from shared.batching import Clients
 from shared.contracts import engine as contract
-from shared.contracts.codes import OrderType, Side, TimeInForce
 from shared.contracts.events import EXECUTIONS, EngineEvent, Trade
 from shared.contracts.operations import ENGINE, GATEWAY, A, I, Operation, Refused
-from shared.contracts.orders import NewOrder
 from shared.errors import Unavailable
-from shared.ids import OrderIds
 from shared.postgres import Database, migrate
 from shared.shards import Shards
 from shared.valkey import Valkey
-from tests.services import SECRETS, WAIT_S, RunningService, new_traceparent, running, service_settings
+from tests.orders import ids, new_order
+from tests.services import SECRETS, WAIT_S, RunningService, running, service_settings
 from tests.unit.test_engine import START_US, place, random_commands
 
 DatabaseUrl = Callable[[str], str]
 TWO = "AAPL;*"
 TEN_S = 10_000_000
-ids = OrderIds()
 
 
 class Tables:
@@ -210,22 +207,6 @@ class Engines:
         events = [msgspec.json.decode(payload, type=EngineEvent) for _, [_, payload] in rows]
         assert [int(entry_id.split(b"-")[0]) for entry_id, _ in rows] == [event.seq for event in events]
         return events
-
-
-def new_order(symbol: str, **more: int) -> NewOrder:
-    order = NewOrder(
-        order_id=ids.next(),
-        user_id=1001,
-        client_order_id="",
-        symbol=symbol,
-        side=Side.BUY,
-        order_type=OrderType.LIMIT,
-        time_in_force=TimeInForce.GTC,
-        price=1_000_000,
-        quantity=10,
-        traceparent=new_traceparent(),
-    )
-    return msgspec.structs.replace(order, **more)
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
 """Who may do what: TLS, tokens, logins, proxies, tenants; and copies of the store."""
 
 import base64
-import datetime
 import hashlib
-import ipaddress
 import os
 import signal
 import ssl
@@ -16,41 +14,13 @@ from pathlib import Path
 
 import grpc  # type: ignore[import-untyped]
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from jaegerlite.passwords import password_hash
+from tests.certificates import certificate
 from tests.jaegerlite_process import PROTOBUF, Jaegerlite, otlp_spans, request, within
 
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 READER, WRITER, ADMIN, NARROW = "reader-token", "writer-token", "admin-token", "red-token"
-
-
-def _certificate(folder: Path) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1 that signs itself, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    files = folder / "tls.crt", folder / "tls.key"
-    files[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    files[1].write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return files
 
 
 def _access_file(folder: Path) -> Path:
@@ -197,8 +167,8 @@ def test_tenants_see_their_own_spans_only(tmp_path: Path) -> None:
 
 def test_every_tcp_port_speaks_tls(tmp_path: Path) -> None:
     """With a certificate, all ports take TLS and nothing else."""
-    certificate, key = _certificate(tmp_path)
-    context = ssl.create_default_context(cafile=str(certificate))
+    public, key = certificate(tmp_path, "backend")
+    context = ssl.create_default_context(cafile=str(public))
 
     class Secure(Jaegerlite):
         def get(self, path: str, **_: str):  # type: ignore[no-untyped-def]  # the start waits for /ready
@@ -207,7 +177,7 @@ def test_every_tcp_port_speaks_tls(tmp_path: Path) -> None:
             with urllib.request.urlopen(f"https://127.0.0.1:{self.query_port}{path}", context=context) as response:
                 return Answer(response.status, response.headers, response.read())
 
-    running = Secure(tmp_path, JAEGERLITE_TLS_CERT_FILE=str(certificate), JAEGERLITE_TLS_KEY_FILE=str(key))
+    running = Secure(tmp_path, JAEGERLITE_TLS_CERT_FILE=str(public), JAEGERLITE_TLS_KEY_FILE=str(key))
     try:
         body = otlp_spans("secret", 0x5EC)
         for port, path in (("OTLP_HTTP", "/v1/traces"), ("JAEGER_HTTP", "/api/traces"), ("ZIPKIN", "/api/v2/spans")):
@@ -222,7 +192,7 @@ def test_every_tcp_port_speaks_tls(tmp_path: Path) -> None:
                 urllib.request.urlopen(f"http://{address}", timeout=5)
         asked = f"https://127.0.0.1:{running.ports['SAMPLING']}/sampling?service=a"
         assert urllib.request.urlopen(asked, context=context).status == 200
-        credentials = grpc.ssl_channel_credentials(certificate.read_bytes())
+        credentials = grpc.ssl_channel_credentials(public.read_bytes())
         with grpc.secure_channel(f"127.0.0.1:{running.ports['OTLP_GRPC']}", credentials) as channel:
             assert channel.unary_unary(EXPORT)(body, timeout=5) == b""
         within(3.0, lambda: "secret" in running.get("/api/services").json["data"])

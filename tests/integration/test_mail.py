@@ -1,8 +1,6 @@
 """Mail over TLS to a real mail server of this test, whose certificate is its own."""
 
 import asyncio
-import datetime
-import ipaddress
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -12,14 +10,11 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import UnthreadedController
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from services.notification.mail import Mailer
 from services.notification.settings import Settings
 from services.notification.webhooks import UndeliveredError
+from tests.certificates import certificate
 from tests.services import service_settings
 
 SECURITY = ("starttls", "tls")
@@ -61,40 +56,20 @@ class MailServer:
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A key and a certificate for 127.0.0.1 that it signs itself, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mail of this test")])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("mail") / "certificate.pem"
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
-    return path
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The server's certificate and its key."""
+    return certificate(tmp_path_factory.mktemp("mail"), "mail")
 
 
 @pytest.fixture
-def mail_server(certificate: Path) -> OpenServer:
+def mail_server(made: tuple[Path, Path]) -> OpenServer:
     """Opens a mail server of that security; "none" offers no encryption at all."""
 
     @asynccontextmanager
     async def opened(security: str) -> AsyncIterator[MailServer]:
         server = MailServer()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate)
+        context.load_cert_chain(*made)
         more: dict[str, Any] = {"tls": {"ssl_context": context}, "starttls": {"tls_context": context}}.get(security, {})
         controller = UnthreadedController(
             server,
@@ -121,10 +96,10 @@ async def send(settings: Settings) -> None:
 
 @pytest.mark.parametrize("security", SECURITY)
 async def test_mail_goes_encrypted_to_a_server_that_is_trusted(
-    mail_server: OpenServer, certificate: Path, monkeypatch: pytest.MonkeyPatch, security: str
+    mail_server: OpenServer, made: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, security: str
 ) -> None:
     """With STARTTLS and with TLS from the first byte; who brings a certificate of their own names it."""
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    monkeypatch.setenv("SSL_CERT_FILE", str(made[0]))
     async with mail_server(security) as server:
         await send(server.settings(security))
     [(address, version)] = server.got
@@ -156,10 +131,10 @@ async def test_mail_never_falls_back_to_clear_text(
 
 
 async def test_a_wrong_password_is_told_as_the_servers_answer(
-    mail_server: OpenServer, certificate: Path, monkeypatch: pytest.MonkeyPatch
+    mail_server: OpenServer, made: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its code goes into the dead letter, so that somebody finds the setting that is wrong."""
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    monkeypatch.setenv("SSL_CERT_FILE", str(made[0]))
     async with mail_server("starttls") as server:
         with pytest.raises(UndeliveredError, match=r"the mail server answered 535"):
             await send(server.settings("starttls", smtp_password="battery staple"))

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 
+from tests.asking import ASK
 from tests.tracing_kit import OtlpReceiver
 
 ROOT = Path(__file__).parents[2]
@@ -49,21 +50,6 @@ SERVICE = """
     assert ask(app, "/books/emma") == '"emma"'
 """
 
-ASK = """
-    import socket, threading, urllib.request, uvicorn
-
-    def ask(app, path):
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            server = uvicorn.Server(uvicorn.Config(app, log_level="critical"))
-            thread = threading.Thread(target=server.run, args=([listener],))
-            thread.start()
-            with urllib.request.urlopen(f"http://127.0.0.1:{listener.getsockname()[1]}{path}", timeout=30) as answer:
-                body = answer.read().decode()
-            server.should_exit = True
-            thread.join()
-            return body
-"""
-
 BARE = """
     import sys
 
@@ -100,7 +86,7 @@ def receiver() -> Iterator[OtlpReceiver]:
 def run(script: str, receiver: OtlpReceiver, *arguments: str, **environment: str) -> str:
     """What a script prints that traces to the receiver, in a process of its own."""
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(ASK) + textwrap.dedent(script), *arguments],
+        [sys.executable, "-c", ASK + textwrap.dedent(script), *arguments],
         cwd=ROOT,
         env={**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint, **environment},
         capture_output=True,

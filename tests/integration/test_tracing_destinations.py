@@ -1,22 +1,17 @@
 """Destinations as they really are: behind TLS, overloaded, half content, slow, and several at once."""
 
-import datetime
-import ipaddress
 import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from shared.tracing.destinations import OTLP_HTTP, Destination, destinations
 from shared.tracing.export import ExportWorker
 from shared.tracing.otlp_http import OtlpHttpExporter
 from shared.tracing.outlet import Outlet
+from tests.certificates import certificate
 from tests.integration.test_tracing_export import end_spans, export_to, run_script, wait_until
 from tests.tracing_kit import OtlpReceiver, make_provider
 
@@ -35,30 +30,6 @@ def receivers() -> Iterator[Receivers]:
     yield start
     for receiver in made:
         receiver.stop()
-
-
-def certificate(folder: Path, name: str) -> tuple[Path, Path]:
-    """A self-signed certificate for 127.0.0.1 and its key, as files."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
-        .sign(key, hashes.SHA256())
-    )
-    public, private = folder / f"{name}.pem", folder / f"{name}.key"
-    public.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    encoding = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    private.write_bytes(key.private_bytes(*encoding))
-    return public, private
 
 
 def test_tls_with_certificates_on_both_sides(receivers: Receivers, tmp_path: Path) -> None:

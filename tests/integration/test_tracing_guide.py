@@ -18,6 +18,7 @@ from jaegerlite.settings import Settings as JaegerliteSettings
 from shared.tracing.destinations import THRIFT_UDP
 from shared.tracing.samplers import read_rules
 from shared.tracing.settings import read_settings
+from tests.asking import ASK
 from tests.guides import Block, blocks, variables
 from tests.tracing_kit import OtlpReceiver, attributes_of
 
@@ -37,22 +38,6 @@ DRIVERS = {
     "mailbox": "import mailbox",
 }
 """What calls each module of the guide, as the guide says that it would be."""
-
-ASK = """
-import socket, threading, urllib.request, uvicorn
-
-def ask(app, path):
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="critical"))
-        thread = threading.Thread(target=server.run, args=([listener],))
-        thread.start()
-        with urllib.request.urlopen(f"http://127.0.0.1:{listener.getsockname()[1]}{path}", timeout=30) as answer:
-            body = answer.read().decode()
-        server.should_exit = True
-        thread.join()
-        return body
-
-"""
 
 
 @pytest.fixture
