@@ -16,9 +16,6 @@ cdef int kind_number(object kind) except -1
 @cython.locals(writer=Writer, start=cython.Py_ssize_t, by_scope=dict, entries=list)
 cpdef bytes encode_request(object resource, object ended)
 
-@cython.locals(writer=Writer)
-cpdef bytes encode_span(Span span)
-
 @cython.locals(whole=cython.Py_ssize_t, start=cython.Py_ssize_t)
 cdef write_scope_spans(Writer writer, object scope, list entries)
 

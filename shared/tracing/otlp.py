@@ -45,13 +45,6 @@ def encode_request(resource: Resource, ended: Iterable[Ended]) -> bytes:
     return request
 
 
-def encode_span(span: Span) -> bytes:
-    """The Span message alone."""
-    writer = Writer()
-    write_span(writer, span)
-    return writer.finish()
-
-
 def write_scope_spans(writer: Writer, scope: Scope, entries: list[Ended]) -> None:
     """A ScopeSpans field."""
     whole = writer.size
