@@ -173,6 +173,12 @@ def look_through(page: Page, look: Look, name: str) -> None:
     page.set_viewport_size({"width": 1440, "height": 900})
 
 
+def wait_for_session(exchange: Exchange, symbol: str, session: str) -> None:
+    """Until the book of a symbol, which hears of it from the engine's events, tells this session."""
+    book = f"/marketdata/orderBook/L2?symbol={symbol}"
+    assert eventually(lambda: exchange.http.get(book).json()["session"], lambda told: told == session) == session
+
+
 def test_an_administrator_halts_and_resumes(page: Page, exchange: Exchange, look: Look) -> None:
     """Administrators see the services' health, turn sessions, switch faults, find what they did; nobody else does."""
     panel = open_exchange(page, exchange)
@@ -183,7 +189,7 @@ def test_an_administrator_halts_and_resumes(page: Page, exchange: Exchange, look
         page.get_by_role("button", name="Set the session of META").click()
         expect(page.locator(".toasts")).to_contain_text(f"META is {session.lower()} now")
         expect(page.get_by_role("button", name="Set the session of META")).to_be_disabled()
-        assert exchange.http.get("/marketdata/orderBook/L2?symbol=META").json()["session"] == session
+        wait_for_session(exchange, "META", session)
     look_through(page, look, "desk-exchange-sessions")
     page.get_by_role("tab", name="Faults").click()
     fault = panel.get_by_role("button", name="Fault slow consumer")
@@ -223,7 +229,7 @@ def test_an_administrator_limits_and_blocks(page: Page, exchange: Exchange, trad
     dialog.get_by_role("button", name="Block").click()
     expect(dialog.get_by_text("blocked", exact=True)).to_be_visible()
     assert trader.order(quantity=1, price=145).json()["code"] == "account_blocked"
-    assert trader.get("/v1/orders", status="OPEN")["orders"] == []
+    assert eventually(lambda: trader.get("/v1/orders", status="OPEN")["orders"], lambda open_ones: not open_ones) == []
     look_through(page, look, "desk-exchange-user")
     dialog.get_by_role("button", name="Let in again").click()
     expect(dialog.get_by_text("may trade", exact=True)).to_be_visible()
