@@ -214,7 +214,11 @@ def test_a_symbol_is_listed_traded_and_delisted(exchange: Exchange) -> None:
     assert ended == [("CANCELLED", "delisted")]
     refused = buyer.order(symbol="ACME", quantity=10, price=20)
     assert (refused.status_code, refused.json()["code"]) == (422, "unknown_symbol")
-    assert "ACME" not in {row["symbol"] for row in buyer.get("/marketdata/symbols")["symbols"]}
+
+    def symbols() -> set[str]:
+        return {row["symbol"] for row in buyer.get("/marketdata/symbols")["symbols"]}
+
+    assert "ACME" not in eventually(symbols, lambda found: "ACME" not in found)
     done = [row["action"] for row in exchange.admin.get("/admin/actions", limit=2)["actions"]]
     assert done == ["delistsymbol", "listsymbol"]
     assert exchange.audit()["exit"] == 0

@@ -74,7 +74,12 @@ def test_an_order_that_trades_at_once(exchange: Exchange) -> None:
         ]
         client.say("1", (112, "quiet"))
         assert client.hear()[35] == "0"  # nothing was told twice
-        assert user.get("/v1/order", client_order_id=cl_ord_id)["filled_quantity"] == 7
+
+    def filled() -> int:
+        quantity: int = user.get("/v1/order", client_order_id=cl_ord_id)["filled_quantity"]
+        return quantity
+
+    assert eventually(filled, lambda quantity: quantity == 7) == 7
 
 
 def test_an_order_has_a_whole_trace(exchange: Exchange) -> None:
