@@ -8,7 +8,8 @@ from jaegerlite.analysis.tree import Node, Tree
 
 def first_error(tree: Tree) -> Iterator[Finding]:
     """The failed span that failed first and has no failed span below it, with all above it that failed with it."""
-    origins = [node for node in tree.nodes if node.failed and not any(child.failed for child in node.children)]
+    failed = [node for node in tree.timed(tree.nodes) if node.failed]
+    origins = [node for node in failed if not any(child.failed for child in node.children)]
     if not origins:
         return
     origin = min(origins, key=lambda node: node.end_ns)

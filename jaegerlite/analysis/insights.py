@@ -1,6 +1,5 @@
 """Findings of many traces put together: what costs most in total, wherever it happens."""
 
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -9,6 +8,7 @@ from jaegerlite.analysis.finding import NS_PER_MS, Finding
 from jaegerlite.analysis.report import find_all
 from jaegerlite.analysis.tree import build_tree
 from jaegerlite.jaeger_json import trace_id_text
+from jaegerlite.limits import QueryLimitError, QueryLimits
 from jaegerlite.traces import Span, TraceKey
 
 EXAMPLES_MAX: Final = 5
@@ -58,15 +58,17 @@ def insights(traces: Iterable[tuple[TraceKey, list[Span]]], *, seconds: float) -
     Returns:
         The insights, how many traces were looked at, and whether these were all.
     """
-    deadline = time.monotonic() + seconds
+    limits = QueryLimits(seconds)
     found: dict[tuple[str, ...], _Insight] = {}
     looked_at, complete = 0, True
     for key, spans in traces:
-        if time.monotonic() > deadline:
+        try:
+            findings = find_all(build_tree(spans, limits))
+        except QueryLimitError:
             complete = False
             break
         looked_at += 1
-        for finding in find_all(build_tree(spans)):
+        for finding in findings:
             place = finding.kind, finding.node.service, finding.node.operation, str(finding.details.get("statement"))
             found.setdefault(place, _Insight(finding)).add(key, finding)
     ordered = sorted(found.values(), key=lambda insight: -insight.cost_ns)

@@ -1,5 +1,6 @@
 """The same statement again and again under one parent, where one statement for all values would do (N+1)."""
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import Final
@@ -15,10 +16,10 @@ COST_NS_MIN: Final = 1_000_000
 def repeated_queries(tree: Tree) -> Iterator[Finding]:
     """Statements that ran five times and more under one parent; failed ones are left to the retries."""
     groups: dict[tuple[Node, str], list[Node]] = defaultdict(list)
-    for node in tree.nodes:
+    for node in tree.timed(tree.nodes):
         if node.parent is not None and is_query(node) and not node.failed and not is_blocking(node):
             groups[node.parent, normalised(node)].append(node)
-    for (parent, statement), queries in groups.items():
+    for (parent, statement), queries in tree.timed(groups.items()):
         if len(queries) < TIMES_MIN:
             continue
         queries.sort(key=lambda node: node.start_ns)
@@ -40,10 +41,7 @@ def _order(parent: Node, queries: list[Node]) -> str:
     """`parallel` where they overlap, `interleaved` where other calls lie between them, else `sequential`."""
     if overlap(queries):
         return "parallel"
-    own = set(map(id, queries))
-    inside = (
-        child
-        for child in parent.children
-        if id(child) not in own and queries[0].end_ns <= child.start_ns < queries[-1].start_ns
-    )
-    return "interleaved" if any(inside) else "sequential"
+    between_ns = queries[0].end_ns, queries[-1].start_ns
+    first, last = (bisect_left(parent.children, at_ns, key=lambda child: child.start_ns) for at_ns in between_ns)
+    own = sum(between_ns[0] <= node.start_ns < between_ns[1] for node in queries)
+    return "interleaved" if last - first > own else "sequential"

@@ -12,6 +12,7 @@ from jaegerlite.analysis.sequential_calls import sequential_calls
 from jaegerlite.analysis.slow_queries import slow_queries
 from jaegerlite.analysis.tree import Tree, build_tree
 from jaegerlite.analysis.waits import unrecorded_time, waits_in_queues, waits_of_calls
+from jaegerlite.limits import QueryLimits
 from jaegerlite.traces import Span
 
 DETECTORS: Final[tuple[Callable[[Tree], Iterator[Finding]], ...]] = (
@@ -31,11 +32,16 @@ def find_all(tree: Tree) -> list[Finding]:
     return sorted((f for detect in DETECTORS for f in detect(tree)), key=lambda finding: -finding.cost_ns)
 
 
-def report(spans: list[Span]) -> dict[str, Any]:
-    """The analysis of a trace as the API tells it; times are in milliseconds, starts count from the trace's start."""
-    tree = build_tree(spans)
+def report(spans: list[Span], limits: QueryLimits | None = None) -> dict[str, Any]:
+    """The analysis of a trace as the API tells it; times are in milliseconds, starts count from the trace's start.
+
+    Raises:
+        QueryLimitError: it takes longer than `limits` allow.
+    """
+    tree = build_tree(spans, limits)
     root, start_ns = tree.root, tree.start_ns
     path = critical_path(root)
+    tree.check()
     by_operation = sorted(time_by_operation(path).items(), key=lambda item: -item[1])
     return {
         "root": {"span_id": root.id, "service": root.service, "operation": root.operation},

@@ -17,7 +17,7 @@ VOLATILE: Final = frozenset(
 
 def retries(tree: Tree) -> Iterator[Finding]:
     """Calls of one parent that are alike, follow each other, and of which all but the last failed."""
-    for parent, children in by_parent(tree.nodes).items():
+    for parent, children in tree.timed(by_parent(tree.nodes).items()):
         if parent is None:
             continue
         calls = [node for node in children if node.kind in (CLIENT, PRODUCER) or node.service != parent.service]

@@ -6,6 +6,7 @@ next one could see. Whatever was ordered for a reason, such as a check before a 
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from jaegerlite.analysis.finding import Finding, ms
@@ -22,10 +23,11 @@ READ_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 def sequential_calls(tree: Tree) -> Iterator[Finding]:
     """Runs of three and more remote calls of one parent that save a tenth of it, and 5 ms, when made together."""
-    for parent, children in by_parent([node for node in tree.nodes if _is_remote_call(node)]).items():
+    calls = [node for node in tree.timed(tree.nodes) if _is_remote_call(node)]
+    for parent, children in by_parent(calls).items():
         if parent is None:
             continue
-        for run in _runs(children):
+        for run in _runs(tree.timed(children)):
             cost_ns = sum(node.duration_ns for node in run) - max(node.duration_ns for node in run)
             if cost_ns >= COST_NS_MIN and cost_ns >= SHARE_MIN * parent.duration_ns:
                 whom = ", ".join(dict.fromkeys(f"{peer_of(node)} {node.operation}" for node in run))
@@ -61,28 +63,42 @@ def _is_read(node: Node) -> bool:
     return node.text("http.request.method", "http.method").upper() in READ_METHODS
 
 
-def _runs(calls: list[Node]) -> Iterator[list[Node]]:
+def _runs(calls: Iterator[Node]) -> Iterator[list[Node]]:
     """The longest runs of calls, given by start, in which each follows the one before it and might not have had to."""
-    run: list[Node] = []
+    run = _Run([], set(), True)
     for node in calls:
-        if run and not _may_go_with(run, node):
-            if len(run) >= CALLS_MIN:
-                yield run
-            run = []
-        run.append(node)
-    if len(run) >= CALLS_MIN:
-        yield run
+        peer = peer_of(node)
+        if run.nodes and not _may_go_with(run, node, peer):
+            if len(run.nodes) >= CALLS_MIN:
+                yield run.nodes
+            run = _Run([], set(), True)
+        run.add(node, peer)
+    if len(run.nodes) >= CALLS_MIN:
+        yield run.nodes
 
 
-def _may_go_with(run: list[Node], node: Node) -> bool:
-    last = run[-1]
+@dataclass(slots=True)
+class _Run:
+    """Calls in a row, whom they went to, and whether all of them only read."""
+
+    nodes: list[Node]
+    peers: set[str]
+    only_reads: bool
+
+    def add(self, node: Node, peer: str) -> None:
+        self.nodes.append(node)
+        self.peers.add(peer)
+        self.only_reads = self.only_reads and _is_read(node)
+
+
+def _may_go_with(run: _Run, node: Node, peer: str) -> bool:
+    last = run.nodes[-1]
     pause_ns = node.start_ns - last.end_ns
     if pause_ns < 0 or pause_ns > PAUSE_SHARE_MAX * max(last.duration_ns, node.duration_ns):
         return False
-    if node.operation == last.operation and peer_of(node) == peer_of(last):
+    if node.operation == last.operation and peer == peer_of(last):
         return _asks_something_else(last, node)
-    peers = [peer_of(other) for other in run]
-    return _is_read(node) and all(map(_is_read, run)) and "" not in peers and peer_of(node) not in ("", *peers)
+    return run.only_reads and _is_read(node) and peer != "" and not run.peers & {"", peer}
 
 
 def _asks_something_else(one: Node, other: Node) -> bool:

@@ -12,7 +12,7 @@ SLOW_NS_MIN: Final = 100_000_000
 
 def slow_queries(tree: Tree) -> Iterator[Finding]:
     """Calls to a database of 100 ms and more, but for those that wait by design."""
-    for node in tree.nodes:
+    for node in tree.timed(tree.nodes):
         if node.duration_ns >= SLOW_NS_MIN and is_query(node) and not is_blocking(node):
             system = node.text("db.system.name", "db.system")
             yield Finding(

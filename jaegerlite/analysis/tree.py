@@ -1,12 +1,13 @@
 """A trace as a tree: who called whom, who waited for whom, with the clocks of different services set right."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
-from typing import Final
+from typing import Final, TypeVar
 
+from jaegerlite.limits import SPANS_BETWEEN_CHECKS, QueryLimits
 from jaegerlite.otlp import Value, value_text
 from jaegerlite.otlp_read import read_rest
 from jaegerlite.traces import Span
@@ -16,6 +17,7 @@ INTERNAL, SERVER, CLIENT, PRODUCER, CONSUMER = range(1, 6)
 ERROR: Final = 2
 # A child that is waited for may seem to end this much after its parent, since reading a clock takes time as well.
 OVERLAP_NS_MAX: Final = 1_000_000
+T = TypeVar("T")
 
 
 @lru_cache(ATTRIBUTES_KEPT)
@@ -91,11 +93,22 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """All spans of a trace; `root` is the one that begins it, `roots` are all without a known parent, by start."""
+    """All spans of a trace; `root` is the one that begins it, `roots` are all without a known parent, by start.
+
+    `check` raises once whoever asks has used up his time.
+    """
 
     root: Node
     roots: list[Node]
     nodes: list[Node]
+    check: Callable[[], None] = field(default=QueryLimits().check)
+
+    def timed(self, nodes: Iterable[T]) -> Iterator[T]:
+        """The same, with a look at the clock now and then: for every loop that is as long as the trace."""
+        for count, node in enumerate(nodes):
+            if count % SPANS_BETWEEN_CHECKS == 0:
+                self.check()
+            yield node
 
     @property
     def start_ns(self) -> int:
@@ -108,8 +121,11 @@ class Tree:
         return max(node.end_ns for node in self.nodes)
 
 
-def build_tree(spans: list[Span]) -> Tree:
-    """The tree of a trace's spans, of which there is one at least; spans that call each other in a ring are roots."""
+def build_tree(spans: list[Span], limits: QueryLimits | None = None) -> Tree:
+    """The tree of a trace's spans, of which there is one at least; spans that call each other in a ring are roots.
+
+    `limits` are those of the query that asks; analysing the tree raises QueryLimitError once they are used up.
+    """
     nodes = {span.span_id: Node(span, span.start_ns, span.start_ns + span.duration_ns) for span in spans}
     for node in nodes.values():
         node.parent = nodes.get(node.span.parent_id)
@@ -124,7 +140,7 @@ def build_tree(spans: list[Span]) -> Tree:
         node.children.sort(key=lambda child: child.start_ns)
     # A root without any parent began the trace; one whose parent is missing was called by somebody.
     root = min(roots, key=lambda node: (node.span.parent_id != 0, node.start_ns))
-    return Tree(root, roots, list(nodes.values()))
+    return Tree(root, roots, list(nodes.values()), (limits or QueryLimits()).check)
 
 
 def _cut_rings(nodes: list[Node]) -> None:

@@ -19,7 +19,7 @@ def waits_of_calls(tree: Tree) -> Iterator[Finding]:
 
     The difference of two durations, each measured by one clock, so that no skew can make it up.
     """
-    for node in tree.nodes:
+    for node in tree.timed(tree.nodes):
         servers = [child for child in node.children if child.kind == SERVER]
         if node.kind != CLIENT or len(servers) != 1:
             continue
@@ -42,7 +42,7 @@ def waits_in_queues(tree: Tree) -> Iterator[Finding]:
     Who sent a message is the consumer's parent, or the producer beside it whose message has the same name and place.
     """
     sent = {message: node for node in tree.nodes if node.kind == PRODUCER and (message := _message(node)) is not None}
-    for node in tree.nodes:
+    for node in tree.timed(tree.nodes):
         if node.kind != CONSUMER or node.parent is None:
             continue
         message = _message(node)
@@ -75,7 +75,7 @@ def unrecorded_time(tree: Tree) -> Iterator[Finding]:
     """
     for segment in critical_path(tree.root):
         node = segment.node
-        if not node.awaited or segment.duration_ns < max(GAP_NS_MIN, GAP_SHARE_MIN * tree.root.duration_ns):
+        if segment.duration_ns < max(GAP_NS_MIN, GAP_SHARE_MIN * tree.root.duration_ns) or not node.awaited:
             continue
         before = [child for child in node.awaited if child.end_ns <= segment.start_ns]
         after = [child for child in node.awaited if child.start_ns >= segment.end_ns]

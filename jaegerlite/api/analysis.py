@@ -18,7 +18,9 @@ from jaegerlite.traces import TraceKey, load_traces
 def _report(store: Store, snapshot: Snapshot, key: TraceKey) -> Json | None:
     is_archived = is_kept(snapshot, key)
     spans = load_traces(store, snapshot, [key]).get(key) or (kept_trace(snapshot, key) if is_archived else None)
-    return {"trace_id": trace_id_text(key), "archived": is_archived, **report(spans)} if spans else None
+    if not spans:
+        return None
+    return {"trace_id": trace_id_text(key), "archived": is_archived, **report(spans, snapshot.limits)}
 
 
 async def analysis(request: Request) -> Response:

@@ -11,6 +11,7 @@ from jaegerlite.analysis.critical_path import critical_path, path_after_answer
 from jaegerlite.analysis.report import find_all, report
 from jaegerlite.analysis.statement import normalise
 from jaegerlite.analysis.tree import Tree, build_tree
+from jaegerlite.limits import QueryLimitError, QueryLimits
 from jaegerlite.otlp import Value
 from jaegerlite.store import Store
 from jaegerlite.traces import Span, load_traces
@@ -316,6 +317,23 @@ def test_the_first_error_and_what_it_brought_down() -> None:
     assert found["span_ids"] == [f"{number:016x}" for number in (query, create, root)]
     assert found["details"] == {"reason": "disk full", "brought_down": 2, "reached_root": True, "other_errors": 1}
     assert found["cost_ms"] == 100
+
+
+# Limits
+
+
+def test_a_wide_trace_takes_no_longer_than_it_may() -> None:
+    """Tens of thousands of calls of one span are analysed in time that grows with their number, or until it is over."""
+    kit = TraceKit()
+    root = kit.add(0, "gateway root", 0, 80_000)
+    for number in range(20_000):
+        tags: dict[str, Value] = {"http.request.method": "GET", "server.address": f"store{number}"}
+        kit.add(root, "gateway GET", 4 * number, 3, kind="client", attributes=tags)
+        kit.query(root, f"SELECT a{number // 5}", 4 * number, 1)
+    findings = report(kit.spans, QueryLimits(seconds_max=60))["findings"]
+    assert {finding["kind"] for finding in findings} == {"repeated_query", "sequential_calls"}
+    with pytest.raises(QueryLimitError):
+        report(kit.spans, QueryLimits(seconds_max=0))
 
 
 # The exchange
