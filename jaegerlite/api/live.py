@@ -6,7 +6,7 @@
 
 One event per batch that has fitting spans: at most `SPANS_PER_EVENT` of them, how many fitted of those examined, and
 how many the batch had. Without `q` the roots of traces are shown, with it every span that fits (`/api/search` describes
-the language).
+the language). What speaks of a whole trace (`trace.duration`) is refused: it would be judged by a part of it.
 """
 
 import asyncio
@@ -28,6 +28,7 @@ from jaegerlite.columns import SpanColumns
 from jaegerlite.find.language import EVERYTHING
 from jaegerlite.find.plan import Plan
 from jaegerlite.jaeger_json import Json, trace_id_text
+from jaegerlite.jaeger_params import ParameterError
 from jaegerlite.limits import QueryLimitError
 from jaegerlite.tags import STATUS_NAMES
 from jaegerlite.tenant import Tenant
@@ -115,7 +116,10 @@ async def _events(tenant: Tenant, request: Request) -> AsyncIterator[bytes]:
 async def live(request: Request) -> Response:
     """A stream that ends when the client leaves."""
     tenant = tenant_of(request)
-    Plan(tenant.store, expression_of(request.query_params))  # so that a mistake is told now
+    plan = Plan(tenant.store, expression_of(request.query_params))  # so that a mistake is told now
+    if plan.on_trace:
+        keys = ", ".join(condition.key for condition in plan.on_trace)
+        raise ParameterError(f"q: {keys}: a trace that still goes on cannot be judged as a whole; ask /api/search")
     if len(tenant.flusher.watchers) >= WATCHERS_MAX:
         raise QueryLimitError(503, f"{WATCHERS_MAX} readers are following already; come again later")
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}

@@ -346,3 +346,10 @@ def test_spans_can_be_followed_live(shared: Jaegerlite) -> None:
     event = _follow(shared, urllib.parse.urlencode({"q": "status = error"}), _order())
     assert [span["operation"] for span in event["spans"]] == ["call"]
     assert shared.get("/api/live?q=(").status == 400
+
+
+def test_a_live_tail_of_whole_traces_is_refused(shared: Jaegerlite) -> None:
+    """What speaks of a trace as a whole cannot be told while it goes on, and is refused by its name."""
+    refused = shared.get("/api/live?" + urllib.parse.urlencode({"q": "service = tail trace.duration > 1s"}))
+    assert refused.status == 400
+    assert "trace.duration" in refused.json["errors"][0]["msg"]
