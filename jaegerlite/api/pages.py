@@ -1,7 +1,7 @@
 """The pages of the query port: the explorer where its built files are at hand, else a plain page that needs no build.
 
-The explorer is `explorer.html` with the files that it names, all under `/assets`. Their names carry a hash of what is
-in them, so a browser may keep them for good; the page itself is asked for each time.
+The explorer is `explorer.html` with the files that it names, all under `/assets` (`assets.py`). The page itself is
+asked for each time.
 """
 
 import logging
@@ -10,10 +10,9 @@ from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
-from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
+from starlette.routing import BaseRoute, Route
 
+from jaegerlite.api.assets import assets_route
 from jaegerlite.backend import Backend
 
 PLAIN_PAGE: Final = Path(__file__).with_name("page.html")
@@ -28,21 +27,7 @@ PLAIN_POLICY: Final = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; connect-src 'self';"
     " base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-ASSET_SECONDS: Final = 365 * 24 * 3600
 log = logging.getLogger("jaegerlite")
-
-
-class _Assets(StaticFiles):
-    """Files whose names change with their content; a folder that is not built yet has none."""
-
-    async def check_config(self) -> None:
-        """Accept a missing folder, which Starlette takes for a mistake: the build may come later."""
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        response = await super().get_response(path, scope)
-        response.headers["Cache-Control"] = f"public, max-age={ASSET_SECONDS}, immutable"
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        return response
 
 
 def routes(backend: Backend) -> list[BaseRoute]:
@@ -74,5 +59,5 @@ def page_routes(ui_dir: Path | None) -> list[BaseRoute]:
 
     routes: list[BaseRoute] = [Route(path, page) for path in PAGE_PATHS]
     if ui_dir is not None:
-        routes.append(Mount("/assets", _Assets(directory=ui_dir / "assets", check_dir=False)))
+        routes.append(assets_route(ui_dir / "assets"))
     return routes

@@ -1,13 +1,16 @@
 """``/``: the trading desk as ``make web`` builds it, or a plain page that says how to build it.
 
-A built file carries a hash of its content in its name, so a browser may keep it for ever, and so do we: compressed, in
-memory, from the first time that somebody asks. The page itself is read each time, so that a new build shows at once.
+A built file carries a hash of its content in its name, so a browser may keep it for ever, and so do we: in memory, from
+the first time that somebody asks, packed as the build left it (``.br``, ``.gz``) or by us. The page itself is read each
+time, so that a new build shows at once.
 """
 
+import asyncio
 import gzip
 import html
 import mimetypes
 import re
+from collections.abc import Container
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,6 +22,9 @@ from services.client_gateway.settings import GatewaySettings
 PLAIN_PAGE = Path(__file__).parent / "page.html"
 ASSET_NAME = re.compile(r"[\w-][\w.-]*", re.ASCII)
 COMPRESSED = ("text/", "image/svg")
+CODINGS = {"br": ".br", "gzip": ".gz"}
+"""What the build leaves beside a file, the smallest first."""
+REFUSED = re.compile(r";\s*q=0(\.0*)?\s*$")
 
 PAGE_HEADERS = {
     # Nothing comes from anywhere else, nothing runs that is not a file of ours, nobody may frame the page.
@@ -40,10 +46,18 @@ def install_pages(app: FastAPI, settings: GatewaySettings) -> None:
     explorer_url = html.escape(settings.trace_explorer_url.rstrip("/"))
 
     @lru_cache(maxsize=256)
-    def packed(name: str) -> tuple[bytes, bytes, str]:
-        content = (settings.web_dir / "assets" / name).read_bytes()
+    def forms(name: str) -> tuple[str, dict[str, bytes]]:
+        """Its media type, and what it is in each coding."""
+        file = settings.web_dir / "assets" / name
+        found = {"": file.read_bytes()}
         kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-        return content, gzip.compress(content, 9, mtime=0) if kind.startswith(COMPRESSED) else b"", kind
+        if kind.startswith(COMPRESSED):
+            for coding, ending in CODINGS.items():
+                packed = file.with_name(name + ending)
+                if packed.is_file():
+                    found[coding] = packed.read_bytes()
+            found.setdefault("gzip", gzip.compress(found[""], 9, mtime=0))
+        return kind, found
 
     async def page(_request: Request) -> Response:
         if not desk.is_file():
@@ -56,13 +70,22 @@ def install_pages(app: FastAPI, settings: GatewaySettings) -> None:
         if not ASSET_NAME.fullmatch(name):
             raise HTTPException(404)
         try:
-            content, compressed, kind = packed(name)
+            kind, found = await asyncio.to_thread(forms, name)
         except OSError as error:
             raise HTTPException(404) from error
-        headers = ASSET_HEADERS | {"Vary": "Accept-Encoding"}
-        if compressed and "gzip" in request.headers.get("accept-encoding", ""):
-            content, headers = compressed, headers | {"Content-Encoding": "gzip"}
-        return Response(content, headers=headers, media_type=kind)
+        coding = accepted(request.headers.get("accept-encoding", ""), found)
+        headers = ASSET_HEADERS | {"ETag": f'"{name}{CODINGS.get(coding, "")}"', "Vary": "Accept-Encoding"}
+        if headers["ETag"] in request.headers.get("if-none-match", ""):
+            return Response(status_code=304, headers=headers)
+        if coding:
+            headers["Content-Encoding"] = coding
+        return Response(found[coding], headers=headers, media_type=kind)
 
     app.add_route("/", page, include_in_schema=False)
     app.add_route("/assets/{name}", asset, include_in_schema=False)
+
+
+def accepted(header: str, found: Container[str]) -> str:
+    """The smallest of the codings that a file is found in and ``Accept-Encoding`` names; empty for none."""
+    named = {part.partition(";")[0].strip() for part in header.lower().split(",") if not REFUSED.search(part)}
+    return next((coding for coding in CODINGS if coding in found and coding in named), "")

@@ -1,5 +1,6 @@
 """What jaegerlite serves as its pages: the built explorer where there is one, else its plain page."""
 
+import gzip
 import socket
 import threading
 import urllib.error
@@ -31,10 +32,11 @@ def _serving(ui_dir: Path | None) -> Iterator[str]:
         sock.close()
 
 
-def _get(url: str) -> tuple[int, Any, str]:
+def _get(url: str, **headers: str) -> tuple[int, Any, str]:
+    asked = urllib.request.Request(url, headers={name.replace("_", "-"): text for name, text in headers.items()})
     try:
-        with urllib.request.urlopen(url, timeout=10) as response:
-            return response.status, response.headers, response.read().decode()
+        with urllib.request.urlopen(asked, timeout=10) as response:
+            return response.status, response.headers, response.read().decode("latin-1")
     except urllib.error.HTTPError as error:
         return error.code, error.headers, error.read().decode()
 
@@ -82,12 +84,42 @@ def test_assets_are_kept_by_browsers(ui_dir: Path) -> None:
     assert "Cache-Control" not in missing_headers
 
 
+@pytest.mark.parametrize(
+    ("accepted", "coding"),
+    [
+        ("gzip, deflate, br, zstd", "br"),
+        ("gzip", "gzip"),
+        ("gzip;q=0.5, br;q=0", "gzip"),
+        ("*", "br"),
+        ("identity", None),
+        ("", None),
+    ],
+)
+def test_assets_travel_packed(ui_dir: Path, accepted: str, coding: str | None) -> None:
+    """An asset comes in the smallest form that the client accepts, and not at all where the client has that form."""
+    script = "export const numbers = [" + "1234567890, " * 1000 + "]"
+    (ui_dir / "assets" / "explorer-1a2b.js").write_text(script)
+    (ui_dir / "assets" / "explorer-1a2b.js.br").write_bytes(b"packed by the build")
+    with _serving(ui_dir) as url:
+        status, headers, body = _get(f"{url}/assets/explorer-1a2b.js", Accept_Encoding=accepted)
+        again = _get(f"{url}/assets/explorer-1a2b.js", Accept_Encoding=accepted, If_None_Match=headers["ETag"])
+    content = body.encode("latin-1")
+    assert (status, headers["Content-Encoding"], headers["Vary"]) == (200, coding, "Accept-Encoding")
+    assert len(content) == int(headers["Content-Length"])
+    if coding != "br":
+        assert (gzip.decompress(content) if coding else content).decode() == script
+    else:
+        assert content == b"packed by the build"
+    assert (again[0], again[1]["ETag"], again[2]) == (304, headers["ETag"], "")
+
+
 def test_nothing_outside_the_assets_is_served(ui_dir: Path) -> None:
     """A path that climbs out of the assets finds nothing."""
     with _serving(ui_dir) as url:
-        status, _, body = _get(f"{url}/assets/%2e%2e/explorer.html")
-    assert status == 404
-    assert "explorer" not in body
+        for path in ("%2e%2e/explorer.html", "%2e%2e%2fexplorer.html", ".%2fexplorer-1a2b.js", "%00", "a" * 300):
+            status, _, body = _get(f"{url}/assets/{path}")
+            assert status == 404
+            assert "title" not in body
 
 
 @pytest.mark.parametrize("has_folder", [True, False])
