@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import duckdb
 
 from jaegerlite.chunk import SMALL_SPANS
-from jaegerlite.chunk_reader import ChunkReader
-from jaegerlite.filters import FilterCache
+from jaegerlite.chunk_list import ChunkList, ChunkLists, chunk_list
+from jaegerlite.chunk_reader import ChunkOf, ChunkReader
 from jaegerlite.limits import QueryLimits
 from jaegerlite.partition import I64_MAX, Partition
 
@@ -30,7 +30,7 @@ class Snapshot:
     cursor: duckdb.DuckDBPyConnection
     partitions: list[Partition]
     limits: QueryLimits = field(default_factory=QueryLimits)
-    filters: FilterCache = field(default_factory=FilterCache)
+    chunk_lists: ChunkLists = field(default_factory=ChunkLists)
 
     def overlapping(self, start_ns_min: int, start_ns_max: int) -> list[Partition]:
         """The partitions that may hold spans which start in this time, those with the newest spans first."""
@@ -42,26 +42,38 @@ class Snapshot:
         """Reads chunks of this state."""
         return ChunkReader(self.cursor)
 
-    def tag_filters(self, partition: Partition, chunks: list[int]) -> dict[int, bytes]:
-        """The tag filters of those of a partition's chunks that are there, in the order given."""
-        found = {chunk: tag_filter for chunk in chunks if (tag_filter := self.filters.get(chunk)) is not None}
-        missing = [chunk for chunk in chunks if chunk not in found]
-        if missing:
-            only = f"WHERE id = {missing[0]:d}" if len(missing) == 1 else ""
-            for chunk, tag_filter in self.cursor.execute(
-                f"SELECT id, tags FROM {partition.chunk_table} {only}"  # noqa: S608
-            ).fetchall():
-                self.filters.put(chunk, tag_filter)
-                found[chunk] = tag_filter
-        return {chunk: found[chunk] for chunk in chunks if chunk in found}
+    def chunk_list(self, partition: Partition) -> ChunkList:
+        """The chunks of a partition in this state."""
+        # Only the last partition of a state gets spans; what may still be merged or is not yet full is not kept.
+        is_closed = partition is not self.partitions[-1]
+        kept = self.chunk_lists.closed(partition.number) if is_closed else None
+        if kept is not None:
+            return kept
+        times = "id, start_ns_min, start_ns_max"
+        if is_closed:
+            rows = self._chunk_rows(partition, f"{times}, tags")
+            found = chunk_list(rows)
+            self.chunk_lists.put_closed(partition.number, found)
+            return found
+        rows = self._chunk_rows(partition, times)
+        filters = {number: self.chunk_lists.tag_filter(number) for number, _, _ in rows}
+        if None in filters.values():
+            # After a start, mostly.
+            for number, stored in self._chunk_rows(partition, "id, tags"):
+                self.chunk_lists.put_filter(number, stored)
+                filters[number] = stored
+        return chunk_list((*row, filters[row[0]] or b"") for row in rows)
 
-    def with_chunks(self, chunks: list[int]) -> Iterator[tuple[Partition, list[int]]]:
-        """The partitions that hold any of these chunks, each with those that it holds."""
+    def _chunk_rows(self, partition: Partition, columns: str, where: str = "") -> list[Any]:
+        return self.cursor.execute(
+            f"SELECT {columns} FROM {partition.chunk_table} {where} ORDER BY id"  # noqa: S608 - names of ours
+        ).fetchall()
+
+    def with_chunks(self, chunks: list[int]) -> Iterator[ChunkOf]:
+        """Those of these chunks that are there, each with its partition."""
         for place, partition in enumerate(self.partitions):
             last = self.partitions[place + 1].first_chunk if place + 1 < len(self.partitions) else I64_MAX
-            inside = [chunk for chunk in chunks if partition.first_chunk <= chunk < last]
-            if inside:
-                yield partition, inside
+            yield from ((partition, chunk) for chunk in chunks if partition.first_chunk <= chunk < last)
 
 
 def _create_tables(cursor: duckdb.DuckDBPyConnection, partition: Partition) -> None:
@@ -73,7 +85,7 @@ class Partitions:
     """All partitions, in order of arrival; changed on the writing thread only."""
 
     def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
-        self.filters = FilterCache()
+        self.chunk_lists = ChunkLists()
         self._by_number: dict[int, Partition] = {}
         rows = cursor.execute("SELECT number, first_chunk, opened_ms FROM partition ORDER BY first_chunk").fetchall()
         for number, first_chunk, opened_ms in rows:
@@ -137,6 +149,6 @@ class Partitions:
                 self._by_number.get(number) or Partition(number, first_chunk, opened_ms, 0, I64_MAX)
                 for number, first_chunk, opened_ms in rows
             ]
-            yield Snapshot(cursor, partitions, limits, self.filters)
+            yield Snapshot(cursor, partitions, limits, self.chunk_lists)
         finally:
             cursor.rollback()

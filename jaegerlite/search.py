@@ -2,19 +2,22 @@
 
 Service, operation, time, duration and status are columns and answered by DuckDB. Tags are answered chunk by chunk,
 newest first: a chunk's Bloom filter says whether it can hold the tag at all, a compiled walk finds the spans, and
-only those are read in full.
+only those are read in full. The search ends when no chunk can hold anything newer than what is found.
 """
 
-from collections.abc import Iterable, Sequence
+import heapq
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import groupby, islice
 from typing import Final
 
 import duckdb
 import numpy as np
 
+from jaegerlite.chunk_list import ChunkList
+from jaegerlite.chunk_reader import CHUNKS_AT_ONCE as CHUNKS_READ_AT_ONCE
 from jaegerlite.chunk_reader import ChunkColumns
 from jaegerlite.columns import BoolArray, I64Array
-from jaegerlite.filters import filters_with_tag
 from jaegerlite.otlp_read import read_rest
 from jaegerlite.partition import Partition
 from jaegerlite.partitions import Snapshot
@@ -26,11 +29,10 @@ from jaegerlite.traces import TraceKey
 
 # These tags come from fields that are not in the filter; spans are read for them.
 UNFILTERED_KEYS: Final = frozenset({"otel.status_description", "w3c.tracestate"})
-CHUNKS_AT_FIRST: Final = 32
+# About as many chunks are looked at together as the traces that are still wanted may lie in. The times of the chunks of
+# one flush are alike, so it begins with those.
+CHUNKS_AT_FIRST: Final = 4
 CHUNKS_AT_ONCE: Final = 256
-# Spans to take at a time from chunks whose columns decide; a trace rarely has more than some tens of them.
-SPANS_BY_COLUMNS_MAX: Final = 50_000
-CHUNKS_READ_AT_ONCE: Final = 16
 
 Found = dict[TraceKey, int]
 """Traces found, each with the start of its newest fitting span in nanoseconds since 1970."""
@@ -55,18 +57,25 @@ def find_traces(store: Store, snapshot: Snapshot, query: TraceQuery) -> list[Tra
     where = _where(store, query)
     if query.limit <= 0 or where is None:
         return []
-    tag_search = _TagSearch(store, snapshot, query, where)
     found: Found = {}
-    for partition in snapshot.overlapping(query.start_ns_min, query.start_ns_max):
-        snapshot.limits.check()
-        newest = sorted(found.values(), reverse=True)[: query.limit]
-        if len(newest) == query.limit and newest[-1] > partition.start_ns_max:
-            break
-        if query.tags:
-            _add(found, tag_search.run(partition).items())
-        else:
+    if query.tags:
+        found = _TagSearch(store, snapshot, query, where).run()
+    else:
+        for partition in snapshot.overlapping(query.start_ns_min, query.start_ns_max):
+            snapshot.limits.check()
+            if _oldest_wanted(found, query.limit) > partition.start_ns_max:
+                break
             _find_by_columns(snapshot.cursor, partition, query, where, found)
-    return sorted(found, key=lambda key: -found[key])[: query.limit]
+    return _newest(found, query.limit)
+
+
+def _newest(found: Found, limit: int) -> list[TraceKey]:
+    return heapq.nlargest(limit, found, key=lambda key: found[key])
+
+
+def _oldest_wanted(found: Found, limit: int) -> int:
+    """A span that started before this time changes nothing any more; 0 while too few traces are found."""
+    return heapq.nlargest(limit, found.values())[-1] if len(found) >= limit else 0
 
 
 def _find_by_columns(
@@ -133,13 +142,13 @@ class _TagCondition:
         """SQL for the spans that have the tag by their columns alone."""
         return f"(series IN ({number_list(self.series)}) OR status IN ({number_list(self.statuses)}))"
 
-    def may_be_in(self, filters: Sequence[bytes]) -> BoolArray:
-        """Which of the chunks with these filters may hold a span with the tag among its attributes."""
+    def may_be_in(self, chunks: ChunkList) -> BoolArray:
+        """Which of these chunks may hold a span with the tag among its attributes."""
         if is_in_columns(self.key):
-            return np.zeros(len(filters), np.bool_)
+            return np.zeros(len(chunks.numbers), np.bool_)
         if self.key in UNFILTERED_KEYS:
-            return np.ones(len(filters), np.bool_)
-        return filters_with_tag(filters, *self._pair)
+            return np.ones(len(chunks.numbers), np.bool_)
+        return chunks.with_tag(*self._pair)
 
     def fits(self, columns: ChunkColumns, rests: bytes, borders: I64Array, candidates: BoolArray) -> BoolArray:
         """Which of a chunk's candidates have the tag, by their columns or among their attributes."""
@@ -152,8 +161,21 @@ class _TagCondition:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A chunk that may hold a fitting span, none that starts later than `newest_ns`; `in_attributes` if it is to read.
+
+    Where attributes cannot have the tags, as the filter says, columns decide.
+    """
+
+    partition: Partition
+    chunk: int
+    newest_ns: int
+    in_attributes: bool
+
+
 class _TagSearch:
-    """A search for tags, partition by partition; `where` is the columns' part of it as SQL."""
+    """A search for tags; `where` is the columns' part of it as SQL."""
 
     def __init__(self, store: Store, snapshot: Snapshot, query: TraceQuery, where: str) -> None:
         self._snapshot = snapshot
@@ -161,44 +183,56 @@ class _TagSearch:
         self._where = where
         self._series = _series(store, query)
         self._conditions = [_TagCondition(store, key, text) for key, text in query.tags.items()]
+        self._found: Found = {}
 
-    def run(self, partition: Partition) -> Found:
-        """Look at chunk by chunk, the newest first, until enough traces are found or all is seen."""
-        chunks = [
-            row[0]
-            for row in self._snapshot.cursor.execute(
-                f"SELECT id FROM {partition.chunk_table} WHERE start_ns_max >= ? AND start_ns_min <= ?"  # noqa: S608
-                " ORDER BY start_ns_max DESC, id DESC",
-                [self._query.start_ns_min, self._query.start_ns_max],
-            ).fetchall()
-        ]
-        found: Found = {}
-        at, count = 0, CHUNKS_AT_FIRST
-        while at < len(chunks) and len(found) < self._query.limit:
-            self._look_at(partition, self._snapshot.tag_filters(partition, chunks[at : at + count]), found)
-            at, count = at + count, min(2 * count, CHUNKS_AT_ONCE)
-        return found
+    def run(self) -> Found:
+        """Look at chunk by chunk, the newest first, until nothing newer than what is found can come."""
+        candidates = self._candidates()
+        looked_at, count = 0, CHUNKS_AT_FIRST
+        while some := list(islice(candidates, count)):
+            to_read = [one for one in some if one.in_attributes]
+            for at in range(0, len(to_read), CHUNKS_READ_AT_ONCE):
+                self._read_all([one for one in to_read[at : at + CHUNKS_READ_AT_ONCE] if self._is_wanted(one)])
+            self._ask_columns([one for one in some if not one.in_attributes and self._is_wanted(one)])
+            looked_at += len(some)
+            missing = self._query.limit - len(self._found)
+            most = min(4 * count, CHUNKS_AT_ONCE)
+            count = min(max(missing * looked_at // max(len(self._found), 1), CHUNKS_AT_FIRST), most)
+        return self._found
 
-    def _look_at(self, partition: Partition, filters: dict[int, bytes], found: Found) -> None:
-        """Read the chunks whose filters let the tags be in attributes; ask the columns of others, together."""
-        chunks = list(filters)
-        maybe = [condition.may_be_in(list(filters.values())) for condition in self._conditions]
-        by_columns = np.array([condition.has_columns for condition in self._conditions])[:, None]
-        in_attributes = np.logical_or.reduce(maybe)
-        possible = np.logical_and.reduce(np.array(maybe) | by_columns)
-        to_read = [chunks[row] for row in np.flatnonzero(possible & in_attributes)]
-        at, count = 0, 1
-        while at < len(to_read) and len(found) < self._query.limit:
-            group = to_read[at : at + count]
+    def _is_wanted(self, candidate: _Candidate) -> bool:
+        return candidate.newest_ns > _oldest_wanted(self._found, self._query.limit)
+
+    def _candidates(self) -> Iterator[_Candidate]:
+        """The chunks that may hold what is wanted; what is found while they are looked at spares the rest."""
+        query = self._query
+        for partition in self._snapshot.overlapping(query.start_ns_min, query.start_ns_max):
             self._snapshot.limits.check()
-            self._snapshot.chunks.fetch(partition, sorted(group))
-            for chunk in group:
-                self._read(partition, chunk, found)
-            at, count = at + count, min(2 * count, CHUNKS_READ_AT_ONCE)
-        if columns_decide := [chunks[row] for row in np.flatnonzero(possible & ~in_attributes)]:
-            self._ask_columns(partition, columns_decide, found)
+            if _oldest_wanted(self._found, query.limit) > partition.start_ns_max:
+                return
+            chunks = self._snapshot.chunk_list(partition)
+            maybe = [condition.may_be_in(chunks) for condition in self._conditions]
+            by_columns = np.array([condition.has_columns for condition in self._conditions])[:, None]
+            in_attributes = np.logical_or.reduce(maybe)
+            possible = np.logical_and.reduce(np.array(maybe) | by_columns)
+            rows = np.flatnonzero(possible & chunks.starting_in(query.start_ns_min, query.start_ns_max))
+            newest_ns = np.minimum(chunks.start_ns_max[rows], query.start_ns_max)
+            order = np.argsort(-newest_ns, kind="stable")
+            columns = (chunks.numbers[rows], newest_ns, in_attributes[rows])
+            for number, newest, is_read in zip(*(column[order].tolist() for column in columns), strict=True):
+                candidate = _Candidate(partition, number, newest, is_read)
+                if self._is_wanted(candidate):
+                    yield candidate
 
-    def _read(self, partition: Partition, chunk: int, found: Found) -> None:
+    def _read_all(self, candidates: list[_Candidate]) -> None:
+        self._snapshot.limits.check()
+        wanted = [(one.partition, one.chunk) for one in candidates]
+        self._snapshot.chunks.fetch_columns(wanted)
+        self._snapshot.chunks.fetch(wanted)
+        for partition, chunk in wanted:
+            self._read(partition, chunk)
+
+    def _read(self, partition: Partition, chunk: int) -> None:
         columns = self._snapshot.chunks.columns(partition, chunk)
         query = self._query
         fits = (columns.start_ns >= query.start_ns_min) & (columns.start_ns <= query.start_ns_max)
@@ -215,13 +249,15 @@ class _TagSearch:
             fits = condition.fits(columns, rests, borders, fits)
         rows = np.flatnonzero(fits)
         keys = zip(columns.trace_hi[rows].tolist(), columns.trace_lo[rows].tolist(), strict=True)
-        _add(found, zip(keys, columns.start_ns[rows].tolist(), strict=True))
+        _add(self._found, zip(keys, columns.start_ns[rows].tolist(), strict=True))
 
-    def _ask_columns(self, partition: Partition, chunks: list[int], found: Found) -> None:
+    def _ask_columns(self, candidates: list[_Candidate]) -> None:
         given = "".join(f" AND {condition.given_by_columns()}" for condition in self._conditions)
-        rows = self._snapshot.cursor.execute(
-            f"SELECT trace_hi, trace_lo, start_ns FROM {partition.span_table}"  # noqa: S608
-            f" WHERE chunk IN ({number_list(chunks)}) AND {self._where}{given}"
-            f" ORDER BY start_ns DESC LIMIT {SPANS_BY_COLUMNS_MAX}"
-        ).fetchall()
-        _add(found, (((high, low), start_ns) for high, low, start_ns in rows))
+        for partition, together in groupby(candidates, key=lambda one: one.partition):
+            rows = self._snapshot.cursor.execute(
+                "SELECT trace_hi, trace_lo, max(start_ns) AS newest_ns"  # noqa: S608 - numbers and names of ours
+                f" FROM {partition.span_table} WHERE chunk IN ({number_list(one.chunk for one in together)})"
+                f" AND {self._where}{given} GROUP BY trace_hi, trace_lo ORDER BY newest_ns DESC"
+                f" LIMIT {self._query.limit:d}"
+            ).fetchall()
+            _add(self._found, (((high, low), start_ns) for high, low, start_ns in rows))

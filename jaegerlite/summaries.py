@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from jaegerlite.chunk_reader import CHUNKS_AT_ONCE
 from jaegerlite.partitions import Snapshot
 from jaegerlite.store import Store
 from jaegerlite.tags import ERROR
@@ -49,12 +50,15 @@ class _Row:
 def load_summaries(store: Store, snapshot: Snapshot, keys: list[TraceKey]) -> dict[TraceKey, TraceSummary]:
     """A summary of each trace that exists; a span that was sent twice counts once."""
     traces: dict[TraceKey, dict[int, _Row]] = {key: {} for key in keys}
-    for partition, chunk, places in places_of(store, snapshot, keys):
-        snapshot.limits.take_spans(len(places))
-        columns = snapshot.chunks.columns(partition, chunk)
-        ids, parents = snapshot.chunks.ids(partition, chunk)
+    places = list(places_of(store, snapshot, keys))
+    for at, some in enumerate(places):
+        if at % CHUNKS_AT_ONCE == 0:
+            snapshot.chunks.fetch_ids([(one.partition, one.chunk) for one in places[at : at + CHUNKS_AT_ONCE]])
+        snapshot.limits.take_spans(len(some.places))
+        columns = some.columns
+        ids, parents = (array[some.places] for array in snapshot.chunks.ids(some.partition, some.chunk))
         of_rows = (ids, parents, columns.series, columns.start_ns, columns.duration_ns, columns.status)
-        numbers = (array[places].tolist() for array in (columns.trace_hi, columns.trace_lo, *of_rows))
+        numbers = (array.tolist() for array in (columns.trace_hi, columns.trace_lo, *of_rows))
         for high, low, span_id, *rest in zip(*numbers, strict=True):
             if (high, low) in traces:
                 traces[(high, low)].setdefault(span_id, _Row(span_id, *rest))

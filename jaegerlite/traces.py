@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from jaegerlite.chunk import trace_hash
-from jaegerlite.chunk_reader import CHUNKS_AT_ONCE
+from jaegerlite.chunk_reader import CHUNKS_AT_ONCE, ChunkColumns
 from jaegerlite.otlp import SpanRest
 from jaegerlite.otlp_read import read_rest
 from jaegerlite.partition import Partition
@@ -18,8 +18,6 @@ from jaegerlite.store import Store
 
 TraceKey = tuple[int, int]
 """High and low half of a trace id."""
-Places = tuple[Partition, int, npt.NDArray[np.intp]]
-"""Spans of a chunk, by their places in it."""
 # Loaded together; spans of one search lie near each other, but all of them at once would fill the memory.
 TRACES_AT_ONCE: Final = 32
 SORTED_SPANS_MAX: Final = 20_000
@@ -44,17 +42,27 @@ class Span:
         return read_rest(self.rest_bytes)
 
 
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Spans of one chunk: their places in it, and their columns."""
+
+    partition: Partition
+    chunk: int
+    places: npt.NDArray[np.intp]
+    columns: ChunkColumns
+
+
 def places_of(store: Store, snapshot: Snapshot, keys: list[TraceKey]) -> Iterator[Places]:
-    """Where the spans of these traces are: partition, chunk, and their places in there."""
+    """Where the spans of these traces are: partition, chunk, their places in there, and their columns."""
     high, low = (np.array([key[half] for key in keys], np.uint64) for half in (0, 1))
-    for partition, inside in snapshot.with_chunks(store.directory.chunks_of(trace_hash(low))):
-        for at, chunk in enumerate(inside):
-            if at % CHUNKS_AT_ONCE == 0:
-                snapshot.chunks.fetch_columns(partition, inside[at : at + CHUNKS_AT_ONCE])
-            columns = snapshot.chunks.columns(partition, chunk)
-            places = np.flatnonzero(np.isin(columns.trace_lo, low) & np.isin(columns.trace_hi, high))
-            if len(places):
-                yield partition, chunk, places
+    chunks = list(snapshot.with_chunks(store.directory.chunks_of(trace_hash(low))))
+    for at, (partition, chunk) in enumerate(chunks):
+        if at % CHUNKS_AT_ONCE == 0:
+            snapshot.chunks.fetch_columns(chunks[at : at + CHUNKS_AT_ONCE])
+        columns = snapshot.chunks.columns(partition, chunk)
+        places = np.flatnonzero(np.isin(columns.trace_lo, low) & np.isin(columns.trace_hi, high))
+        if len(places):
+            yield Places(partition, chunk, places, columns.at(places))
 
 
 def load_traces(store: Store, snapshot: Snapshot, keys: list[TraceKey]) -> dict[TraceKey, list[Span]]:
@@ -72,7 +80,7 @@ def each_trace(
     for at in range(0, len(keys), TRACES_AT_ONCE):
         some = keys[at : at + TRACES_AT_ONCE]
         places = list(places_of(store, snapshot, some))
-        if sum(len(inside) for _, _, inside in places) <= SORTED_SPANS_MAX:
+        if sum(len(one.places) for one in places) <= SORTED_SPANS_MAX:
             loaded = _load(store, snapshot, some, places)
             yield from ((key, loaded.get(key)) for key in some)
         elif len(some) > 1:
@@ -99,17 +107,15 @@ def _unsorted(store: Store, snapshot: Snapshot, key: TraceKey, places: list[Plac
 def _read_spans(store: Store, snapshot: Snapshot, keys: list[TraceKey], places: list[Places]) -> Iterator[Span]:
     reader, all_series = snapshot.chunks, store.registry.all
     wanted = {key: key for key in keys}
-    for at, (partition, chunk, rows) in enumerate(places):
+    for at, some in enumerate(places):
+        rows, columns = some.places, some.columns
         snapshot.limits.take_spans(len(rows))
         if at % CHUNKS_AT_ONCE == 0:
-            together = [c for p, c, _ in places[at : at + CHUNKS_AT_ONCE] if p is partition]
-            reader.fetch(partition, together)
-            reader.fetch_ids(partition, together)
-        columns = reader.columns(partition, chunk)
-        rests, borders = reader.rests(partition, chunk)
-        ids, parents = reader.ids(partition, chunk)
-        of_spans = (columns.trace_hi, columns.trace_lo, ids, parents, columns.start_ns, columns.duration_ns)
-        numbers = (array[rows].tolist() for array in (*of_spans, columns.status, columns.series))
+            reader.fetch([(one.partition, one.chunk) for one in places[at : at + CHUNKS_AT_ONCE]])
+        rests, borders = reader.rests(some.partition, some.chunk)
+        ids, parents = reader.ids(some.partition, some.chunk)
+        of_spans = (columns.trace_hi, columns.trace_lo, ids[rows], parents[rows], columns.start_ns, columns.duration_ns)
+        numbers = (array.tolist() for array in (*of_spans, columns.status, columns.series))
         bounds = borders[rows].tolist(), borders[rows + 1].tolist()
         for high, low, span_id, parent, start_ns, duration_ns, status, series, begin, end in zip(
             *numbers, *bounds, strict=True

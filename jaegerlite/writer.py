@@ -143,7 +143,7 @@ class Writer:
             # Before the commit, lest a reader see a chunk and not find its traces; the other way round does no harm.
             self._directory.add(number, np.frombuffer(chunk.traces, np.uint32))
             self.current.widen(chunk.spans, len(chunk.rests), chunk.start_ns_min, chunk.start_ns_max)
-            self._partitions.filters.put(number, chunk.tags)
+            self._partitions.chunk_lists.put_filter(number, chunk.tags)
             self.current.small_chunks += chunk.spans < SMALL_SPANS
         rows = batch.rows | {"chunk": batch.rows["chunk"] + np.uint32(numbers.start)}
         self._insert_rows(self.current.span_table, rows)

@@ -4,14 +4,14 @@ SQL gives every span that may fit. Where it gives no others, nothing is read; so
 duration, status and the like, and in chunks whose filters of tags rule the rest out.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from jaegerlite.chunk_list import ChunkList
 from jaegerlite.chunk_reader import ChunkColumns
 from jaegerlite.columns import BoolArray, I64Array, U8Array
-from jaegerlite.filters import filters_with_tag
 from jaegerlite.find.language import TRACE_KEYS, And, AnyText, Condition, Expression, Not, Or
 from jaegerlite.find.leaves import Leaf
 from jaegerlite.jaeger_params import ParameterError
@@ -61,16 +61,16 @@ class Plan:
         """Whether attributes decide, somewhere."""
         return any(leaf.asks_rest for leaf in self._leaves.values())
 
-    def filtered(self, filters: Sequence[bytes]) -> list[Possible]:
+    def filtered(self, chunks: ChunkList) -> list[Possible]:
         """For each chunk, by its filter of tags, the conditions that attributes may have in it."""
         found = []
         for leaf in self._leaves.values():
             if not leaf.asks_rest:
-                found.append([False] * len(filters))
+                found.append([False] * len(chunks.numbers))
             elif leaf.pair is None:
-                found.append([True] * len(filters))
+                found.append([True] * len(chunks.numbers))
             else:
-                found.append(filters_with_tag(filters, *leaf.pair).tolist())
+                found.append(chunks.with_tag(*leaf.pair).tolist())
         return [tuple(row) for row in zip(*found, strict=True)]
 
     def superset(self, possible: Possible | None = None) -> Superset:

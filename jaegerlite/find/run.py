@@ -112,18 +112,12 @@ def _by_sql(snapshot: Snapshot, partition: Partition, where: str) -> _Traces:
 
 
 def _by_reading(snapshot: Snapshot, partition: Partition, plan: Plan, window: str, wanted: Search) -> list[_Traces]:
-    chunks = [
-        row[0]
-        for row in snapshot.cursor.execute(
-            f"SELECT id FROM {partition.chunk_table} WHERE start_ns_max >= ? AND start_ns_min <= ?"  # noqa: S608
-            " ORDER BY id",
-            [wanted.start_ns_min, wanted.start_ns_max],
-        ).fetchall()
-    ]
-    filters = snapshot.tag_filters(partition, chunks)
+    chunks = snapshot.chunk_list(partition)
+    is_there = chunks.starting_in(wanted.start_ns_min, wanted.start_ns_max).tolist()
     together: dict[Possible, list[int]] = {}
-    for chunk, possible in zip(filters, plan.filtered(list(filters.values())), strict=True):
-        together.setdefault(possible, []).append(chunk)
+    for chunk, fits, possible in zip(chunks.numbers.tolist(), is_there, plan.filtered(chunks), strict=True):
+        if fits:
+            together.setdefault(possible, []).append(chunk)
     found: list[_Traces] = []
     for possible, some in together.items():
         superset = plan.superset(possible)
@@ -144,7 +138,7 @@ def _read_chunks(
     for at, chunk in enumerate(chunks):
         snapshot.limits.check()
         if at % chunk_reader.CHUNKS_AT_ONCE == 0:
-            reader.fetch(partition, chunks[at : at + chunk_reader.CHUNKS_AT_ONCE])
+            reader.fetch([(partition, one) for one in chunks[at : at + chunk_reader.CHUNKS_AT_ONCE]])
         rests, borders = reader.rests(partition, chunk)
         verdicts = plan.verdicts(rests, borders)
         if not plan.may_fit(verdicts, len(borders) - 1):

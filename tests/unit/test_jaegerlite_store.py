@@ -13,6 +13,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as OtlpSpan
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
+from jaegerlite import housekeeping
 from jaegerlite.directory import TraceDirectory
 from jaegerlite.merge import SMALL_CHUNKS_MAX
 from jaegerlite.red import read_edges, window_of
@@ -307,6 +308,36 @@ def test_partitions_are_searched_as_one(open_store: Callable[..., Store]) -> Non
     assert _find(store, tags={"x": "1"}) == [trace for trace in by_start if trace % 3 == 1]
     assert _find(store, tags={"x": "1"}, limit=4) == [trace for trace in by_start if trace % 3 == 1][:4]
     assert len(_load(store, 99)[(0, 99)]) == 30
+
+
+def test_the_newest_fitting_traces_are_found(open_store: Callable[..., Store], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search for few traces gives exactly the newest ones, however late spans came and wherever they lie."""
+    monkeypatch.setattr(housekeeping, "SPANS_MAX", 60)
+    store, dice = open_store(), random.Random(11)
+    starts: dict[int, dict[int, tuple[int, str, bool]]] = {}
+    for number in range(1, 601):
+        trace, color, failed = dice.randrange(1, 90), dice.choice(["red", "blue"]), dice.random() < 0.3
+        # Mostly in order; one in five is late, by up to all of the time.
+        at = number * 1000 if dice.random() < 0.8 else dice.randrange(number * 1000)
+        starts.setdefault(trace, {})[number] = at, color, failed
+        _send(store, "a", _span(trace, number, start_ns=NOW_NS + at, failed=failed, tags={"color": color}))
+        if dice.random() < 0.2:
+            _flush(store)
+            store.housekeeping.after_flush()
+    _flush(store)
+    assert len(list(store.cursor().execute("SELECT number FROM partition").fetchall())) > 5
+    for tags, fits in (
+        ({"color": "red"}, lambda color, _: color == "red"),
+        ({"error": "true"}, lambda _, failed: failed),
+        ({"color": "blue", "error": "true"}, lambda color, failed: color == "blue" and failed),
+    ):
+        newest = {
+            trace: max((at for at, color, failed in spans.values() if fits(color, failed)), default=-1)
+            for trace, spans in starts.items()
+        }
+        wanted = sorted((trace for trace in newest if newest[trace] >= 0), key=lambda trace: -newest[trace])
+        for limit in (1, 3, 20, 500):
+            assert _find(store, tags=tags, limit=limit) == wanted[:limit]
 
 
 def test_a_trace_of_ten_thousand_spans(open_store: Callable[..., Store]) -> None:
