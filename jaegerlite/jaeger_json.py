@@ -2,17 +2,19 @@
 
 import base64
 import math
+import operator
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import msgspec
 
-from jaegerlite.otlp import Attributes, Value, value_text
+from jaegerlite.otlp import Attributes, Event, Link, Value, value_text
 from jaegerlite.tags import event_fields, rest_tags, series_tags, status_tags
 from jaegerlite.traces import Span, TraceKey
 
 JS_INTEGER_MAX: Final = 2**53 - 1
 NS_PER_US: Final = 1000
+_KEY: Final = operator.itemgetter("key")
 Json = dict[str, Any]
 
 
@@ -51,17 +53,29 @@ def _reference(kind: str, trace_id: str, span_id: str) -> Json:
     return {"refType": kind, "traceID": trace_id, "spanID": span_id}
 
 
-def _span_json(span: Span, process: str, *, sort_tags: bool) -> Json:
-    trace_id, rest = trace_id_text(span.trace), span.rest
-    references = [_reference("CHILD_OF", trace_id, f"{span.parent_id:016x}")] if span.parent_id else []
-    for link in rest.links:
+def _links_json(links: Iterable[Link]) -> Iterator[Json]:
+    for link in links:
         # Jaeger's own translation marks a second parent by this attribute (OpenTracing compatibility in the
         # specification).
         kind = "CHILD_OF" if dict(link.attributes).get("opentracing.ref_type") == "child_of" else "FOLLOWS_FROM"
-        references.append(_reference(kind, trace_id_text(_trace_key(link.trace_id)), link.span_id))
-    tags = [*series_tags(span.series), *rest_tags(rest), *status_tags(span.status)]
+        yield _reference(kind, trace_id_text(_trace_key(link.trace_id)), link.span_id)
+
+
+def _event_json(event: Event) -> Json:
+    fields = _tags_json(event_fields(event.name, event.attributes))
+    return {"timestamp": event.time_ns // NS_PER_US, "fields": fields}
+
+
+def _span_json(span: Span, trace_id: str, process: str, tags_of_series: list[Json], *, sort_tags: bool) -> Json:
+    rest = span.rest
+    references = [_reference("CHILD_OF", trace_id, f"{span.parent_id:016x}")] if span.parent_id else []
+    if rest.links:
+        references.extend(_links_json(rest.links))
+    tags = [*tags_of_series, *_tags_json(rest_tags(rest))]
+    if span.status:
+        tags.extend(_tags_json(status_tags(span.status)))
     if sort_tags:
-        tags.sort(key=lambda tag: tag[0])
+        tags.sort(key=_KEY)
     return {
         "traceID": trace_id,
         "spanID": f"{span.span_id:016x}",
@@ -69,11 +83,8 @@ def _span_json(span: Span, process: str, *, sort_tags: bool) -> Json:
         "references": references,
         "startTime": span.start_ns // NS_PER_US,
         "duration": span.duration_ns // NS_PER_US,
-        "tags": _tags_json(tags),
-        "logs": [
-            {"timestamp": event.time_ns // NS_PER_US, "fields": _tags_json(event_fields(event.name, event.attributes))}
-            for event in rest.events
-        ],
+        "tags": tags,
+        "logs": [_event_json(event) for event in rest.events],
         "processID": process,
         "warnings": None,
     }
@@ -88,12 +99,19 @@ def trace_pieces(key: TraceKey, spans: Iterable[Span], *, raw: bool = False) -> 
     """One trace, encoded span by span; `raw` leaves the tags in the order of arrival, which Jaeger otherwise sorts."""
     names: dict[bytes, str] = {}
     processes: dict[str, Json] = {}
-    head = b'{"traceID":"%s","spans":[' % trace_id_text(key).encode()
+    # What all spans of a series share is made once: a trace may have 100,000 spans.
+    shared: dict[int, tuple[str, list[Json]]] = {}
+    trace_id = trace_id_text(key)
+    head = b'{"traceID":"%s","spans":[' % trace_id.encode()
     for span in spans:
-        process = names.setdefault(span.series.resource, f"p{len(names) + 1}")
-        if process not in processes:
-            processes[process] = _process_json(span.series.service, span.series.resource_attributes)
-        yield head + msgspec.json.encode(_span_json(span, process, sort_tags=not raw))
+        series = span.series
+        known = shared.get(series.number)
+        if known is None:
+            process = names.setdefault(series.resource, f"p{len(names) + 1}")
+            if process not in processes:
+                processes[process] = _process_json(series.service, series.resource_attributes)
+            shared[series.number] = known = process, _tags_json(series_tags(series))
+        yield head + msgspec.json.encode(_span_json(span, trace_id, *known, sort_tags=not raw))
         head = b","
     yield b'],"processes":%s,"warnings":null}' % msgspec.json.encode(processes)
 

@@ -181,17 +181,26 @@ def parse_bool(text: str) -> bool:
     raise ParameterError(f'strconv.ParseBool: parsing "{text}": invalid syntax')
 
 
+def bool_param(params: QueryParams, name: str, *, default: bool = False) -> bool:
+    """A boolean among the parameters.
+
+    Raises:
+        ParameterError: it is none.
+    """
+    text = params.get(name, "")
+    try:
+        return parse_bool(text) if text else default
+    except ParameterError as error:
+        raise _named(name, error) from error
+
+
 def is_raw(params: QueryParams) -> bool:
     """Whether the spans are wanted as they came.
 
     Raises:
         ParameterError: `raw` is no boolean.
     """
-    text = params.get("raw", "")
-    try:
-        return bool(text) and parse_bool(text)
-    except ParameterError as error:
-        raise _named("raw", error) from error
+    return bool_param(params, "raw")
 
 
 def micros_or_millis(params: QueryParams, name: str) -> int | None:

@@ -32,8 +32,10 @@ def find_all(tree: Tree) -> list[Finding]:
     return sorted((f for detect in DETECTORS for f in detect(tree)), key=lambda finding: -finding.cost_ns)
 
 
-def report(spans: list[Span], limits: QueryLimits | None = None) -> dict[str, Any]:
+def report(spans: list[Span], limits: QueryLimits | None = None, *, paths: bool = True) -> dict[str, Any]:
     """The analysis of a trace as the API tells it; times are in milliseconds, starts count from the trace's start.
+
+    The paths of a large trace have as many segments as it has spans: who does not read them asks without.
 
     Raises:
         QueryLimitError: it takes longer than `limits` allow.
@@ -50,7 +52,7 @@ def report(spans: list[Span], limits: QueryLimits | None = None) -> dict[str, An
         "error_count": sum(node.failed for node in tree.nodes),
         "duration_ms": _ms(tree.end_ns - start_ns),
         "answer_ms": _ms(root.duration_ns),
-        "critical_path": [_segment(segment, start_ns) for segment in path],
+        **({"critical_path": [_segment(segment, start_ns) for segment in path]} if paths else {}),
         "critical_path_by_operation": [
             {
                 "service": service,
@@ -60,7 +62,7 @@ def report(spans: list[Span], limits: QueryLimits | None = None) -> dict[str, An
             }
             for (service, operation), total_ns in by_operation
         ],
-        "after_answer": [_segment(segment, start_ns) for segment in path_after_answer(tree)],
+        **({"after_answer": [_segment(segment, start_ns) for segment in path_after_answer(tree)]} if paths else {}),
         "findings": [finding.json() for finding in find_all(tree)],
     }
 

@@ -183,6 +183,15 @@ def test_an_archived_trace_is_read_by_its_own_address(shared: Jaegerlite) -> Non
     assert shared.get(f"/api/traces/{ORDER_ID}/analysis").json["archived"] is True
 
 
+def test_an_analysis_can_be_asked_for_without_its_paths(shared: Jaegerlite) -> None:
+    """`paths=false` leaves out both paths and nothing else; what is no boolean is refused."""
+    whole = shared.get(f"/api/traces/{ORDER_ID}/analysis").json
+    assert whole["critical_path"]
+    lean = shared.get(f"/api/traces/{ORDER_ID}/analysis?paths=false").json
+    assert lean == {key: value for key, value in whole.items() if key not in ("critical_path", "after_answer")}
+    assert shared.get(f"/api/traces/{ORDER_ID}/analysis?paths=some").status == 400
+
+
 def test_otlp_json_is_transformed_to_jaegers(shared: Jaegerlite) -> None:
     """OTLP JSON that is posted comes back as the JSON that Jaeger's UI shows, and is not kept."""
     span = {"traceId": "00" * 15 + "77", "spanId": "00" * 7 + "07", "name": "file", "startTimeUnixNano": "1000000"}

@@ -40,7 +40,7 @@ export function isFromFile(id: string): boolean {
 
 /** What the backend makes of a trace; null for a trace from a file, which the backend does not know. @throws RequestError */
 export async function fetchAnalysis(id: string, signal: AbortSignal): Promise<Analysis | null> {
-  return isFromFile(id) ? null : ((await ask(`/api/traces/${encodeURIComponent(id)}/analysis`, { signal })) as Analysis);
+  return isFromFile(id) ? null : ((await ask(`/api/traces/${encodeURIComponent(id)}/analysis?paths=false`, { signal })) as Analysis);
 }
 
 /** Keep a trace beyond the time after which the backend forgets. @throws RequestError */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { aggregateCalls, compareCalls, flameBoxes } from "./aggregate";
 import { COLOURS, Palette } from "./colours";
-import { stripOf, stripsOf } from "./drawing";
+import { miniatureOf, stripOf, stripsOf } from "./drawing";
 import { parseDuration, ticks } from "./durations";
 import { findSpans, nextMatch } from "./find";
 import { statistics } from "./statistics";
@@ -16,6 +16,23 @@ const LOOP = buildTrace(
     { id: "4", parent: "1", service: "c", name: "send", start: 80, duration: 10 },
   ]),
 );
+
+describe("a trace in small", () => {
+  it("has a bar for each span where there is a line for each", () => {
+    const bars = miniatureOf(LOOP, 1000, 40, 1);
+    expect(bars.map(({ service, left, right, top }) => [service, left, right, top])).toEqual([["a", 0, 1000, 0], ["b", 0, 200, 10], ["b", 300, 700, 20], ["c", 800, 900, 30]]);
+  });
+
+  it("joins what touches on one line, and covers every span", () => {
+    const trace = buildTrace(randomTrace(3, 400));
+    const bars = miniatureOf(trace, 100, 10, 1);
+    expect(bars.length).toBeLessThan(400);
+    for (const span of trace.spans) {
+      const [left, line] = [span.start * (100 / trace.duration), Math.floor(span.index * (10 / 400))];
+      expect(bars.some((bar) => bar.service === span.service && Math.floor(bar.top) === line && bar.left <= left && left < bar.right)).toBe(true);
+    }
+  });
+});
 
 describe("calls put together", () => {
   it("count equal calls under one parent as one", () => {

@@ -1,5 +1,5 @@
 /** The element at a place that is known to exist; a place that does not exist is a mistake of ours, and says so. */
-export function at<T>(list: readonly T[], place: number): T {
+export function at<T>(list: ArrayLike<T>, place: number): T {
   const found = list[place];
   if (found === undefined) throw new RangeError(`no element ${place} in a list of ${list.length}`);
   return found;

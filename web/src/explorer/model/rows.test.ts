@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { at } from "./lists";
-import { collapsedAt, RowLayout, revealing, visibleRows } from "./rows";
+import { collapsedAt, RowLayout, revealing, rowOf, visibleRows } from "./rows";
 import { randomFrom, randomTrace } from "./testing";
 import { buildTrace } from "./trace";
 
@@ -21,6 +21,11 @@ describe("visible rows", () => {
   it("are the roots alone when all is folded", () => {
     const trace = buildTrace(randomTrace(3, 30));
     expect(visibleRows(trace, collapsedAt(trace, 0))).toEqual([0]);
+  });
+
+  it("know the row of each span that is visible, and of no other", () => {
+    const rows = [0, 3, 4, 9];
+    expect([0, 1, 3, 4, 8, 9, 10].map((place) => rowOf(rows, place))).toEqual([0, undefined, 1, 2, undefined, 3, undefined]);
   });
 
   it("hold a span again once it is revealed", () => {

@@ -13,6 +13,18 @@ export function visibleRows(trace: Trace, collapsed: ReadonlySet<number>): numbe
   return rows;
 }
 
+/** Where a span stands among the visible ones, which are in order; undefined where it is hidden. */
+export function rowOf(rows: readonly number[], place: number): number | undefined {
+  let low = 0;
+  let high = rows.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (at(rows, middle) < place) low = middle + 1;
+    else high = middle;
+  }
+  return rows[low] === place ? low : undefined;
+}
+
 /** The spans to collapse so that nothing deeper than `depth` shows. */
 export function collapsedAt(trace: Trace, depth: number): Set<number> {
   return new Set(trace.spans.filter((span) => span.depth >= depth && span.children.length > 0).map((span) => span.index));

@@ -73,20 +73,6 @@ export function isFailed(span: JaegerSpan): boolean {
   );
 }
 
-/** The parent among the references: the first CHILD_OF into this trace, or else the first of any kind. */
-function parentReference(span: JaegerSpan, ids: Map<string, JaegerSpan>): Reference | undefined {
-  let known: Reference | undefined;
-  let missing: Reference | undefined;
-  for (const one of span.references) {
-    if (one.traceID !== span.traceID || one.spanID === span.spanID) continue;
-    const isChild = one.refType === "CHILD_OF";
-    if (!ids.has(one.spanID)) missing ??= isChild ? one : undefined;
-    else if (isChild) return one;
-    else known ??= one;
-  }
-  return known ?? missing;
-}
-
 /** The time of a span that none of the children (by start) covers. */
 export function gapsBetween(span: Interval, children: Iterable<Interval>): Interval[] {
   const gaps: Interval[] = [];
@@ -111,43 +97,110 @@ export function gapsOf(trace: Trace, span: Span): Interval[] {
   );
 }
 
-function uniqueSpans(trace: JaegerTrace): Map<string, JaegerSpan> {
-  const ids = new Map<string, JaegerSpan>();
-  for (const span of trace.spans) if (!ids.has(span.spanID)) ids.set(span.spanID, span);
-  return ids;
+/** How long no child ran: the length of the gaps, without making any. */
+function ownTime(spans: readonly Span[], span: Span): number {
+  const end = endOf(span);
+  let covered = span.start;
+  let own = 0;
+  for (const place of span.children) {
+    const child = at(spans, place);
+    if (child.start > covered && covered < end) own += Math.min(child.start, end) - covered;
+    covered = Math.max(covered, endOf(child));
+  }
+  return own + Math.max(end - covered, 0);
 }
 
+const NONE = -1;
+
+/** The parent among the references: the first CHILD_OF into this trace, or else the first of any kind. */
+function parentReference(span: JaegerSpan, places: ReadonlyMap<string, number>): Reference | undefined {
+  let known: Reference | undefined;
+  let missing: Reference | undefined;
+  for (const one of span.references) {
+    if (one.traceID !== span.traceID || one.spanID === span.spanID) continue;
+    const isChild = one.refType === "CHILD_OF";
+    if (!places.has(one.spanID)) missing ??= isChild ? one : undefined;
+    else if (isChild) return one;
+    else known ??= one;
+  }
+  return known ?? missing;
+}
+
+/** Who is whose child, by place in `sources`; numbers and no lists, for a trace may have 100,000 spans. */
 interface Family {
-  roots: JaegerSpan[];
-  children: Map<string, JaegerSpan[]>;
-  parents: Map<string, Reference>;
+  /** Each span once, as they came. */
+  sources: JaegerSpan[];
+  /** Places by span id. */
+  places: Map<string, number>;
+  /** The reference that names the parent, whether the parent is here or not. */
+  references: (Reference | undefined)[];
+  /** The first child by start; in the last place stands the first root. */
+  firstChild: Int32Array;
+  /** The next by start with the same parent. */
+  nextSibling: Int32Array;
 }
 
-function familyOf(ids: Map<string, JaegerSpan>): Family {
-  const family: Family = { roots: [], children: new Map(), parents: new Map() };
-  for (const span of ids.values()) {
-    const parent = parentReference(span, ids);
-    if (parent) family.parents.set(span.spanID, parent);
-    if (!parent || !ids.has(parent.spanID)) family.roots.push(span);
-    else {
-      const siblings = family.children.get(parent.spanID);
-      if (siblings) siblings.push(span);
-      else family.children.set(parent.spanID, [span]);
+function familyOf(trace: JaegerTrace): Family {
+  const sources: JaegerSpan[] = [];
+  const places = new Map<string, number>();
+  for (const span of trace.spans) {
+    if (places.has(span.spanID)) continue;
+    places.set(span.spanID, sources.length);
+    sources.push(span);
+  }
+  const count = sources.length;
+  const references = sources.map((span) => parentReference(span, places));
+  const firstChild = new Int32Array(count + 1).fill(NONE);
+  const nextSibling = new Int32Array(count).fill(NONE);
+  const byStart = Uint32Array.from(sources.keys()).sort((a, b) => at(sources, a).startTime - at(sources, b).startTime);
+  for (let i = count - 1; i >= 0; i--) {
+    const place = at(byStart, i);
+    const reference = references[place];
+    const parent = (reference && places.get(reference.spanID)) ?? count;
+    nextSibling[place] = at(firstChild, parent);
+    firstChild[parent] = place;
+  }
+  return { sources, places, references, firstChild, nextSibling };
+}
+
+/** The places in the order of the tree, with each one's parent. Of a ring of parents, the span that came first is a root. */
+function* depthFirst({ sources, firstChild, nextSibling }: Family): Generator<readonly [place: number, parent: number]> {
+  const count = sources.length;
+  const seen = new Uint8Array(count);
+  const waiting: [place: number, parent: number][] = [[at(firstChild, count), NONE]];
+  for (let left = count, ring = 0; left > 0; ) {
+    const [place, parent] = waiting.pop() ?? [NONE, NONE];
+    if (place !== NONE) {
+      waiting.push([at(nextSibling, place), parent]);
+      if (seen[place]) continue;
+      seen[place] = 1;
+      left--;
+      yield [place, parent];
+      waiting.push([at(firstChild, place), place]);
+    } else if (!waiting.length) {
+      while (seen[ring]) ring++;
+      seen[ring] = 1;
+      left--;
+      yield [ring, NONE];
+      waiting.push([at(firstChild, ring), ring]);
     }
   }
-  const byStart = (a: JaegerSpan, b: JaegerSpan) => a.startTime - b.startTime;
-  family.roots.sort(byStart);
-  for (const siblings of family.children.values()) siblings.sort(byStart);
-  return family;
 }
 
 const UNKNOWN_PROCESS: JaegerProcess = { serviceName: "unknown service", tags: [] };
 
+const NO_WARNINGS: string[] = [];
+const NO_LINKS: Reference[] = [];
+
 function warningsOf(source: JaegerSpan, parent: Span | undefined, reference: Reference | undefined, start: number): string[] {
-  const warnings = [...(source.warnings ?? [])];
-  if (reference && !parent) warnings.push(`The parent span ${reference.spanID} is missing from this trace.`);
-  if (parent && start < parent.start) warnings.push("Starts before its parent: the clocks of the two processes differ.");
-  return warnings;
+  const isOrphan = reference !== undefined && !parent;
+  const isEarly = parent !== undefined && start < parent.start;
+  if (!source.warnings?.length && !isOrphan && !isEarly) return NO_WARNINGS;
+  return [
+    ...(source.warnings ?? []),
+    ...(isOrphan ? [`The parent span ${reference.spanID} is missing from this trace.`] : []),
+    ...(isEarly ? ["Starts before its parent: the clocks of the two processes differ."] : []),
+  ];
 }
 
 /**
@@ -157,34 +210,20 @@ function warningsOf(source: JaegerSpan, parent: Span | undefined, reference: Ref
  * @throws RangeError when the trace has no spans.
  */
 export function buildTrace(source: JaegerTrace): Trace {
-  const ids = uniqueSpans(source);
-  const family = familyOf(ids);
-  let startTime = Infinity;
-  for (const span of ids.values()) startTime = Math.min(startTime, span.startTime);
+  const family = familyOf(source);
+  const { sources, references, places } = family;
+  const startTime = sources.reduce((first, span) => Math.min(first, span.startTime), Infinity);
   const spans: Span[] = [];
-  const placeById = new Map<string, number>();
-  const unvisited = ids.values();
-  const waiting: [JaegerSpan, number][] = family.roots.map((root): [JaegerSpan, number] => [root, -1]).reverse();
-  while (spans.length < ids.size) {
-    const next = waiting.pop() ?? ringSpan(unvisited, placeById);
-    const [span, parentPlace] = next;
-    if (placeById.has(span.spanID)) continue;
-    const parent = parentPlace < 0 ? undefined : at(spans, parentPlace);
-    const made = makeSpan(source, span, spans.length, parent, family.parents.get(span.spanID), startTime);
-    placeById.set(span.spanID, made.index);
-    parent?.children.push(made.index);
-    spans.push(made);
-    const children = family.children.get(span.spanID) ?? [];
-    for (let i = children.length - 1; i >= 0; i--) waiting.push([at(children, i), made.index]);
+  const made: Span[] = new Array<Span>(sources.length);
+  for (const [place, parentPlace] of depthFirst(family)) {
+    const parent = parentPlace === NONE ? undefined : at(made, parentPlace);
+    const span = makeSpan(source, at(sources, place), spans.length, parent, references[place], startTime);
+    parent?.children.push(span.index);
+    places.set(span.id, span.index);
+    made[place] = span;
+    spans.push(span);
   }
-  return finish(source, spans, startTime, placeById);
-}
-
-function ringSpan(unvisited: Iterator<JaegerSpan>, placeById: Map<string, number>): [JaegerSpan, number] {
-  for (let next = unvisited.next(); !next.done; next = unvisited.next()) {
-    if (!placeById.has(next.value.spanID)) return [next.value, -1];
-  }
-  throw new RangeError("no span is left to visit");
+  return finish(source, spans, startTime, places);
 }
 
 function makeSpan(
@@ -197,13 +236,14 @@ function makeSpan(
 ): Span {
   const process = trace.processes[source.processID] ?? UNKNOWN_PROCESS;
   const start = source.startTime - startTime;
+  const others = source.references.length - (reference ? 1 : 0);
   return {
     index,
     id: source.spanID,
     service: process.serviceName,
     operation: source.operationName,
     depth: parent ? parent.depth + 1 : 0,
-    parent: parent ? parent.index : -1,
+    parent: parent ? parent.index : NONE,
     children: [],
     subtreeEnd: index + 1,
     start,
@@ -213,7 +253,7 @@ function makeSpan(
     kind: String(tagValue(source.tags, "span.kind") ?? ""),
     source,
     process,
-    links: source.references.filter((one) => one !== reference),
+    links: others ? source.references.filter((one) => one !== reference) : NO_LINKS,
     warnings: warningsOf(source, parent, reference, start),
   };
 }
@@ -238,9 +278,7 @@ function finish(source: JaegerTrace, spans: Span[], startTime: number, placeById
       const parent = at(spans, span.parent);
       parent.subtreeEnd = Math.max(parent.subtreeEnd, span.subtreeEnd);
     }
-    if (span.children.length) {
-      span.selfTime = gapsOf(trace, span).reduce((sum, gap) => sum + gap.end - gap.start, 0);
-    }
+    span.selfTime = ownTime(spans, span);
     counts.set(span.service, (counts.get(span.service) ?? 0) + 1);
     trace.duration = Math.max(trace.duration, endOf(span));
     trace.depthMax = Math.max(trace.depthMax, span.depth);

@@ -4,7 +4,7 @@ import { type PointerEvent, useEffect, useRef, useState } from "react";
 import { duration } from "../../shared/time";
 import { token, useTheme } from "../../shared/theme";
 import { colourPlace } from "../model/colours";
-import { stripOf } from "../model/drawing";
+import { miniatureOf, stripOf } from "../model/drawing";
 import type { Interval, Trace } from "../model/trace";
 import type { Action } from "./timeline";
 
@@ -21,12 +21,10 @@ function draw(canvas: HTMLCanvasElement, trace: Trace): void {
   const context = canvas.getContext("2d");
   if (!context) return;
   const colours = new Map(trace.services.map(([service]) => [service, token(`service-${colourPlace(service)}`)]));
-  const perUs = width / Math.max(trace.duration, 1);
-  const rowHeight = height / trace.spans.length;
-  const barHeight = Math.min(Math.max(rowHeight * 0.8, 1), 6 * scale);
-  for (const span of trace.spans) {
-    context.fillStyle = colours.get(span.service) ?? "gray";
-    context.fillRect(span.start * perUs, span.index * rowHeight, Math.max(span.duration * perUs, scale), barHeight);
+  const barHeight = Math.min(Math.max((height / trace.spans.length) * 0.8, 1), 6 * scale);
+  for (const { service, left, right, top } of miniatureOf(trace, width, height, scale)) {
+    context.fillStyle = colours.get(service) ?? "gray";
+    context.fillRect(left, top, right - left, barHeight);
   }
 }
 

@@ -9,7 +9,7 @@ import { duration } from "../../shared/time";
 import type { Section } from "../model/criticalPath";
 import { ticks } from "../model/durations";
 import { at } from "../model/lists";
-import { RowLayout, visibleRows } from "../model/rows";
+import { RowLayout, rowOf, visibleRows } from "../model/rows";
 import type { Interval, Trace } from "../model/trace";
 import { SpanDetail } from "./SpanDetail";
 import { SpanRow } from "./SpanRow";
@@ -106,25 +106,24 @@ function useLayout(trace: Trace, timeline: Timeline) {
     [],
   );
   const rows = useMemo(() => visibleRows(trace, timeline.collapsed), [trace, timeline.collapsed]);
-  const rowByPlace = useMemo(() => new Map(rows.map((place, row) => [place, row])), [rows]);
   const layout = useMemo(() => {
     const details = new Map<number, number>();
     for (const place of timeline.open) {
-      const row = rowByPlace.get(place);
+      const row = rowOf(rows, place);
       if (row !== undefined) details.set(row, heights.get(place) ?? DETAIL_GUESS_PX);
     }
     return new RowLayout(rows.length, ROW_PX, details);
-  }, [rows, rowByPlace, timeline.open, heights]);
-  return { rows, rowByPlace, layout, onHeight };
+  }, [rows, timeline.open, heights]);
+  return { rows, layout, onHeight };
 }
 
 export function Waterfall({ trace, timeline, dispatch, matches, findings, marked, critical }: WaterfallProps) {
   const frame = useRef<HTMLDivElement>(null);
   const view = useView(frame);
-  const { rows, rowByPlace, layout, onHeight } = useLayout(trace, timeline);
+  const { rows, layout, onHeight } = useLayout(trace, timeline);
   const [nameShare, setNameShare] = useState(NAME_SHARE.start);
 
-  const currentRow = rowByPlace.get(timeline.current) ?? 0;
+  const currentRow = rowOf(rows, timeline.current) ?? 0;
   const lastCurrent = useRef(0); // a frame begins at its first row
   useEffect(() => {
     // Follow the current row when it moves; not when something else opens or closes above it.
