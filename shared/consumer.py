@@ -18,7 +18,6 @@ from shared.connections import Connection
 from shared.contracts.events import Stream
 from shared.errors import Unavailable
 from shared.metrics import Histogram
-from shared.outbox import positions_key, rewind_key
 from shared.postgres import Database
 from shared.valkey import Valkey
 
@@ -142,7 +141,7 @@ class Consumer:
             return
         if entries[0][0] != self.position + 1:
             log.info("events are missing", stream=self._stream.name, after=self.position, found=entries[0][0])
-            await self._valkey.call("HSET", rewind_key(self._stream), self._service, self.position)
+            await self._valkey.call("HSET", self._stream.rewind_key, self._service, self.position)
             await asyncio.sleep(RETRY_S)
             return
         events = [self._decode(payload) for _, payload in entries]
@@ -203,7 +202,7 @@ class Consumer:
         while self._unsafe and self._unsafe[0][0] < now - SAFE_AFTER_S:
             self._safe = self._unsafe.popleft()[1]
         if self._safe >= 0:
-            await self._valkey.call("HSET", positions_key(self._stream), self._service, self._safe)
+            await self._valkey.call("HSET", self._stream.positions_key, self._service, self._safe)
 
 
 def _entries(answer: Any) -> list[tuple[int, bytes]]:

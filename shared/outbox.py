@@ -46,16 +46,6 @@ APPEND = Statement(
 )
 
 
-def positions_key(stream: Stream) -> str:
-    """Valkey hash: consumer -> the last event that it has safely stored."""
-    return f"positions:{stream.name}"
-
-
-def rewind_key(stream: Stream) -> str:
-    """Valkey hash: consumer -> the event after which it needs everything again."""
-    return f"rewind:{stream.name}"
-
-
 class Outbox:
     """Writes the events of one stream and relays them. ``run`` is to be kept running next to the service."""
 
@@ -196,15 +186,15 @@ class Outbox:
 
     async def _keep_house(self) -> None:
         """Goes back where a consumer missed something or the stream was lost; drops what everybody has stored."""
-        rewinds = pairs(await self._valkey.call("HGETALL", rewind_key(self._stream)))
+        rewinds = pairs(await self._valkey.call("HGETALL", self._stream.rewind_key))
         if rewinds:
             self._published = min(min(int(seq) for seq in rewinds.values()), self._published)
             log.info("stream is published again", stream=self._stream.name, after=self._published)
-            await self._valkey.call("DEL", self._stream.name, rewind_key(self._stream))
+            await self._valkey.call("DEL", self._stream.name, self._stream.rewind_key)
             self._wake.set()
             return
         self._published = min(self._published, await self._last_in_stream())
-        stored = pairs(await self._valkey.call("HGETALL", positions_key(self._stream)))
+        stored = pairs(await self._valkey.call("HGETALL", self._stream.positions_key))
         consumers = {name.encode() for name in self._stream.consumers}
         if consumers <= stored.keys():
             safe = min(int(stored[name]) for name in consumers)

@@ -15,11 +15,11 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from shared.contracts.events import KEPT_TRACES
 from shared.tracing.triggers import RETRY_S, Announcer, Kept, unpack
 
 log = structlog.get_logger()
 
-STREAM = "traces:kept"
 FIELD = b"ids"
 STREAM_MAX = 10_000
 BLOCK_MS = 1000
@@ -28,7 +28,7 @@ HEARD_S = 15.0
 
 
 class ValkeyTriggers:
-    """Announces in ``STREAM`` and hears what others announce there."""
+    """Announces in ``KEPT_TRACES`` and hears what others announce there."""
 
     def __init__(self, redis_url: str) -> None:
         self._url = redis_url
@@ -61,7 +61,7 @@ class ValkeyTriggers:
         if self._redis is None:
             self._redis = self._connect()
         try:
-            self._redis.xadd(STREAM, {FIELD: message}, maxlen=STREAM_MAX, approximate=True)
+            self._redis.xadd(KEPT_TRACES, {FIELD: message}, maxlen=STREAM_MAX, approximate=True)
         except RedisError as error:
             raise OSError(str(error)) from error
 
@@ -79,7 +79,7 @@ class ValkeyTriggers:
 
 def _read(redis: Redis, last: bytes, kept: Kept) -> bytes:
     """Waits for what comes after the entry ``last``; gives the last entry back."""
-    answer: Any = redis.xread({STREAM: last}, count=100, block=BLOCK_MS)
+    answer: Any = redis.xread({KEPT_TRACES: last}, count=100, block=BLOCK_MS)
     streams = answer.items() if isinstance(answer, dict) else answer or ()
     for _, entries in streams:
         for entry_id, fields in entries:

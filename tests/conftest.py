@@ -1,7 +1,7 @@
 """Fixtures for all tests: the real PostgreSQL and Valkey, one of each per session, fresh for each test.
 
 `database_url("wallet-service")` makes a database of its own with that service's role and schema in it.
-`redis_url` leads to an empty Valkey, as a user with the rights of a service. `postgres_server.running` and
+`redis_url` leads to an empty Valkey, as its administrator. `postgres_server.running` and
 `valkey_server.running` have `stop()`, `kill()` and `start()` for tests of outages.
 """
 
@@ -57,7 +57,7 @@ def database_url(postgres_server: TestPostgres) -> Iterator[Callable[[str], str]
 
 @pytest.fixture
 def redis_url(valkey_server: TestValkey) -> str:
-    """The REDIS_URL of an empty Valkey, as a service sees it."""
+    """The REDIS_URL of an empty Valkey, for services and for tests that look into it; so it may do everything."""
     with redis.Redis.from_url(valkey_server.server.url()) as admin:
         admin.flushall()
-    return valkey_server.server.url("service")
+    return valkey_server.server.url()

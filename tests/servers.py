@@ -13,6 +13,7 @@ from outcry.postgres import EmbeddedPostgres
 from outcry.process import ProcessSpec, spawn, stop, wait_ready
 from outcry.provision import create_database, create_rooms, role_url, run_sql
 from outcry.valkey import EmbeddedValkey
+from shared.contracts.operations import SERVICES
 from tests.ports import free_port
 
 START_TIMEOUT_S = 60.0
@@ -104,9 +105,8 @@ def start_postgres(folder: Path) -> TestPostgres:
 
 
 def start_valkey(folder: Path) -> TestValkey:
-    """A Valkey in `folder`, with one user that has the rights of a service."""
-    server = EmbeddedValkey(
-        folder / "valkey", free_port(), secrets.token_urlsafe(16), {"service": secrets.token_urlsafe(16)}
-    )
+    """A Valkey in `folder`, with a user for each service."""
+    passwords = {service: secrets.token_urlsafe(16) for service in SERVICES}
+    server = EmbeddedValkey(folder / "valkey", free_port(), secrets.token_urlsafe(16), passwords)
     server.prepare()
     return TestValkey(server, RunningProcess(server.process(), folder / "valkey.log"))

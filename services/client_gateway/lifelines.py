@@ -20,10 +20,10 @@ from shared.errors import Unavailable
 
 log = structlog.get_logger()
 
-GATEWAYS = "gateway:alive"
+GATEWAYS = "client-gateway:alive"
 """Sorted set: gateway -> when it was last alive, in ms of Unix time."""
 
-LIFELINES = "gateway:lifelines:"
+LIFELINES = "client-gateway:lifelines:"
 """With a gateway's name a hash: id -> ``Lifeline``."""
 
 BEAT_S = 1.0

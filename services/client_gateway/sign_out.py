@@ -27,7 +27,7 @@ CHECK_S = 2.0
 AT_ONCE = 1_000
 """Tokens that are asked about together, so that requests of clients need not wait behind them."""
 
-BLOCKED_CHANNEL = "accounts:blocked"
+BLOCKED_CHANNEL = "client-gateway:blocked"
 """Valkey channel on which a gateway tells the others whom an administrator has blocked: ids with spaces between."""
 
 CLOSE_TOKEN = 4001

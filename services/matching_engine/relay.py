@@ -16,7 +16,7 @@ from shared.postgres import Database
 from shared.service import stop_tasks
 from shared.valkey import Valkey
 
-WRITTEN_CHANNEL = f"written:{EXECUTIONS.name}"
+WRITTEN_CHANNEL = "matching-engine:written"
 LISTEN_S = 5.0
 RETRY_S = 0.2
 

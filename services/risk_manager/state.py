@@ -35,10 +35,10 @@ from shared.valkey import Script, Valkey
 log = structlog.get_logger()
 
 LUA = Path(__file__).parent / "lua"
-POSITION_KEY = "risk:state:position:2"
-ORDERS_KEY = "risk:state:orders"
-WAITING_KEY = "risk:state:waiting"
-STATE_KEYS = "risk:state:*"
+POSITION_KEY = "risk-manager:state:position:2"
+ORDERS_KEY = "risk-manager:state:orders"
+WAITING_KEY = "risk-manager:state:waiting"
+STATE_KEYS = "risk-manager:state:*"
 BARRED_S = 3600
 """How long a released order stays barred: far longer than any request can be under way."""
 

@@ -238,7 +238,7 @@ class BookState(Answer, frozen=True, kw_only=True, tag=True):
     indication: tuple[Money, Shares, int] | None = None
 
 
-INSTRUMENTS_CHANNEL = "instruments"
+INSTRUMENTS_CHANNEL = "matching-engine:instruments"
 """Valkey channel on which the engine says that what LIST_INSTRUMENTS tells has changed."""
 
 

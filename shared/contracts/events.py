@@ -210,12 +210,26 @@ class Stream:
     event: type[msgspec.Struct]
     consumers: frozenset[str]
 
+    @property
+    def positions_key(self) -> str:
+        """Valkey hash: consumer -> the last event that it has safely stored."""
+        return f"positions:{self.name}"
+
+    @property
+    def rewind_key(self) -> str:
+        """Valkey hash: consumer -> the event after which it needs everything again."""
+        return f"rewind:{self.name}"
+
 
 EXECUTIONS = Stream(
     "executions", ENGINE, EngineEvent, frozenset({WALLET, ORDERS, RISK, MARKET, REPORTING, NOTIFICATION})
 )
 ORDER_EVENTS = Stream("orders", ORDERS, OrderEvent, frozenset({REPORTING}))
 FUNDS = Stream("funds", WALLET, FundsEvent, frozenset({REPORTING}))
+STREAMS = (EXECUTIONS, ORDER_EVENTS, FUNDS)
+
+KEPT_TRACES = "traces:kept"
+"""Stream of trace ids that matter, from and for everybody: see `shared.trace_triggers`."""
 
 
 def user_channel(user_id: int) -> str:

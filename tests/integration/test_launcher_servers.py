@@ -10,6 +10,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from outcry.provision import create_rooms, role_url, run_sql
+from shared.valkey import Valkey
 from tests.servers import TestPostgres, TestValkey
 
 
@@ -52,22 +53,64 @@ async def test_postgres_refuses_a_wrong_password(database_url: Callable[[str], s
         await asyncpg.connect(role_url(database_url("wallet-service"), "wallet_service", "wrong"))
 
 
-async def test_service_cannot_command_valkey(redis_url: str, valkey_server: TestValkey) -> None:
-    """A service may use streams and scripts but not command the server, and nobody comes in without a password."""
-    client, stranger = Redis.from_url(redis_url), Redis(port=valkey_server.server.port, retry=Retry(NoBackoff(), 0))
-    try:
-        await client.xadd("orders", {"a": 1})
-        assert await client.xlen("orders") == 1
-        assert await client.eval("return redis.call('XLEN', KEYS[1])", 1, "orders") == 1
-        with pytest.raises(exceptions.NoPermissionError):
-            await client.flushall()
-        with pytest.raises(exceptions.NoPermissionError):
-            await client.config_get("*")
-        with pytest.raises(exceptions.AuthenticationError):
-            await stranger.ping()
-    finally:
-        await client.aclose()
-        await stranger.aclose()
+async def test_nobody_enters_valkey_without_a_password(valkey_server: TestValkey) -> None:
+    """There is no user without one."""
+    stranger = Redis(port=valkey_server.server.port, retry=Retry(NoBackoff(), 0))
+    with pytest.raises(exceptions.AuthenticationError):
+        await stranger.ping()
+    await stranger.aclose()
+
+
+@pytest.mark.parametrize(
+    ("service", "commands"),
+    [
+        ("order-manager", ["XADD orders * a 1", "XINFO STREAM orders", "XREAD STREAMS executions 0"]),
+        (
+            "order-manager",
+            ["HSET positions:executions order-manager 1", "XADD traces:kept * a 1", "XTRIM orders MAXLEN 0"],
+        ),
+        ("market-data", ["HSET market-data:quotes A 1", "PUBLISH market-data:L2:AAPL x", "HGET market-data:quotes A"]),
+        ("risk-manager", ["HGET market-data:quotes A", "EVAL return(redis.call('GET','risk-manager:x')) 0"]),
+        ("wallet-service", ["PUBLISH notification:1 x", "DEL funds rewind:funds", "HGETALL positions:funds"]),
+        (
+            "client-gateway",
+            [
+                "GET client-gateway:alive",
+                "HGET market-data:quotes A",
+                "SUBSCRIBE notification:1",
+                "SUBSCRIBE market-data:L2",
+            ],
+        ),
+    ],
+)
+async def test_a_service_may_do_in_valkey_what_it_is_for(
+    valkey_server: TestValkey, redis_url: str, service: str, commands: list[str]
+) -> None:
+    """It publishes and follows its streams, says and hears on its channels, and keeps its own state."""
+    admin, valkey = Valkey(redis_url), Valkey(valkey_server.server.url(service))
+    await admin.call("XADD", "orders", "*", "a", 1)
+    for command in commands:
+        await valkey.call(*command.split())
+    admin.close()
+    valkey.close()
+
+
+@pytest.mark.parametrize("service", ["market-data", "reporting", "user-service"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("FLUSHALL", "CONFIG GET *", "KEYS *", "SCRIPT FLUSH", "EVAL return(1) 0", "INFO"),
+        *("XADD executions * a 1", "XADD orders * a 1", "XTRIM executions MAXLEN 0", "DEL executions"),
+        *("HGETALL positions:executions", "HGETALL risk-manager:state:user:1", "GET client-gateway:alive"),
+        *("PUBLISH notification:1 x", "SUBSCRIBE notification:1", "PUBLISH client-gateway:blocked 1"),
+    ],
+)
+async def test_a_service_may_do_nothing_else_in_valkey(valkey_server: TestValkey, service: str, command: str) -> None:
+    """Who breaks into one service makes no events of another, sees no user's messages and commands no server."""
+    valkey = Valkey(valkey_server.server.url(service))
+    with pytest.raises(exceptions.ResponseError, match="NOPERM"):
+        await valkey.call(*command.split())
+    valkey.close()
 
 
 async def test_an_administrator_who_is_no_superuser_can_make_the_rooms(postgres_server: TestPostgres) -> None:

@@ -175,7 +175,7 @@ def test_existing_servers_are_used(project: Project, postgres_server: TestPostgr
     """With DATABASE_URL and REDIS_URL set no server of our own starts; each service has its room there."""
     owner_url = postgres_server.database("somebody-else")
     admin_url = postgres_server.server.admin_url(owner_url.rsplit("/", 1)[1])
-    redis_url = valkey_server.server.url("service")
+    redis_url = valkey_server.server.url()
     started = project.run("up", "--detach", "--bots", "0", DATABASE_URL=admin_url, REDIS_URL=redis_url)
     assert started.returncode == 0, started.stdout + started.stderr
     assert set(project.pids()) == set(SERVICES)

@@ -282,7 +282,7 @@ async def test_fills_move_from_open_to_position_and_back_from_cancel(database_ur
         await service.reached(EXECUTIONS, 3)
         assert await passes(service, order(quantity=4))
         assert (await refused(service, order(quantity=1))).code == "position_limit"
-        state = await service.redis.hgetall(f"risk:state:user:{ANNA}")
+        state = await service.redis.hgetall(f"risk-manager:state:user:{ANNA}")
         assert state[b"value"] == b"%d" % (6 * buy.price)
         assert state[b"day"] == b"%d" % (now_us // DAY_US)
         assert service.spans.tree(events[1].traceparent) == {
@@ -338,7 +338,7 @@ async def test_a_restart_finds_the_two_states_apart(database_url: DatabaseUrl, r
         await service.send(EXECUTIONS, [bought])
         await service.reached(EXECUTIONS, 1)
         await service.redis.set(POSITION_KEY, 9)
-        await service.redis.hset(f"risk:state:user:{ANNA}", "position:AAPL", 60)
+        await service.redis.hset(f"risk-manager:state:user:{ANNA}", "position:AAPL", 60)
     async with risk_manager(url, redis_url, position_limit=10) as service:
         assert await service.redis.get(POSITION_KEY) == b"1"
         assert (await refused(service, order(quantity=5))).figures == {"limit": "10", "value": "11"}
@@ -502,8 +502,8 @@ async def test_what_an_account_has_goes_with_it_to_another_firm(database_url: Da
         assert await passes(service, order(user_id=BEN))
         await change(service, Scope.ACCOUNT, ANNA, firm_id=firm_id)
         # What a change that was cut short leaves: the account is not where the table has it.
-        await service.redis.hdel(f"risk:state:user:{ANNA}", "firm")
-        await service.redis.hset(f"risk:state:firm:{firm_id}", "orders", 1)
+        await service.redis.hdel(f"risk-manager:state:user:{ANNA}", "firm")
+        await service.redis.hset(f"risk-manager:state:firm:{firm_id}", "orders", 1)
     async with risk_manager(url, redis_url) as service:
         assert (await refused(service, order())).figures == {"limit": "1", "value": "4"}
         answer = await service.answer(GET_CONTROLS, ControlsOf(scope=Scope.FIRM, id=firm_id))

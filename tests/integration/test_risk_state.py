@@ -233,13 +233,13 @@ async def snapshot(redis: Redis) -> dict[bytes, Any]:
     An order's record is without the key under which it is looked for when it is sent twice.
     """
     found: dict[Any, Any] = {}
-    async for key in redis.scan_iter(match="risk:state:*"):
+    async for key in redis.scan_iter(match="risk-manager:state:*"):
         if await redis.type(key) == b"hash":
             fields = await redis.hgetall(key)
             kept: dict[Any, Any] = {name: value for name, value in fields.items() if name != b"due" and value != b"0"}
             if b"value" not in kept:
                 kept.pop(b"day", None)
-            if key == b"risk:state:orders":
+            if key == b"risk-manager:state:orders":
                 kept = {order_id: msgspec.msgpack.decode(record)[:5] for order_id, record in kept.items()}
             found |= {key: kept} if kept else {}
         elif await redis.type(key) == b"string":
@@ -302,6 +302,6 @@ async def test_events_that_valkey_holds_are_passed_over(redis: Redis, valkey: Va
         await state.apply(connection, (), buys[:2])
         await state.apply(connection, (), buys)
         await state.apply(connection, (), buys)
-    assert await redis.hget("risk:state:user:1", "position:AAPL") == b"15"
-    assert await redis.hget("risk:state:user:2", "position:AAPL") == b"-15"
+    assert await redis.hget("risk-manager:state:user:1", "position:AAPL") == b"15"
+    assert await redis.hget("risk-manager:state:user:2", "position:AAPL") == b"-15"
     assert await state.position() == 3

@@ -99,7 +99,7 @@ local function check(order)
     if window_ms > 0 and before == 0 then
         -- A market order's price is what the market made of it.
         local named = kind == MARKET and 0 or price
-        recent = table.concat({'risk:recent', user, symbol, side, kind, text(named), text(quantity)}, ':')
+        recent = table.concat({'risk-manager:recent', user, symbol, side, kind, text(named), text(quantity)}, ':')
         local earlier = redis.call('GET', recent)
         local age_ms = earlier and math.floor((now - tonumber(earlier)) / 1000)
         if age_ms and age_ms < window_ms then return 9, window_ms, age_ms end

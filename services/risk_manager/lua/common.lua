@@ -8,14 +8,14 @@
 
 -- The last engine event that this state holds; missing means the state is lost. A state of another layout than the one
 -- that the number names counts as lost.
-local POSITION = 'risk:state:position:2'
-local ORDERS = 'risk:state:orders'     -- hash: order id -> packed {user, symbol, side, price, open quantity}
-local WAITING = 'risk:state:waiting'   -- sorted set: reservations that no event has confirmed, by time made (us)
+local POSITION = 'risk-manager:state:position:2'
+local ORDERS = 'risk-manager:state:orders'     -- hash: order id -> packed {user, symbol, side, price, open quantity}
+local WAITING = 'risk-manager:state:waiting'   -- sorted set: reservations that no event has confirmed, by time made (us)
 local BUY = 1
 
-local function user_key(user) return 'risk:state:user:' .. user end
-local function firm_key(firm) return 'risk:state:firm:' .. firm end
-local function barred_key(order_id) return 'risk:barred:' .. order_id end
+local function user_key(user) return 'risk-manager:state:user:' .. user end
+local function firm_key(firm) return 'risk-manager:state:firm:' .. firm end
+local function barred_key(order_id) return 'risk-manager:barred:' .. order_id end
 local function open_field(side, symbol) return (side == BUY and 'buy:' or 'sell:') .. symbol end
 local function value_field(side) return side == BUY and 'buy_value' or 'sell_value' end
 
