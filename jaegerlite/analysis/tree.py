@@ -86,6 +86,16 @@ class Node:
         return self.start_ns < self.parent.end_ns and self.end_ns <= self.parent.end_ns + OVERLAP_NS_MAX
 
     @property
+    def holds_up_root(self) -> bool:
+        """Whether everybody above it waits, up to the root; what has lost its parent counts as waited for."""
+        node = self
+        while node.parent is not None:
+            if not node.is_awaited:
+                return False
+            node = node.parent
+        return True
+
+    @property
     def awaited(self) -> list["Node"]:
         """The children that it waited for, by start."""
         return [child for child in self.children if child.is_awaited]

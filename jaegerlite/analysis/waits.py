@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from jaegerlite.analysis.critical_path import critical_path
+from jaegerlite.analysis.critical_path import Segment, critical_path
 from jaegerlite.analysis.finding import Finding, ms
 from jaegerlite.analysis.tree import CLIENT, CONSUMER, PRODUCER, SERVER, Node, Tree
 
@@ -69,13 +69,15 @@ def _message(node: Node) -> tuple[Node | None, str, str] | None:
 
 
 def unrecorded_time(tree: Tree) -> Iterator[Finding]:
-    """Long stretches of the critical path between a span's calls, in which no span tells what was done.
+    """Long stretches of the critical path between a span's calls, in which neither span nor event tells what was done.
 
-    A span without any calls is work, and as such recorded. One gap at a time: 100 ms and a third of the trace.
+    A span without any calls is work, and as such recorded; an event tells what it came after. One gap at a time: 100 ms
+    and a third of the trace.
     """
     for segment in critical_path(tree.root):
         node = segment.node
-        if segment.duration_ns < max(GAP_NS_MIN, GAP_SHARE_MIN * tree.root.duration_ns) or not node.awaited:
+        shortest_ns = max(GAP_NS_MIN, GAP_SHARE_MIN * tree.root.duration_ns)
+        if segment.duration_ns < shortest_ns or not node.awaited or _longest_untold_ns(segment) < shortest_ns:
             continue
         before = [child for child in node.awaited if child.end_ns <= segment.start_ns]
         after = [child for child in node.awaited if child.start_ns >= segment.end_ns]
@@ -96,3 +98,12 @@ def unrecorded_time(tree: Tree) -> Iterator[Finding]:
             node,
             [node, *near],
         )
+
+
+def _longest_untold_ns(segment: Segment) -> int:
+    """The longest stretch of a segment that does not end with an event of its span."""
+    shift_ns = segment.node.start_ns - segment.node.span.start_ns
+    events = segment.node.span.rest.events
+    told_ns = [event.time_ns + shift_ns for event in events if event.name != "exception"]
+    last_ns = max((at_ns for at_ns in told_ns if segment.start_ns < at_ns <= segment.end_ns), default=segment.start_ns)
+    return segment.end_ns - last_ns

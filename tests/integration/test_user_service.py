@@ -149,8 +149,10 @@ async def test_login_is_one_whole_trace(settings: MakeSettings) -> None:
         await service.answer(REGISTER, Registration(username="judy", password="demo123"))
         await service.answer(AUTHENTICATE, Credentials(username="judy", password="demo123", traceparent=traceparent))
         assert service.spans.tree(traceparent) == {"authenticate": {"SELECT user": {}, "generate_token": {}}}
-        spans = {span.name: dict(span.attributes or {}) for span in service.spans.of_trace(traceparent)}
+        recorded = {span.name: span for span in service.spans.of_trace(traceparent)}
+    spans = {name: dict(span.attributes or {}) for name, span in recorded.items()}
     assert spans["authenticate"]["user.id"] == "1000"
+    assert [event.name for event in recorded["authenticate"].events] == ["password verified"]
     assert spans["generate_token"] == {"peer.service": "jwt", "jwt.algorithm": "EdDSA"}
 
 

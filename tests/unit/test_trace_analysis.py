@@ -182,6 +182,20 @@ def test_a_slow_query_is_found_and_one_that_waits_by_design_is_not() -> None:
     assert (found["slow_query"]["span_ids"], found["slow_query"]["cost_ms"]) == ([f"{slow:016x}"], 150)
 
 
+def test_a_query_that_no_answer_waits_for_may_take_longer() -> None:
+    """Behind a queue, or in what outlives the request, only a second is slow."""
+    kit = TraceKit()
+    root = kit.add(0, "gateway order", 0, 50)
+    sender = kit.add(root, "engine publish", 10, 5, kind="producer")
+    consumer = kit.add(sender, "reporting consume", 20, 1800, kind="consumer")
+    kit.query(consumer, "INSERT INTO statistics VALUES (1)", 21, 400, service="reporting")
+    background = kit.add(root, "gateway sweep", 30, 400)
+    kit.query(background, "DELETE FROM item", 40, 300, service="gateway")
+    assert _found(kit) == {}
+    slow = kit.query(consumer, "INSERT INTO trade VALUES (1)", 500, 1200, service="reporting")
+    assert _found(kit)["slow_query"]["span_ids"] == [f"{slow:016x}"]
+
+
 # Calls one after another
 
 
@@ -276,6 +290,24 @@ def test_time_that_no_span_tells_of_is_found() -> None:
     root = work.add(0, "gateway root", 0, 300)
     work.add(root, "engine compute", 2, 296)
     assert _found(work) == {}
+
+
+@pytest.mark.parametrize(
+    ("events", "is_found"),
+    [
+        ({"password verified": 228}, False),
+        ({"password verified": 100}, True),
+        ({"exception": 228}, True),
+        ({"came in": 5, "answered": 299}, True),
+    ],
+)
+def test_an_event_tells_what_came_before_it(events: dict[str, float], is_found: bool) -> None:
+    """A gap at whose end an event says what was done is told; by one before it, or long before its end, it is not."""
+    kit = TraceKit()
+    root = kit.add(0, "user login", 0, 300, events=events)
+    kit.query(root, "SELECT name", 10, 20)
+    kit.add(root, "user token", 230, 60)
+    assert ("unrecorded_time" in _found(kit)) is is_found
 
 
 # Retries and errors
