@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from jaegerlite.analysis.clocks import clock_skew
 from jaegerlite.analysis.critical_path import Segment, critical_path, path_after_answer, time_by_operation
 from jaegerlite.analysis.errors import first_error
 from jaegerlite.analysis.finding import NS_PER_MS, Finding
@@ -24,6 +25,7 @@ DETECTORS: Final[tuple[Callable[[Tree], Iterator[Finding]], ...]] = (
     waits_of_calls,
     waits_in_queues,
     unrecorded_time,
+    clock_skew,
 )
 
 

@@ -1,5 +1,6 @@
 """Critical path and findings of single traces: planted faults are found, what only looks like one is not."""
 
+import dataclasses
 import itertools
 from pathlib import Path
 from typing import Any
@@ -349,6 +350,74 @@ def test_the_first_error_and_what_it_brought_down() -> None:
     assert found["span_ids"] == [f"{number:016x}" for number in (query, create, root)]
     assert found["details"] == {"reason": "disk full", "brought_down": 2, "reached_root": True, "other_errors": 1}
     assert found["cost_ms"] == 100
+
+
+# Clocks
+
+
+def _shift(kit: TraceKit, service: str, offset_ms: float) -> TraceKit:
+    """The same trace with one service's clock put forward, or back."""
+    kit.spans = [
+        dataclasses.replace(span, start_ns=span.start_ns + round(offset_ms * NS_PER_MS))
+        if span.series.service == service
+        else span
+        for span in kit.spans
+    ]
+    return kit
+
+
+def _calls() -> TraceKit:
+    """A gateway that calls orders and wallet, each as a client; what orders sends reaches reporting."""
+    kit = TraceKit()
+    root = kit.add(0, "gateway root", 0, 90, kind="server")
+    for number, service in enumerate(("orders", "wallet")):
+        call = kit.add(root, f"gateway {service}", 5 + 40 * number, 35, kind="client")
+        inside = kit.add(call, f"{service} serve", 6 + 40 * number, 33, kind="server")
+        kit.query(inside, f"SELECT {service}", 8 + 40 * number, 5, service=service)
+        if service == "orders":
+            sent = kit.add(inside, "orders publish", 20, 1, kind="producer")
+            kit.add(sent, "reporting record", 25, 1, kind="consumer")
+    return kit
+
+
+@pytest.mark.parametrize("offset_ms", [-400, 400, -60, 60])
+def test_a_wrong_clock_is_found_and_named(offset_ms: float) -> None:
+    """A service whose clock is ahead or behind is told with its offset, whichever calls give it away, at no cost."""
+    (found,) = (f for f in find_all(build_tree(_shift(_calls(), "orders", offset_ms).spans)))
+    assert (found.kind, found.cost_ns, found.node.service) == ("clock_skew", 0, "orders")
+    assert found.details["offset_ms"] == pytest.approx(offset_ms, abs=10)
+    assert "gateway" in found.details["against"]
+    assert ("ahead of" if offset_ms > 0 else "behind") in found.summary
+
+
+def test_a_caller_with_a_wrong_clock_is_named_not_all_whom_it_calls() -> None:
+    """Where one disagrees with several, it is the one to look at."""
+    (found,) = (f for f in find_all(build_tree(_shift(_calls(), "gateway", 300).spans)))
+    assert (found.node.service, found.details["against"]) == ("gateway", ["orders", "wallet"])
+    assert found.details["offset_ms"] == pytest.approx(300, abs=10)
+
+
+@pytest.mark.parametrize("case", ["within reading", "outlives", "queued", "timed out", "answers early", "now and then"])
+def test_times_that_can_be_are_no_skew(case: str) -> None:
+    """A few milliseconds, work that goes on, a late start, a client that gave up: for none a clock need be wrong."""
+    kit = TraceKit()
+    root = kit.add(0, "gateway root", 0, 90, kind="server")
+    client = kit.add(root, "gateway call", 5, 40, kind="client", failed=case == "timed out")
+    if case == "within reading":
+        kit.add(client, "orders serve", -5, 30, kind="server")
+    elif case == "outlives":
+        kit.add(client, "orders serve", 6, 300, kind="server")
+    elif case == "queued":
+        kit.add(root, "orders serve", 200, 30, kind="server")
+        kit.add(client, "orders consume", 300, 30, kind="consumer")
+    elif case == "timed out":
+        kit.add(client, "orders serve", 100, 20, kind="server")
+    elif case == "answers early":
+        kit.add(root, "orders serve", 80, 60, kind="server")
+    else:
+        kit.add(client, "orders serve", -30, 20, kind="server")
+        kit.add(client, "orders serve", 10, 20, kind="server")
+    assert "clock_skew" not in _found(kit)
 
 
 # Limits
