@@ -4,7 +4,7 @@ https://github.com/open-telemetry/opentelemetry-collector-contrib/tree/main/conn
 Counters begin at zero with the process, as Prometheus expects of them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -22,6 +22,13 @@ BOUND_OF_BUCKET: Final = np.searchsorted(BOUND_BUCKETS, np.arange(1 << BUCKET_BI
 CALLS: Final = "traces_span_metrics_calls_total"
 DURATION: Final = "traces_span_metrics_duration_milliseconds"
 ORPHANS: Final = "jaegerlite_orphan_spans_total"
+SKEW: Final = "jaegerlite_clock_skew_milliseconds"
+BROKEN: Final = "jaegerlite_broken_handover_ratio"
+# By the measures of alert rules.
+GAUGES: Final = {
+    "skew_ms": (SKEW, "How far a service's clock is off those of others, ahead or behind."),
+    "broken_share": (BROKEN, "Share of a service's calls that begin traces of their own, of those to one operation."),
+}
 STATUS_NAMES: Final = ("STATUS_CODE_UNSET", "STATUS_CODE_ERROR")
 I64Array = npt.NDArray[np.int64]
 
@@ -87,6 +94,16 @@ class SpanMetrics:
         yield f"# TYPE {ORPHANS} counter"
         for service, count in zip(self._registry.services, self._orphans.tolist(), strict=False):
             yield f'{ORPHANS}{{service_name="{_escaped(service)}"}} {count}'
+
+
+def gauges_exposition(gauges: Mapping[str, Mapping[str, float]]) -> str:
+    """Gauges by measure and service in Prometheus' text format."""
+    lines = []
+    for measure, values in gauges.items():
+        name, text = GAUGES[measure]
+        lines += [f"# HELP {name} {text}", f"# TYPE {name} gauge"]
+        lines += [f'{name}{{service_name="{_escaped(service)}"}} {value:.10g}' for service, value in values.items()]
+    return "".join(line + "\n" for line in lines)
 
 
 def _labels(service: str, name: str, kind: int) -> str:

@@ -14,11 +14,12 @@ from jaegerlite.alerts import memory
 from jaegerlite.alerts.measure import measure
 from jaegerlite.alerts.notify import tell
 from jaegerlite.alerts.rules import Rule, RulesError, RulesFile, load_rules
-from jaegerlite.alerts.state import Alert, Silence
+from jaegerlite.alerts.state import Alert, Silence, Target
 from jaegerlite.jaeger_json import trace_id_text
 from jaegerlite.limits import QueryLimitError
 from jaegerlite.partitions import Snapshot
 from jaegerlite.search import TraceQuery, find_traces
+from jaegerlite.span_metrics import GAUGES
 from jaegerlite.store import Store
 
 EXAMPLES: Final = 3
@@ -49,6 +50,7 @@ class AlertKeeper:
         self.public_url = public_url.rstrip("/")
         self.state = memory.load(folder)
         self.judged_ms = 0
+        self.gauges: dict[str, dict[str, float]] = {}
         self._stopping = asyncio.Event()
 
     async def run(self, read: Read) -> None:
@@ -72,6 +74,7 @@ class AlertKeeper:
         self._reload()
         rules = self.file.rules
         readings = await read(measure, rules, at_ms)
+        self.gauges = _gauges(rules, readings)
         firing = {id(alert) for alert in self.state.current if alert.state == "firing"}
         changed = self.state.judge(rules, readings, at_ms) | self.state.expire(at_ms)
         by_name = {rule.name: rule for rule in rules}
@@ -118,6 +121,17 @@ class AlertKeeper:
         if found:
             memory.save(self._folder, self.state)
         return found
+
+
+def _gauges(rules: list[Rule], readings: dict[str, dict[Target, float]]) -> dict[str, dict[str, float]]:
+    """What Prometheus cannot count by itself, by measure and service, as the rules in force have read it."""
+    found: dict[str, dict[str, float]] = {}
+    for rule in rules:
+        if rule.measure in GAUGES:
+            values = found.setdefault(rule.measure, {})
+            for (service, _), value in readings[rule.name].items():
+                values[service] = max(value, values.get(service, value))
+    return found
 
 
 def _examples(store: Store, snapshot: Snapshot, rule: Rule, alert: Alert, at_ms: int) -> list[str]:

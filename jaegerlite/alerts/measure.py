@@ -1,9 +1,14 @@
 """The values that rules are judged by, read from what was counted."""
 
+import functools
 from typing import Any, Final
+
+import numpy as np
 
 from jaegerlite.alerts.rules import Rule
 from jaegerlite.alerts.state import Target
+from jaegerlite.analysis.across import find_broken, surveys
+from jaegerlite.analysis.clocks import clock_offsets
 from jaegerlite.partitions import Snapshot
 from jaegerlite.red import (
     Window,
@@ -17,6 +22,7 @@ from jaegerlite.red import (
     window_of,
 )
 from jaegerlite.store import Store
+from jaegerlite.survey import Survey
 
 # Silence means something only while others speak: within this time some service has to.
 SPEAKING_MS: Final = 60_000
@@ -27,12 +33,21 @@ SECOND_MS: Final = 1000
 def measure(store: Store, snapshot: Snapshot, rules: list[Rule], now_ms: int) -> dict[str, dict[Target, float]]:
     """The value of each rule at each place it concerns, where there were calls enough to tell."""
     readings: dict[str, dict[Target, float]] = {}
+
+    @functools.cache
+    def surveyed(window: Window) -> tuple[Survey, Survey]:
+        return surveys(snapshot, (window.start_ms, window.end_ms), 1)
+
     for rule in rules:
         window = window_of(now_ms - round(rule.window * SECOND_MS), now_ms)
         if rule.measure == "silent_s":
             values = _silence(store, snapshot, window, rule, now_ms)
         elif rule.measure == "lost_share":
             values = _lost(store, snapshot, window, rule)
+        elif rule.measure == "skew_ms":
+            values = _skew(store, surveyed(window)[0], rule)
+        elif rule.measure == "broken_share":
+            values = _broken(store, snapshot, *surveyed(window), rule)
         else:
             values = _figure(store, snapshot, window, rule)
         readings[rule.name] = {
@@ -84,3 +99,20 @@ def _lost(store: Store, snapshot: Snapshot, window: Window, rule: Rule) -> dict[
     return {
         (service, ""): orphans.get(service, 0) / count for service, count in calls.items() if count >= rule.calls_min
     }
+
+
+def _skew(store: Store, now: Survey, rule: Rule) -> dict[Target, float]:
+    """By how many milliseconds each service's clock is off, ahead or behind."""
+    found = clock_offsets(now, store.registry.all, rule.calls_min)
+    return {(service, ""): abs(offset_ms) for service, offset_ms in found.items()}
+
+
+def _broken(store: Store, snapshot: Snapshot, now: Survey, before: Survey, rule: Rule) -> dict[Target, float]:
+    """For each service the largest share of one of its calls that begin traces of their own."""
+    services = {store.registry.services[store.registry.service_numbers[number]] for number in np.unique(now.series)}
+    found: dict[Target, float] = {(service, ""): 0.0 for service in services}
+    for broken in find_broken(store, snapshot, now, before):
+        if broken.broken + broken.whole >= rule.calls_min:
+            target = broken.caller[0], ""
+            found[target] = max(found[target], broken.share)
+    return found

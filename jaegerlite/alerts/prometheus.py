@@ -8,7 +8,7 @@ from typing import Any, Final
 import yaml
 
 from jaegerlite.alerts.rules import Rule, RulesFile
-from jaegerlite.span_metrics import CALLS, DURATION, ORPHANS
+from jaegerlite.span_metrics import CALLS, DURATION, GAUGES, ORPHANS
 
 QUANTILES: Final = {"p50_ms": "0.5", "p95_ms": "0.95", "p99_ms": "0.99"}
 SPEAKING: Final = "1m"
@@ -47,6 +47,8 @@ def _expression(rule: Rule, by: str) -> tuple[str, str]:
     """The value, and what else has to hold for an alert to begin."""
     window = _duration(rule.window)
     concerned = _concerned(rule)
+    if rule.measure in GAUGES:
+        return f"max by (service_name) ({_of(GAUGES[rule.measure][0], *concerned)})", ""
     if rule.measure == "silent_s":
         return _silence(_of(CALLS, *concerned), window), ""
     if rule.measure != "lost_share":

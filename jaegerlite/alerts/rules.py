@@ -30,9 +30,11 @@ def _seconds(value: object) -> object:
 
 
 Seconds = Annotated[float, BeforeValidator(_seconds), Field(ge=0, le=31 * DAY_S)]
-Measure = Literal["p50_ms", "p95_ms", "p99_ms", "error_rate", "rate_per_s", "silent_s", "lost_share"]
+Measure = Literal[
+    "p50_ms", "p95_ms", "p99_ms", "error_rate", "rate_per_s", "silent_s", "lost_share", "skew_ms", "broken_share"
+]
 # Measures of a service as a whole, whatever its operations.
-OF_SERVICES: Final = frozenset({"silent_s", "lost_share"})
+OF_SERVICES: Final = frozenset({"silent_s", "lost_share", "skew_ms", "broken_share"})
 
 
 class _Strict(BaseModel):

@@ -7,17 +7,26 @@ and says nothing.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
-from jaegerlite.analysis.finding import Finding, ms
-from jaegerlite.analysis.tree import CLIENT, SERVER, Node, Tree
+import numpy as np
+
+from jaegerlite.analysis.finding import NS_PER_MS, Finding, ms
+from jaegerlite.analysis.tree import CLIENT, ERROR, SERVER, Node, Tree
+from jaegerlite.columns import I64Array
+from jaegerlite.series import Series
+from jaegerlite.survey import Survey
 
 # Less may come from clocks that are read one after another, or tick coarsely.
 SKEW_NS_MIN: Final = 20_000_000
 CLOCK_KEYS: Final = ("k8s.node.name", "host.name", "host.id")
+Clock = tuple[str, str]
+"""A service, and the host that it runs on where that is known."""
+Pair = tuple[Clock, Clock]
+"""Caller and callee."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +40,70 @@ class _Call:
 
 def clock_skew(tree: Tree) -> Iterator[Finding]:
     """Services whose clock disagrees with that of others in every call between them."""
-    calls = [call for node in tree.timed(tree.nodes) if (call := _call(node)) is not None]
-    by_pair: dict[tuple[str, str], list[_Call]] = defaultdict(list)
-    for call in calls:
-        by_pair[_clock(call.caller), _clock(call.callee)].append(call)
-    wrong = {
-        pair: inside for pair, inside in by_pair.items() if min(abs(call.offset_ns) for call in inside) > SKEW_NS_MIN
-    }
+    by_pair: dict[Pair, list[_Call]] = defaultdict(list)
+    for node in tree.timed(tree.nodes):
+        if node.parent is not None and node.parent.service != node.service:
+            call = _Call(node.parent, node, offset_ns(node.parent, node))
+            by_pair[_clock(call.caller), _clock(call.callee)].append(call)
+    wrong = {pair: calls for pair, calls in by_pair.items() if all(call.offset_ns for call in calls)}
+    for clock, pairs in _blamed(set(wrong)):
+        yield _finding(clock, [call for pair in pairs for call in wrong[pair]])
+
+
+def clock_offsets(spans: Survey, all_series: Sequence[Series], calls_min: int) -> dict[str, float]:
+    """By how many milliseconds each service's clock is ahead of those of others (below 0: behind); 0 where they agree.
+
+    Args:
+        calls_min: fewer calls between two clocks say nothing; where half of them disagree, the clocks do.
+    """
+    series = np.unique(spans.series).tolist()
+    clock_of = {number: _clock_of(all_series[number]) for number in series}
+    clocks = list(dict.fromkeys(clock_of.values()))
+    number_of_series = np.zeros(len(all_series), np.int64)
+    number_of_series[series] = [clocks.index(clock_of[number]) for number in series]
+    kinds = np.zeros(len(all_series), np.int64)
+    kinds[series] = [all_series[number].kind for number in series]
+    callee = np.flatnonzero(spans.parent >= 0)
+    caller = spans.parent[callee]
+    pair = number_of_series[spans.series[caller]] * len(clocks) + number_of_series[spans.series[callee]]
+    offsets_ns = _offsets_ns(spans, caller, callee, kinds)
+    wrong: dict[Pair, float] = {}
+    for code in np.unique(pair[offsets_ns != 0]).tolist():
+        of_pair = offsets_ns[pair == code]
+        one, other = clocks[code // len(clocks)], clocks[code % len(clocks)]
+        disagree = of_pair[of_pair != 0]
+        if one[0] != other[0] and len(of_pair) >= calls_min and 2 * len(disagree) >= len(of_pair):
+            wrong[one, other] = float(np.median(disagree))
+    found = {service: 0.0 for service, _ in clocks}
+    for clock, pairs in _blamed(set(wrong)):
+        ahead = [wrong[pair] if pair[1] == clock else -wrong[pair] for pair in pairs]
+        found[clock[0]] = max(found[clock[0]], median(ahead) / NS_PER_MS, key=abs)
+    return found
+
+
+def _offsets_ns(spans: Survey, caller: I64Array, callee: I64Array, kinds: I64Array) -> I64Array:
+    """`offset_ns` of many calls at once."""
+    latest_ns = spans.start_ns[callee] - spans.start_ns[caller]
+    earliest_ns = spans.end_ns[callee] - spans.end_ns[caller]
+    fits = (earliest_ns <= latest_ns) & (kinds[spans.series[callee]] == SERVER)
+    middle_ns = (earliest_ns + latest_ns) // 2
+    waited = fits & (kinds[spans.series[caller]] == CLIENT) & (spans.status[caller] != ERROR)
+    behind_ns = np.where(fits, middle_ns, latest_ns)
+    ahead_ns = np.where(waited & (earliest_ns > SKEW_NS_MIN), middle_ns, 0)
+    found: I64Array = np.where(latest_ns < -SKEW_NS_MIN, behind_ns, ahead_ns)
+    return found
+
+
+def _blamed(wrong: set[Pair]) -> Iterator[tuple[Clock, list[Pair]]]:
+    """Of pairs of clocks that disagree those that are to be looked at, with their pairs, until all are told.
+
+    It is who disagrees with most others; of two alone it may be either, and the callee is named.
+    """
     while wrong:
-        # Who disagrees with most others is the one to look at; of two alone it may be either.
         partners = Counter(clock for pair in wrong for clock in pair)
-        blamed = max(wrong, key=lambda pair: (max(partners[pair[0]], partners[pair[1]]), partners[pair[1]]))
-        clock = blamed[1] if partners[blamed[1]] >= partners[blamed[0]] else blamed[0]
-        yield _finding(clock, [call for pair in wrong if clock in pair for call in wrong[pair]])
-        wrong = {pair: inside for pair, inside in wrong.items() if clock not in pair}
+        clock = max(partners, key=lambda one: (partners[one], any(pair[1] == one for pair in wrong), one))
+        yield clock, sorted(pair for pair in wrong if clock in pair)
+        wrong = {pair for pair in wrong if clock not in pair}
 
 
 def offset_ns(caller: Node, callee: Node) -> int:
@@ -63,35 +122,32 @@ def offset_ns(caller: Node, callee: Node) -> int:
     return 0
 
 
-def _call(node: Node) -> _Call | None:
-    parent = node.parent
-    if parent is None or parent.service == node.service:
-        return None
-    return _Call(parent, node, offset_ns(parent, node))
+def _clock(node: Node) -> Clock:
+    return _clock_of(node.span.series)
 
 
-def _clock(node: Node) -> str:
-    """Which clock times a span: that of its service, where it says so on a certain host."""
-    known = dict(node.span.series.resource_attributes)
-    return " on ".join([node.service, *(str(known[key]) for key in CLOCK_KEYS if key in known)][:2])
+def _clock_of(series: Series) -> Clock:
+    """What times a span: a service, on a host where it says so."""
+    known = dict(series.resource_attributes)
+    return series.service, next((str(known[key]) for key in CLOCK_KEYS if key in known), "")
 
 
-def _finding(clock: str, calls: list[_Call]) -> Finding:
+def _finding(clock: Clock, calls: list[_Call]) -> Finding:
     """What is told of a clock, `calls` being those that it received or made."""
     ahead = [call.offset_ns if _clock(call.callee) == clock else -call.offset_ns for call in calls]
     offset = round(median(ahead))
     call = min(calls, key=lambda call: call.callee.span.start_ns)
-    is_callee = _clock(call.callee) == clock
-    node, other = (call.callee, call.caller) if is_callee else (call.caller, call.callee)
+    node, other = (call.callee, call.caller) if _clock(call.callee) == clock else (call.caller, call.callee)
     others = sorted({(call.caller if _clock(call.callee) == clock else call.callee).service for call in calls})
+    name = f"{clock[0]} on {clock[1]}" if clock[1] else clock[0]
     sense = "ahead of" if offset > 0 else "behind"
     seems = "before its caller" if call.callee.span.start_ns < call.caller.span.start_ns else "after its caller's end"
     return Finding(
         "clock_skew",
-        f"the clock of {clock} is about {ms(abs(offset))} {sense} that of {', '.join(others)}:"
+        f"the clock of {name} is about {ms(abs(offset))} {sense} that of {', '.join(others)}:"
         f" {call.callee.service} {call.callee.operation} seems to lie {seems}",
         0,
         node,
         list(dict.fromkeys([other, *(call.callee for call in calls)])),
-        {"clock": clock, "offset_ms": round(offset / 1e6, 3), "against": others, "calls": len(calls)},
+        {"host": clock[1], "offset_ms": round(offset / 1e6, 3), "against": others, "calls": len(calls)},
     )

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
+from jaegerlite.analysis.across import insights_of_many
 from jaegerlite.analysis.compare import compare
 from jaegerlite.analysis.insights import insights
 from jaegerlite.api.answers import api_route, json_answer, tenant_of
@@ -112,12 +113,13 @@ def _insights(
     )
     left_s = seconds - (time.monotonic() - began)
     found, looked_at, analysed_all = insights(traces.items(), seconds=left_s)
+    of_many, looked_all = insights_of_many(store, snapshot, range_ms, service, began + seconds)
     return {
         "start_ms": range_ms[0],
         "end_ms": range_ms[1],
         "traces": looked_at,
-        "complete": sampled_all and analysed_all,
-        "insights": found,
+        "complete": sampled_all and analysed_all and looked_all,
+        "insights": found + of_many,
     }
 
 

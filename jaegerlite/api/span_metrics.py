@@ -7,11 +7,14 @@ from starlette.routing import BaseRoute
 
 from jaegerlite.api.answers import api_route, tenant_of
 from jaegerlite.backend import Backend
+from jaegerlite.span_metrics import gauges_exposition
 
 
 async def span_metrics(request: Request) -> Response:
     """`/metrics/spans`: calls and durations of all operations as counters and histograms."""
-    return Response(tenant_of(request).store.span_metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
+    tenant = tenant_of(request)
+    text = tenant.store.span_metrics.exposition() + gauges_exposition(tenant.alerts.gauges)
+    return Response(text, media_type=CONTENT_TYPE_LATEST)
 
 
 def routes(_: Backend) -> list[BaseRoute]:

@@ -49,13 +49,15 @@ def _states(rule: Rule, values: list[float | None]) -> list[str]:
 
 
 def test_the_default_rules() -> None:
-    """Without a file: slow, failing and silent services, and lost spans."""
+    """Without a file: slow, failing and silent services, lost spans, wrong clocks and broken traces."""
     rules = {rule.name: rule for rule in load_rules(None).rules}
     assert {name: (rule.measure, rule.above) for name, rule in rules.items()} == {
         "SlowOperation": ("p95_ms", 500),
         "FailingOperation": ("error_rate", 0.01),
         "SilentService": ("silent_s", 300),
         "LostSpans": ("lost_share", 0.01),
+        "ClockSkew": ("skew_ms", 50),
+        "BrokenTraces": ("broken_share", 0.05),
     }
 
 
@@ -374,6 +376,57 @@ async def test_lost_spans_are_those_whose_parent_must_have_been_sent(kit: Kit, m
     assert graph["edges"] == []
 
 
+def _ordered(kit: Kit, number: int, *, clock_ms: float = 0, is_whole: bool = True) -> tuple[Span, Span]:
+    """An order that the gateway hands over to risk, whose clock may be wrong, or which hears nothing of the trace."""
+    at_ms = NOW_MS - 100_000 + 1000 * number
+    root = kit.span("POST /order", at_ms, 40)
+    check = kit.span("check", at_ms + 10 + clock_ms, 20, parent=root.span_id if is_whole else b"")
+    if is_whole:
+        check.trace_id = root.trace_id
+    return root, check
+
+
+@pytest.mark.parametrize("clock_ms", [0, -8, -300])
+async def test_skew_is_measured_by_what_begins_before_its_cause(kit: Kit, clock_ms: float) -> None:
+    """A clock that is behind is told of the service that has it, by how much; one that is nearly right, as right."""
+    roots, checks = zip(*(_ordered(kit, number, clock_ms=clock_ms) for number in range(30)), strict=True)
+    kit.send("gateway", *roots)
+    kit.send("risk", *checks)
+    found = await _measured(kit, NOW_MS, measure="skew_ms", above=50)
+    assert found == {"gateway": 0, "risk": pytest.approx(300, abs=1) if clock_ms == -300 else 0}
+
+
+@pytest.mark.parametrize("broken", [0, 10, 30])
+async def test_broken_traces_are_measured_by_their_share(kit: Kit, broken: int) -> None:
+    """Of a service's calls to an operation those count that began a trace of their own within the caller's."""
+    orders = [_ordered(kit, number, is_whole=number >= broken) for number in range(30)]
+    before = [kit.span("POST /order", NOW_MS - 20 * MINUTE_MS, 40) for _ in range(5)]
+    known = [kit.span("check", NOW_MS - 20 * MINUTE_MS + 5, 20, parent=root.span_id) for root in before]
+    for root, check in zip(before, known, strict=True):
+        check.trace_id = root.trace_id
+    kit.send("gateway", *before, *(root for root, _ in orders))
+    kit.send("risk", *known, *(check for _, check in orders))
+    found = await _measured(kit, NOW_MS, measure="broken_share", above=0.1)
+    assert found == {"gateway": broken / 30, "risk": 0}
+
+
+async def test_what_only_a_look_at_traces_tells_is_a_gauge(kit: Kit, tmp_path: Path) -> None:
+    """Skew and broken hand-overs are told to Prometheus as the rules read them last."""
+    (tmp_path / "rules.yaml").write_text("rules: [{name: Skew, measure: skew_ms, above: 50}]")
+    os.utime(tmp_path / "rules.yaml", ns=(1, 1))
+    roots, checks = zip(*(_ordered(kit, number, clock_ms=-300) for number in range(30)), strict=True)
+    kit.send("gateway", *roots)
+    kit.send("risk", *checks)
+    tenant = kit.backend.tenant()
+    await tenant.alerts.judge(tenant.read, NOW_MS)
+    text = (await kit.http.get("/metrics/spans")).text
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    skew = {s.labels["service_name"]: s.value for s in families["jaegerlite_clock_skew_milliseconds"].samples}
+    assert skew == {"gateway": 0, "risk": pytest.approx(300, abs=1)}
+    (alert,) = (await kit.get("/api/alerts"))["alerts"]
+    assert (alert["rule"], alert["service"], len(alert["trace_ids"])) == ("Skew", "risk", 3)
+
+
 # Prometheus
 
 
@@ -404,7 +457,17 @@ def _promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 def test_promtool_accepts_every_kind_of_rule(tmp_path: Path) -> None:
     """Rules of all measures, with patterns and without, are a valid Prometheus rule file."""
-    measures = ("p50_ms", "p95_ms", "p99_ms", "error_rate", "rate_per_s", "silent_s", "lost_share")
+    measures = (
+        "p50_ms",
+        "p95_ms",
+        "p99_ms",
+        "error_rate",
+        "rate_per_s",
+        "silent_s",
+        "lost_share",
+        "skew_ms",
+        "broken_share",
+    )
     rules = [
         _rule(name=f"{measure}_{each}", measure=measure, each=each, service='shop.*"', operation="GET /{id}?*")
         for measure in measures
@@ -434,10 +497,16 @@ def test_prometheus_fires_the_default_rules(tmp_path: Path) -> None:
         **{bucket + of(name, ',le="+Inf"'): "0+60x40" for name in ("slow", "fine")},
         'jaegerlite_orphan_spans_total{service_name="losing"}': "0+3x40",
         'jaegerlite_orphan_spans_total{service_name="fine"}': "0x40",
+        'jaegerlite_clock_skew_milliseconds{service_name="skewed"}': "400x40",
+        'jaegerlite_clock_skew_milliseconds{service_name="fine"}': "0x40",
+        'jaegerlite_broken_handover_ratio{service_name="breaking"}': "1x40",
+        'jaegerlite_broken_handover_ratio{service_name="fine"}': "0.01x40",
     }
     expected = {
         "SlowOperation": "slow",
         "FailingOperation": "failing",
+        "ClockSkew": "skewed",
+        "BrokenTraces": "breaking",
         "SilentService": "silent",
         "LostSpans": "losing",
     }
