@@ -100,8 +100,8 @@ def survey(snapshot: Snapshot, start_ns: int, end_ns: int, runs: int = RUNS_MAX)
     for partition, chunks in _runs(snapshot, start_ns, end_ns, runs):
         snapshot.limits.check()
         reader = snapshot.chunks
-        reader.fetch_columns(partition, chunks)
-        reader.fetch_ids(partition, chunks)
+        reader.fetch_columns((partition, chunk) for chunk in chunks)
+        reader.fetch_ids((partition, chunk) for chunk in chunks)
         for chunk in chunks:
             columns, (ids, parents) = reader.columns(partition, chunk), reader.ids(partition, chunk)
             inside = np.flatnonzero((columns.start_ns >= start_ns) & (columns.start_ns < end_ns))
