@@ -8,13 +8,14 @@ costs two bytes less what zstd finds.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import zstandard
 
 from jaegerlite.columns import I64Array, SpanColumns, U8Array, U64Array
+from jaegerlite.spanmap import SpanMap
 from jaegerlite.tagfilter import FILTER_VERSION, fill_tag_filter
 from jaegerlite.wire import gather
 
@@ -50,13 +51,17 @@ def filter_bytes(spans: int) -> int:
     return 1 << max(6, (spans * FILTER_BYTES_PER_SPAN - 1).bit_length())
 
 
-def pack(columns: SpanColumns, order: I64Array) -> PackedChunk:
+def new_compressor() -> zstandard.ZstdCompressor:
+    """What `pack` compresses with, on one thread at a time; its tables are as dear as a small chunk."""
+    return zstandard.ZstdCompressor(ZSTD_LEVEL)
+
+
+def pack(columns: SpanColumns, order: I64Array, compressor: zstandard.ZstdCompressor) -> PackedChunk:
     """Pack the rows that `order` names, in that order (sorted by trace)."""
     starts, stops = columns.rest_start[order], columns.rest_stop[order]
-    rests = gather(columns.payload, starts, stops)
-    lengths = stops - starts
+    rests = gather(columns.bodies, columns.body_starts, starts, stops)
     bits: U8Array = np.zeros(filter_bytes(len(order)), np.uint8)
-    fill_tag_filter(rests, lengths, bits)
+    fill_tag_filter(rests, _borders(stops - starts), bits)
     start_ns = columns.start_ns[order]
     span_ids = columns.span_id[order]
     return PackedChunk(
@@ -66,19 +71,17 @@ def pack(columns: SpanColumns, order: I64Array) -> PackedChunk:
         traces=np.unique(trace_hash(columns.trace_lo[order])).tobytes(),
         tags=bits.tobytes() + FILTER_VERSION,
         span_ids=span_ids.tobytes(),
-        parents=zstandard.compress(_pack_parents(span_ids, columns.parent_id[order]), ZSTD_LEVEL),
-        rests=zstandard.compress(lengths.astype(np.uint32).tobytes() + rests, ZSTD_LEVEL),
+        parents=compressor.compress(_pack_parents(span_ids, columns.parent_id[order])),
+        rests=compressor.compress(rests),
     )
 
 
 def _pack_parents(span_ids: U64Array, parents: U64Array) -> bytes:
     """Each parent as its place in the chunk (int16); ids of parents that are elsewhere follow after the places."""
-    by_id = np.argsort(span_ids)
-    sorted_ids = span_ids[by_id]
-    found = np.searchsorted(sorted_ids, parents)
-    found[found == len(span_ids)] = 0
-    places = by_id[found]
-    places[span_ids[places] != parents] = PARENT_ELSEWHERE
+    by_id = SpanMap(1 << (2 * len(span_ids) - 1).bit_length())
+    by_id.put(span_ids, np.arange(len(span_ids), dtype=np.int32))
+    places = np.full(len(span_ids), PARENT_ELSEWHERE, np.int32)
+    by_id.get(parents, places)
     places[parents == 0] = PARENT_NONE
     elsewhere = parents[places == PARENT_ELSEWHERE]
     return bytes(places.astype(np.int16).tobytes() + elsewhere.tobytes())
@@ -95,9 +98,16 @@ def unpack_parents(span_ids: U64Array, packed: bytes) -> U64Array:
     return parents
 
 
-def unpack_rests(packed: bytes, spans: int) -> tuple[bytes, npt.NDArray[np.int64]]:
+def unpack_rests(packed: bytes, spans: int) -> tuple[bytes, I64Array]:
     """The rests of all spans of a chunk in one piece, and the borders between them (`spans + 1` offsets)."""
     raw = zstandard.decompress(packed)
-    borders = np.zeros(spans + 1, np.int64)
-    np.cumsum(np.frombuffer(raw, np.uint32, spans), out=borders[1:])
-    return raw, borders + 4 * spans
+    return raw, _borders(np.frombuffer(raw, np.uint32, spans))
+
+
+def _borders(lengths: npt.NDArray[Any]) -> I64Array:
+    """Where spans of these lengths begin and end behind their lengths, as `gather` puts them."""
+    borders: I64Array = np.empty(len(lengths) + 1, np.int64)
+    borders[0] = 4 * len(lengths)
+    np.cumsum(lengths, out=borders[1:])
+    borders[1:] += borders[0]
+    return borders

@@ -44,7 +44,7 @@ class RowWriter:
         self.rest_stop = columns.rest_stop
         self.series = columns.series
         self.status = columns.status
-        self.base = len(columns.payload)
+        self.base = columns.bodies_bytes
         self.row = columns.count
         self.rejected = 0
 
@@ -215,6 +215,6 @@ def decode_request(data: bytes, columns: SpanColumns, registry: SeriesRegistry) 
             rows.resource_spans(reader.start, reader.stop)
     taken = rows.row - columns.count
     if taken:
-        columns.payload += data
+        columns.add_body(data)
         columns.count = rows.row
     return taken, rows.rejected

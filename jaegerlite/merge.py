@@ -54,9 +54,9 @@ def _unpack_blobs(columns: SpanColumns, blobs: list[tuple[int, int, bytes, bytes
         ids.append(np.frombuffer(span_ids, np.uint64))
         parents.append(unpack_parents(ids[-1], packed_parents))
         rests, borders = unpack_rests(packed_rests, spans)
-        starts.append(borders[:-1] + len(columns.payload))
-        stops.append(borders[1:] + len(columns.payload))
-        columns.payload += rests
+        starts.append(borders[:-1] + columns.bodies_bytes)
+        stops.append(borders[1:] + columns.bodies_bytes)
+        columns.add_body(rests)
     columns.span_id, columns.parent_id = np.concatenate(ids), np.concatenate(parents)
     columns.rest_start, columns.rest_stop = np.concatenate(starts), np.concatenate(stops)
 

@@ -15,7 +15,6 @@ def spans_from_otlp(message: bytes) -> dict[TraceKey, list[Span]]:
     """
     columns, registry = SpanColumns(), SeriesRegistry()
     decode_request(message, columns, registry)
-    payload = bytes(columns.payload)
     traces: dict[TraceKey, list[Span]] = {}
     for row in range(columns.count):
         key = int(columns.trace_hi[row]), int(columns.trace_lo[row])
@@ -28,7 +27,7 @@ def spans_from_otlp(message: bytes) -> dict[TraceKey, list[Span]]:
                 int(columns.duration_ns[row]),
                 int(columns.status[row]),
                 registry.all[columns.series[row]],
-                payload[columns.rest_start[row] : columns.rest_stop[row]],
+                columns.rest(row),
             )
         )
     for spans in traces.values():

@@ -39,5 +39,5 @@ cdef class TagWalk:
     @cython.locals(reader=FieldReader)
     cdef int span(self, Py_ssize_t pos, Py_ssize_t end) except -1
 
-@cython.locals(walk=TagWalk, sizes="long long[::1]", pos=cython.Py_ssize_t, row=cython.Py_ssize_t)
-cpdef fill_tag_filter(bytes rests, object lengths, object bits)
+@cython.locals(walk=TagWalk, places="long long[::1]", row=cython.Py_ssize_t)
+cpdef fill_tag_filter(bytes rests, object borders, object bits)

@@ -154,23 +154,23 @@ class TagWalk:
         return 0
 
 
-def fill_tag_filter(rests: bytes, lengths: I64Array, bits: U8Array) -> None:
+@cython.boundscheck(False)
+@cython.wraparound(False)
+def fill_tag_filter(rests: bytes, borders: I64Array, bits: U8Array) -> None:
     """Put the attributes of spans into a Bloom filter of three bits per attribute.
 
     Args:
-        rests: the kept parts of the spans, one after the other, as `decode_request` left them.
-        lengths: their lengths in bytes.
+        rests: bytes that hold the kept parts of the spans, as `decode_request` left them.
+        borders: where they begin and end in there, one more than there are spans.
         bits: the filter, its length a power of two; 2 bytes per span keep false hits at a few per cent.
     """
     walk = TagWalk(rests)
     walk.bits = bits
     walk.mask = 8 * len(bits) - 1
     # Plain Python counts without bounds only in its own integers.
-    sizes = lengths if cython.compiled else lengths.tolist()
-    pos = 0
-    for row in range(len(lengths)):
-        walk.span(pos, pos + sizes[row])
-        pos += sizes[row]
+    places = borders if cython.compiled else borders.tolist()
+    for row in range(len(borders) - 1):
+        walk.span(places[row], places[row + 1])
 
 
 def tag_hashes(key: bytes, value: bytes) -> tuple[int, int, int]:

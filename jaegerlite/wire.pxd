@@ -1,6 +1,8 @@
 # C types for the compiled form of wire.py.
 
 cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from libc.string cimport memcpy
 
 @cython.final
 cdef class FieldReader:
@@ -32,7 +34,7 @@ cdef class FieldReader:
     cdef int check(self, Py_ssize_t pos, Py_ssize_t end, int kind, int depth) except -1
 
 @cython.locals(
-    source="unsigned char[::1]", target="unsigned char[::1]", begins="long long[::1]", ends="long long[::1]",
-    at=cython.Py_ssize_t, row=cython.Py_ssize_t, pos=cython.Py_ssize_t
+    places="long long[::1]", begins="long long[::1]", counts="long long[::1]", target="char*", at=cython.Py_ssize_t,
+    row=cython.Py_ssize_t, sizes=bytes, gathered=bytes, body=bytes
 )
-cpdef bytes gather(object payload, object starts, object stops)
+cpdef bytes gather(list bodies, list body_starts, object starts, object stops)

@@ -1,12 +1,15 @@
 # cython: language_level=3, annotation_typing=False
-# mypy: disable-error-code="no-any-return"
+# mypy: disable-error-code="no-any-return,name-defined,attr-defined"
+# ruff: noqa: F821
 """Reading protobuf's wire format without making objects: one reader, which holds the field that it read last.
 
-Compiled, it works on C pointers and numbers (`wire.pxd` has the types); the same source runs as plain Python.
+Compiled, it works on C pointers and numbers (`wire.pxd` has the types, and imports memcpy and the like); the same
+source runs as plain Python.
 https://protobuf.dev/programming-guides/encoding/
 """
 
 import cython
+import numpy as np
 
 from jaegerlite.columns import I64Array
 
@@ -176,15 +179,30 @@ class FieldReader:
 
 @cython.boundscheck(False)
 @cython.wraparound(False)
-def gather(payload: bytearray, starts: I64Array, stops: I64Array) -> bytes:
-    """The pieces of `payload` from each start up to its stop, one after the other."""
+def gather(bodies: list[bytes], body_starts: list[int], starts: I64Array, stops: I64Array) -> bytes:
+    """The lengths (uint32) of pieces of `bodies`, and then the pieces, one after the other.
+
+    Args:
+        bodies: where the pieces lie, each within one.
+        body_starts: what the first byte of each body counts as, ascending from 0.
+        starts: where the pieces begin.
+        stops: where they end.
+    """
+    lengths = stops - starts
+    sizes = lengths.astype(np.uint32).tobytes()
+    known = np.array(body_starts, np.int64)
+    within = np.searchsorted(known, starts, "right") - 1
+    offsets = starts - known[within]
     if not cython.compiled:
-        return b"".join([payload[a:b] for a, b in zip(starts.tolist(), stops.tolist(), strict=True)])
-    gathered = bytearray(int((stops - starts).sum()))
-    source, target, begins, ends = payload, gathered, starts, stops
-    at = 0
+        pieces = zip(within.tolist(), offsets.tolist(), (offsets + lengths).tolist(), strict=True)
+        return sizes + b"".join([bodies[body][begin:end] for body, begin, end in pieces])
+    at = len(sizes)
+    gathered = PyBytes_FromStringAndSize(cython.NULL, at + int(lengths.sum()))
+    target = PyBytes_AS_STRING(gathered)
+    memcpy(target, PyBytes_AS_STRING(sizes), at)
+    places, begins, counts = within, offsets, lengths
     for row in range(len(begins)):
-        for pos in range(begins[row], ends[row]):
-            target[at] = source[pos]
-            at += 1
-    return bytes(gathered)
+        body = bodies[places[row]]
+        memcpy(target + at, PyBytes_AS_STRING(body) + begins[row], counts[row])
+        at += counts[row]
+    return gathered

@@ -12,7 +12,7 @@ import duckdb
 import numpy as np
 
 from jaegerlite import metrics
-from jaegerlite.chunk import CHUNK_SPANS, SMALL_SPANS, PackedChunk, pack
+from jaegerlite.chunk import CHUNK_SPANS, SMALL_SPANS, PackedChunk, new_compressor, pack
 from jaegerlite.columns import SpanColumns
 from jaegerlite.dependencies import EdgeCounter
 from jaegerlite.directory import TraceDirectory
@@ -73,6 +73,7 @@ class Writer:
         self._partitions = partitions
         self._series_stored = series_stored
         self._edges = EdgeCounter()
+        self._compressor = new_compressor()
         self._span_metrics = span_metrics
         self.current = list(partitions)[-1] if len(partitions) else self.open_partition()
         self.is_failing = False
@@ -133,7 +134,9 @@ class Writer:
             "duration_ns": columns.duration_ns[order],
             "status": columns.status[order],
         }
-        return Batch(rows, [pack(columns, part) for part in parts], len(self._registry.all), arrived_ms)
+        return Batch(
+            rows, [pack(columns, part, self._compressor) for part in parts], len(self._registry.all), arrived_ms
+        )
 
     def insert(self, batch: Batch) -> range:
         """Write a batch into the current partition, within the caller's transaction; return its chunks' numbers."""

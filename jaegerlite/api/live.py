@@ -63,8 +63,7 @@ def _fitting_rows(plan: Plan | None, columns: SpanColumns) -> list[int]:
     if plan is None:
         return [int(row) for row in np.flatnonzero(columns.parent_id[: columns.count] == 0)]
     n = min(columns.count, EXAMINED_MAX)
-    pieces = zip(columns.rest_start[:n].tolist(), columns.rest_stop[:n].tolist(), strict=True)
-    rests = [bytes(columns.payload[start:stop]) for start, stop in pieces]
+    rests = [columns.rest(row) for row in range(n)]
     borders = np.cumsum([0, *map(len, rests)])
     together = b"".join(rests)
     first = ChunkColumns(**{field.name: getattr(columns, field.name)[:n] for field in dataclasses.fields(ChunkColumns)})

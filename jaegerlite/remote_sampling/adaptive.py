@@ -56,8 +56,7 @@ class AdaptiveSampling:
         if operation not in self._sampled and len(self._sampled) >= OPERATIONS_MAX:
             return
         self._sampled[operation] = self._sampled.get(operation, 0) + count
-        rest = bytes(memoryview(columns.payload)[columns.rest_start[row] : columns.rest_stop[row]])
-        tags = dict(read_rest(rest).attributes)
+        tags = dict(read_rest(columns.rest(row)).attributes)
         used = tags.get("sampler.param")
         if tags.get("sampler.type") == "probabilistic" and isinstance(used, float | int):
             self._told[operation] = float(used)

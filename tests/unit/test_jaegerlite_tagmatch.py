@@ -36,8 +36,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 def _rests(request: ExportTraceServiceRequest) -> list[bytes]:
     columns = SpanColumns()
     decode_request(request.SerializeToString(), columns, SeriesRegistry())
-    payload, n = bytes(columns.payload), columns.count
-    return [payload[a:b] for a, b in zip(columns.rest_start[:n], columns.rest_stop[:n], strict=True)]
+    return [columns.rest(row) for row in range(columns.count)]
 
 
 def _borders(rests: list[bytes]) -> Any:
