@@ -11,7 +11,7 @@ from shared.settings import load
 settings = load(FixSettings)
 if find_spec("quickfix") is None:
     print(
-        "FIX_GATEWAY: quickfix is not installed here; `make fix` compiles it, which takes some minutes.",
+        "FIX_GATEWAY: quickfix is not installed here; `make fix` compiles it in a minute.",
         file=sys.stderr,
     )
     sys.exit(2)

@@ -29,6 +29,12 @@ log = structlog.get_logger()
 
 READ_BYTES = 64 * 1024
 
+INVALID_LOGON = Problem(
+    422,
+    "invalid_logon",
+    "This Logon is not FIX 4.4: it has a field that is not in one, or a value that a field can't have.",
+)
+
 GARBLED = Counter("outcry_fix_garbled_total", "Passages of a stream that are no FIX message")
 
 
@@ -87,6 +93,8 @@ class Connection:
                         break
         except (ConnectionError, TimeoutError):
             pass
+        except Exception as error:
+            self._give_up(error)
         finally:
             await self._end()
 
@@ -98,10 +106,14 @@ class Connection:
 
     def tick(self) -> None:
         """Time has passed."""
-        if self.engine is not None and not self._writer.is_closing():
+        if self.engine is None or self._writer.is_closing():
+            return
+        try:
             self.engine.tick()
             if not self.engine.logged_on:
                 self._close()
+        except Exception as error:
+            self._give_up(error)
 
     async def _messages(self) -> Any:
         while data := await self._reader.read(READ_BYTES):
@@ -175,6 +187,8 @@ class Connection:
         self.engine.attach(self._write)
         self.engine.receive(text)
         if not self.engine.logged_on:
+            if not self._out:
+                self._refuse(Message(text), INVALID_LOGON)
             return False
         log.info("a FIX session is logged on", session=str(self.name))
         self._running = asyncio.create_task(self._run(login))
@@ -237,6 +251,11 @@ class Connection:
         self._writer.close()
 
     # Its end
+
+    def _give_up(self, error: Exception) -> None:
+        """Its session cannot go on (a store that can't be written, a bug); all others do."""
+        log.error("a FIX session failed", session=str(self.name), exc_info=error)
+        self._writer.transport.abort()
 
     async def _end(self) -> None:
         self._close()

@@ -3,9 +3,14 @@
 QuickFIX's own acceptor listens on all addresses and knows its sessions only from a file. So it never starts here: it
 is what makes a session. This gateway reads and writes the sockets, feeds the session what came, and takes from its
 callbacks what it says. All on one thread: no callback comes but from within a call.
+
+QuickFIX is C++ and forgives nothing: it knows its parts by address alone, and an exception that leaves a callback ends
+the process on the spot. ``_Parts`` and ``_Callbacks`` see to that; ``wire.has_right_data`` keeps from it what it
+misreads.
 """
 
 import sys
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import groupby
@@ -32,18 +37,98 @@ class _Said(NamedTuple):
     text: str
 
 
-class Engine(fix.Application):
+class _Callbacks(fix.Application):
+    """What QuickFIX calls. Messages live as long as the call, so their text is taken.
+
+    None of it may raise: QuickFIX's Python would end the process there and then. What is raised is kept for ``check``.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.session: fix.Session | None = None
+        self.received: list[str] = []
+        self.sent: list[_Said] = []
+        self._raised: BaseException | None = None
+
+    def check(self) -> None:
+        """Raises what a callback raised meanwhile."""
+        raised, self._raised = self._raised, None
+        if raised is not None:
+            raise raised
+
+    def onCreate(self, _session: fix.SessionID) -> None:  # noqa: N802
+        return
+
+    def onLogon(self, _session: fix.SessionID) -> None:  # noqa: N802
+        return
+
+    def onLogout(self, _session: fix.SessionID) -> None:  # noqa: N802
+        return
+
+    def fromAdmin(self, _message: fix.Message, _session: fix.SessionID) -> None:  # noqa: N802
+        return
+
+    def toAdmin(self, message: fix.Message, _session: fix.SessionID) -> None:  # noqa: N802
+        self._keep(message, SENT_WITHOUT_LOGON)
+
+    def toApp(self, message: fix.Message, _session: fix.SessionID) -> None:  # noqa: N802
+        self._keep(message, ())
+
+    def fromApp(self, message: fix.Message, _session: fix.SessionID) -> None:  # noqa: N802
+        try:
+            self.received.append(message.toString())
+        except BaseException as error:
+            self._raised = error
+
+    def _keep(self, message: fix.Message, always: tuple[str, ...]) -> None:
+        try:
+            header = message.getHeader()
+            logged_on = self.session is not None and self.session.isLoggedOn()
+            if logged_on or header.getField(35) in always:
+                again = bool(header.isSetField(43)) and header.getField(43) == "Y"
+                self.sent.append(_Said(int(header.getField(34)), again, message.toString()))
+        except BaseException as error:
+            self._raised = error
+
+
+class _Parts:
+    """What QuickFIX needs of one session. ``end`` lets go of it in the opposite order of its making."""
+
+    def __init__(self, name: SessionName, folder: Path) -> None:
+        given = fix.Dictionary()
+        for key, value in _settings(name, folder).items():
+            given.setString(key, value)
+        session_id = fix.SessionID(BEGIN_STRING, name.kind.value, name.client)
+        settings = fix.SessionSettings()
+        settings.set(session_id, given)
+        self.callbacks: _Callbacks | None = _Callbacks()
+        self._store: fix.FileStoreFactory | None = fix.FileStoreFactory(settings)
+        self._maker: fix.SocketAcceptor | None = fix.SocketAcceptor(self.callbacks, self._store, settings)
+        self.session: fix.Session | None = self._maker.getSession(session_id)
+        self.callbacks.session = self.session
+
+    def end(self) -> None:
+        """A session writes to its store, and calls back, until its maker is gone. A second time does nothing."""
+        if self.callbacks is not None:
+            self.callbacks.session = None
+        self.session = None
+        self._maker = None
+        self._store = None
+        self.callbacks = None
+
+
+class Engine:
     """One session. ``attach`` it to a connection, feed it what comes, ``detach`` it; ``close`` it in the end."""
 
     def __init__(self, name: SessionName, folder: Path, dictionary: fix.DataDictionary) -> None:
-        super().__init__()
+        """Raises QuickFIX's errors where its files cannot be written."""
         self.name = name
         self._dictionary = dictionary
-        self._received: list[str] = []
-        self._sent: list[_Said] = []
         self._write: Callable[[bytes], None] | None = None
-        self._session_id, self._store, self._maker = _session(self, name, folder)
-        self._session = self._maker.getSession(self._session_id)
+        self._parts = _Parts(name, folder)
+        # Whoever forgets to close it, and an interpreter that ends, let go in the right order, too.
+        self.close = weakref.finalize(self, self._parts.end)
+        """Ends it; its files stay. It can be asked for nothing more."""
 
     def attach(self, write: Callable[[bytes], None]) -> None:
         """From now on it is this connection's."""
@@ -57,12 +142,6 @@ class Engine(fix.Application):
         self._flush()
         self._write = None
 
-    def close(self) -> None:
-        """Ends it; its files stay. In this order: a session writes to its store until it is gone."""
-        del self._session
-        del self._maker
-        del self._store
-
     @property
     def logged_on(self) -> bool:
         return bool(self._session.isLoggedOn())
@@ -70,9 +149,13 @@ class Engine(fix.Application):
     def receive(self, text: str) -> list[str]:
         """A message from the connection; the application messages that are to be answered now, in their order."""
         with suppress(fix.InvalidMessage):  # garbled for FIX: it will be missed, and asked for again
-            self._session.next(text, fix.UtcTimeStamp())
+            try:
+                self._session.next(text, fix.UtcTimeStamp())
+            except RuntimeError:  # QuickFIX's word for a message that it would reject, were it logged on
+                if self.logged_on:
+                    raise
         self._flush()
-        received, self._received = self._received, []
+        received, self._callbacks.received = self._callbacks.received, []
         return received
 
     def tick(self) -> None:
@@ -91,50 +174,29 @@ class Engine(fix.Application):
         self._session.logout(reason)
         self.tick()
 
+    @property
+    def _session(self) -> fix.Session:
+        assert self._parts.session is not None, "it is closed"
+        return self._parts.session
+
+    @property
+    def _callbacks(self) -> _Callbacks:
+        assert self._parts.callbacks is not None, "it is closed"
+        return self._parts.callbacks
+
     def _flush(self) -> None:
         """Writes what the session said. QuickFIX names a resent message before the gap fill that leads up to it."""
-        sent, self._sent = self._sent, []
+        self._callbacks.check()
+        sent, self._callbacks.sent = self._callbacks.sent, []
         for again, group in groupby(sent, key=lambda said: said.again):
             for said in sorted(group, key=lambda said: said.number) if again else group:
                 if self._write is not None:
                     self._write(said.text.encode())
 
-    # QuickFIX calls these
 
-    def onCreate(self, _session: fix.SessionID) -> None:  # noqa: N802
-        return
-
-    def onLogon(self, _session: fix.SessionID) -> None:  # noqa: N802
-        return
-
-    def onLogout(self, _session: fix.SessionID) -> None:  # noqa: N802
-        return
-
-    def toAdmin(self, message: fix.Message, _session: fix.SessionID) -> None:  # noqa: N802
-        if message.getHeader().getField(35) in SENT_WITHOUT_LOGON or self.logged_on:
-            self._say(message)
-
-    def toApp(self, message: fix.Message, _session: fix.SessionID) -> None:  # noqa: N802
-        if self.logged_on:
-            self._say(message)
-
-    def fromAdmin(self, _message: fix.Message, _session: fix.SessionID) -> None:  # noqa: N802
-        return
-
-    def fromApp(self, message: fix.Message, _session: fix.SessionID) -> None:  # noqa: N802
-        self._received.append(message.toString())
-
-    def _say(self, message: fix.Message) -> None:
-        header = message.getHeader()
-        again = bool(header.isSetField(43)) and header.getField(43) == "Y"
-        self._sent.append(_Said(int(header.getField(34)), again, message.toString()))
-
-
-def _session(
-    application: Engine, name: SessionName, folder: Path
-) -> tuple[fix.SessionID, fix.FileStoreFactory, fix.SocketAcceptor]:
-    """A session's id, its store (files in ``folder``, written with each message), and what makes it."""
-    wanted = {
+def _settings(name: SessionName, folder: Path) -> dict[str, str]:
+    """QuickFIX's settings of a session: its store is files in ``folder``, written with each message."""
+    return {
         "ConnectionType": "acceptor",
         "SocketAcceptPort": "0",
         "NonStopSession": "Y",
@@ -145,14 +207,6 @@ def _session(
         "PersistMessages": "Y" if name.kind.resends else "N",
         "FileStorePath": str(folder),
     }
-    given = fix.Dictionary()
-    for key, value in wanted.items():
-        given.setString(key, value)
-    session_id = fix.SessionID(BEGIN_STRING, name.kind.value, name.client)
-    settings = fix.SessionSettings()
-    settings.set(session_id, given)
-    store = fix.FileStoreFactory(settings)
-    return session_id, store, fix.SocketAcceptor(application, store, settings)
 
 
 def load_dictionary() -> fix.DataDictionary:

@@ -66,9 +66,9 @@ class FixGateway:
             raise Problem(409, "logged_on_already", detail)
         if sum(present.owner == name.owner for present in self._present) >= SESSIONS_MAX:
             raise Problem(409, "too_many_sessions", f"{SESSIONS_MAX} of your sessions are logged on. Log one out.")
-        self._present[name] = connection
         if name not in self._engines:
             self._engines[name] = Engine(name, self.settings.fix_store, self._dictionary)
+        self._present[name] = connection
         return self._engines[name]
 
     def leave(self, name: SessionName) -> None:
@@ -96,4 +96,7 @@ class FixGateway:
                 await asyncio.wait(self._serving, timeout=GOODBYE_S)
             await self.exchange.close()
         finally:
+            for name, engine in self._engines.items():
+                if name not in self._present:
+                    engine.close()
             self.ledger.close()

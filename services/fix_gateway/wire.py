@@ -1,5 +1,6 @@
 """FIX as bytes: messages cut out of a stream, read as fields, and made of fields. No I/O, and no engine."""
 
+import re
 from collections.abc import Iterable, Iterator
 
 SOH = "\x01"
@@ -7,6 +8,16 @@ BEGIN = b"8=FIX"
 TRAILER_BYTES = len("10=000") + 1
 HEAD_BYTES_MAX = 32
 """``8=FIX.4.4``, ``9=`` and a length fit into this, or it is none."""
+
+TAG_DIGITS_MAX = 9
+"""A longer tag is none: FIX 4.4 knows none beyond 9999."""
+
+DATA_LENGTHS = {89: 93} | {
+    tag: tag - 1 for tag in (91, 96, 213, 349, 351, 353, 355, 357, 359, 361, 363, 365, 446, 619, 622)
+}
+"""FIX 4.4's fields of data, which may hold anything, and the tag of the field before each that says how long it is."""
+
+DATA = re.compile(SOH + "0*(" + "|".join(map(str, DATA_LENGTHS)) + ")=")
 
 Fields = list[tuple[int, str]]
 """Tags and values in their order: repeating groups are told by it."""
@@ -21,13 +32,14 @@ class Framer:
         self.garbled = 0
 
     def feed(self, data: bytes) -> list[str]:
-        """The messages that are whole now: body length and checksum are right."""
+        """The messages that are whole now: body length, checksum and the lengths of data are right."""
         self._buffer += data
         found: list[str] = []
         while (end := self._end()) is not None:
             raw = bytes(self._buffer[:end])
-            if raw.endswith(b"10=%03d\x01" % (sum(raw[:-TRAILER_BYTES]) % 256)) and raw.isascii():
-                found.append(raw.decode("ascii"))
+            right_sum = raw.endswith(b"10=%03d\x01" % (sum(raw[:-TRAILER_BYTES]) % 256))
+            if right_sum and raw.isascii() and has_right_data(text := raw.decode("ascii")):
+                found.append(text)
                 del self._buffer[:end]
             else:
                 self._pass_over(1)
@@ -107,8 +119,25 @@ def fields_of(text: str) -> Fields:
 def _fields(text: str) -> Iterator[tuple[int, str]]:
     for part in text.split(SOH):
         tag, is_one, value = part.partition("=")
-        if is_one and tag.isascii() and tag.isdigit():
+        if is_one and len(tag) <= TAG_DIGITS_MAX and tag.isascii() and tag.isdigit():
             yield int(tag), value
+
+
+def has_right_data(text: str) -> bool:
+    """Whether each field of data ends where the field right before it says.
+
+    QuickFIX 1.16 believes that length, and reads on beyond the end of a message whose data is shorter.
+    """
+    at = 0
+    while (found := DATA.search(text, at)) is not None:
+        before = text[text.rfind(SOH, 0, found.start()) + 1 : found.start()]
+        tag, _, digits = before.partition("=")
+        if tag != str(DATA_LENGTHS[int(found[1])]) or not digits.isdigit() or len(digits) > TAG_DIGITS_MAX:
+            return False
+        at = found.end() + int(digits)
+        if text[at : at + 1] != SOH:
+            return False
+    return True
 
 
 def message_text(fields: Iterable[tuple[int, str]], begin_string: str = "FIX.4.4") -> str:

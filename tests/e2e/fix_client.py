@@ -30,12 +30,14 @@ def name() -> str:
 class FixClient:
     """One connection. Numbers go on where ``numbers`` says: own next, and the other side's next."""
 
-    def __init__(self, exchange: Exchange, sender: str, target: str, numbers: tuple[int, int] = (1, 1)) -> None:
+    def __init__(self, exchange: Exchange | int, sender: str, target: str, numbers: tuple[int, int] = (1, 1)) -> None:
+        """``exchange``: or its FIX port."""
         self.sender, self.target = sender, target
         self.own, self.other = numbers
         self.heard: list[simplefix.FixMessage] = []
         self._parser = simplefix.FixParser()
-        self._socket = socket.create_connection(("127.0.0.1", exchange.ports["FIX_PORT"]), timeout=WAIT_S)
+        port = exchange if isinstance(exchange, int) else exchange.ports["FIX_PORT"]
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=WAIT_S)
 
     @property
     def numbers(self) -> tuple[int, int]:

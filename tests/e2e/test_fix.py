@@ -174,6 +174,7 @@ def test_who_can_not_be_served_is_told_why_and_touches_nothing(exchange: Exchang
     assert refusal(user.name, user.name, "wrong", (141, "Y")) == "invalid_credentials"
     assert refusal(user.name, stranger.name, PASSWORD, (141, "Y")) == "wrong_sender"
     assert refusal(user.name, "", "") == "credentials_required"
+    assert refusal(user.name, user.name, PASSWORD, (55, "AAPL")) == "invalid_logon"
     early = FixClient(exchange, user.name, "OUTCRY")
     early.order()
     assert early.hear()[58].startswith("logon_required")

@@ -1,16 +1,22 @@
 """QuickFIX's session as the gateway uses it: without a socket, on one thread, with its store on disk."""
 
+import gc
+import subprocess
+import sys
 import time
 from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
 pytest.importorskip("quickfix", reason="the FIX gateway's engine is not installed: make fix")
 
-from services.fix_gateway.engine import Engine, load_dictionary
+from services.fix_gateway import engine as engine_module
+from services.fix_gateway.engine import DICTIONARY, Engine, load_dictionary
 from services.fix_gateway.names import Kind, SessionName
 from services.fix_gateway.requests import utc_timestamp
-from services.fix_gateway.wire import Fields, Message, message_text
+from services.fix_gateway.wire import DATA_LENGTHS, Fields, Message, message_text
 
 REPORT: Fields = [(35, "8"), (37, "1"), (17, "1"), (150, "0"), (39, "0"), (55, "A"), (54, "1"), (151, "1"), (14, "0")]
 
@@ -98,3 +104,67 @@ def test_a_password_is_not_stored(tmp_path: Path) -> None:
     session.say(1, "A", (98, "0"), (108, "30"), (553, "alice"), (554, "correct horse"))
     session.engine.close()
     assert all(b"correct horse" not in file.read_bytes() for file in tmp_path.iterdir())
+
+
+def test_all_fields_of_data_are_known() -> None:
+    """What QuickFIX's dictionary calls data, each with the field before it that tells its length."""
+    fields = ElementTree.parse(DICTIONARY).getroot().findall("fields/field")
+    number = {field.attrib["name"]: int(field.attrib["number"]) for field in fields}
+    names = [field.attrib["name"] for field in fields if field.attrib["type"] == "DATA"]
+    assert {number[name]: number.get(f"{name}Len", number.get(f"{name}Length")) for name in names} == DATA_LENGTHS
+
+
+@pytest.mark.parametrize("error", [ValueError("a bug"), KeyboardInterrupt()])
+def test_an_error_in_a_callback_is_the_callers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    """It is raised where the engine was asked; in QuickFIX's hands it would end the process. The session lives on."""
+    session = Session(tmp_path)
+    session.log_on()
+
+    def fail(*_: object) -> Any:
+        raise error
+
+    with monkeypatch.context() as broken:
+        broken.setattr(engine_module, "_Said", fail)
+        with pytest.raises(type(error)):
+            session.say(2, "1", (112, "beat"))
+    session.say(3, "1", (112, "again"))
+    assert session.told(35, 112)[-1] == ("0", "again")
+
+
+def test_what_is_wrong_before_the_logon_is_passed_over(tmp_path: Path) -> None:
+    """A Logon with a field that FIX does not know, or anything else that is no right Logon: nobody is logged on."""
+    session = Session(tmp_path)
+    assert session.say(1, "A", (98, "0"), (108, "30"), (55, "AAPL")) == []
+    assert session.say(1, "D", (11, "x"), (38, "many")) == []
+    assert not session.engine.logged_on
+
+
+def test_a_closed_engine_can_not_be_asked(tmp_path: Path) -> None:
+    """What QuickFIX has freed is not touched again."""
+    session = Session(tmp_path)
+    session.log_on()
+    session.engine.close()
+    session.engine.close()
+    for ask in (session.engine.tick, session.engine.detach, lambda: session.engine.logged_on):
+        with pytest.raises(AssertionError, match="closed"):
+            ask()
+
+
+def test_engines_that_nobody_closes_end_in_order(tmp_path: Path) -> None:
+    """Dropped within a cycle, or alive when the interpreter ends: the process ends with status 0."""
+    for _ in range(5):
+        session = Session(tmp_path)
+        session.log_on()
+        del session  # its engine knows it, and it knows its engine
+        gc.collect()
+    script = (
+        "import sys; from pathlib import Path; import quickfix\n"
+        "from tests.unit.test_fix_engine import Session\n"
+        f"kept = [Session(Path({str(tmp_path)!r})) for _ in range(1)]\n"
+        "kept[0].log_on(); quickfix.kept = sys.kept = kept; kept.append(kept)\n"
+        "print('so far')"
+    )
+    done = subprocess.run([sys.executable, "-X", "faulthandler", "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "so far\n", "")

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.fix_gateway.wire import Framer, Message, fields_of, message_text, printable
+from services.fix_gateway.wire import DATA_LENGTHS, Framer, Message, fields_of, message_text, printable
 
 ORDER = message_text([(35, "D"), (49, "alice"), (11, "one"), (55, "AAPL")])
 BEAT = message_text([(35, "0"), (49, "alice"), (34, "7")])
@@ -71,6 +71,29 @@ def test_bytes_that_are_not_ascii_are_garbled() -> None:
     body = b"35=D\x0158=" + bytes([233]) + b"\x01"
     head = b"8=FIX.4.4\x019=%d\x01" % len(body) + body
     assert cut(head + b"10=%03d\x01" % (sum(head) % 256) + BEAT.encode())[0] == [BEAT]
+
+
+def test_data_is_as_long_as_it_says() -> None:
+    """A field of data may hold anything but ends where its length says; QuickFIX would read on beyond the message."""
+    for tag, length in DATA_LENGTHS.items():
+        right = message_text([(35, "B"), (length, "7"), (tag, "a\x01355=b"), (58, "x")])
+        assert cut((right + BEAT).encode()) == ([right, BEAT], 0), tag
+        for wrong in ("6", "8", "9", "100000000", "4294967303", "9" * 30, "-5", "", "x"):
+            garbled = message_text([(35, "B"), (length, wrong), (tag, "a\x01355=b"), (58, "x")])
+            assert cut((garbled + BEAT).encode())[0] == [BEAT], (tag, wrong)
+    alone = message_text([(35, "B"), (355, "abc")])
+    elsewhere = message_text([(35, "B"), (354, "3"), (58, "x"), (355, "abc")])
+    disguised = message_text([(35, "B"), (354, "99")]).replace("354=99\x01", "354=99\x0100355=abc\x01")
+    body = disguised.split("\x01", 2)[2].rpartition("10=")[0]
+    disguised = f"8=FIX.4.4\x019={len(body)}\x01{body}"
+    disguised += f"10={sum(disguised.encode()) % 256:03d}\x01"
+    for wrong in (alone, elsewhere, disguised):
+        assert cut((wrong + BEAT).encode())[0] == [BEAT], wrong
+
+
+def test_a_tag_that_is_no_number_of_a_field_is_none() -> None:
+    """However long: it is left out."""
+    assert fields_of("9" * 5000 + "=x\x01" + "58=y\x01") == [(58, "y")]
 
 
 def test_a_message_tells_its_fields() -> None:
