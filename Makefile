@@ -77,7 +77,7 @@ load: $(TEST_STAMP) ## traders, market makers, readers on the running exchange, 
 build: $(TEST_STAMP) ## compile the hot modules that changed
 	@$(BIN)/python setup.py --quiet build_ext --inplace
 
-fix: $(FIX_STAMP) ## install the engine of the FIX gateway (compiles for some minutes); the next make up starts it
+fix: $(FIX_STAMP) ## install the engine of the FIX gateway (compiles for a minute); the next make up starts it
 
 lock: $(VENV) ## choose current versions for the lock files
 	$(PIP) uv
@@ -107,9 +107,9 @@ $(TEST_STAMP): requirements-test.lock $(STAMP)
 	@$(PIP) --require-hashes -r requirements-test.lock
 	@touch $@
 
-$(FIX_STAMP): requirements-fix.lock | $(STAMP)
-	@echo "Compiling QuickFIX (some minutes; it needs a C++ compiler; skipped next time unless the lock changes) ..."
-	@$(PIP) --require-hashes -r requirements-fix.lock
+$(FIX_STAMP): requirements-fix.lock scripts/install_quickfix.py scripts/quickfix_setup.py | $(STAMP)
+	@echo "Compiling QuickFIX (a minute; it needs a C++ compiler; skipped next time unless the lock changes) ..."
+	@$(BIN)/python scripts/install_quickfix.py
 	@touch $@
 
 $(WEB_LIBRARIES): web/package-lock.json

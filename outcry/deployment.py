@@ -15,7 +15,7 @@ from outcry.postgres import DATABASE, SUPERUSER
 from outcry.provision import role_url
 from outcry.settings import Settings
 from outcry.valkey import user_lines
-from shared.contracts.operations import AUDITOR, USERS
+from shared.contracts.operations import AUDITOR, FIX, USERS
 
 POSTGRES_HOST = "postgres:5432"
 VALKEY_HOST = "valkey:6379"
@@ -48,6 +48,7 @@ def environments(settings: Settings, made: Credentials) -> dict[str, Mapping[str
             "DATABASE_URL": role_url(database_url, AUDITOR, made.auditor_role),
             "SERVICE_SECRET": made.auditor_secret,
         },
+        FIX: {"REDIS_URL": _redis_url(settings, made, FIX)},
     }
     for service in catalogue.SERVICES:
         files[service] = {

@@ -89,7 +89,7 @@ class Exchange:
         """Where FIX clients connect, or how to get there; empty where it was turned off."""
         if catalogue.has_fix(self._settings):
             return f"127.0.0.1:{self._settings.fix_port}"
-        return "its engine is not installed: make fix (compiles for some minutes)" if self._settings.outcry_fix else ""
+        return "its engine is not installed: make fix (compiles for a minute)" if self._settings.outcry_fix else ""
 
     async def _start_servers(self, timeout_s: float) -> None:
         servers = [server for server in (self._postgres, self._valkey) if server is not None]

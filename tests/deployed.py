@@ -151,6 +151,14 @@ class Deployed:
         ports |= {f"JAEGERLITE_{name}_PORT": "0" for name in unused}
         return self.spec("jaegerlite", "", PROJECT, JAEGERLITE_DATA_DIR=str(data), **ports)
 
+    def fix_gateway(self) -> ProcessSpec:
+        """Compose's FIX gateway, its sessions in a folder of its own."""
+        store = self.folder / "fix"
+        store.mkdir()
+        if self.user:
+            shutil.chown(store, self.user)
+        return self.spec(catalogue.FIX, FIX_STORE=str(store), FIX_PORT=str(self.port(catalogue.FIX, 9878)))
+
     def spec(self, service: str, name: str = "", project: Path = PROJECT, **more: str) -> ProcessSpec:
         """A service as a process: compose's command and variables, its own port, the code of ``project``."""
         port = self.port(name or service, port_of(service))
@@ -280,8 +288,10 @@ def prometheus(exchange: Deployed) -> ProcessSpec:
     jobs = {job["job_name"]: job for job in settings["scrape_configs"]}
     for scraped in jobs["outcry"]["static_configs"]:
         scraped["targets"] = [exchange.translated(f"//{target}").removeprefix("//") for target in scraped["targets"]]
-    lite = jobs["jaegerlite"].pop("dns_sd_configs")[0]
-    jobs["jaegerlite"]["static_configs"] = [{"targets": [f"127.0.0.1:{exchange.port(lite['names'][0], lite['port'])}"]}]
+    for job in ("jaegerlite", "fix-gateway"):
+        found = jobs[job].pop("dns_sd_configs")[0]
+        here = [exchange.addresses[f"{name}:{found['port']}"] for name in found["names"] if name in exchange.running]
+        jobs[job]["static_configs"] = [{"targets": here}]
     (folder / "prometheus.yml").write_text(yaml.safe_dump(settings))
 
     async def ready(_pid: int) -> bool:

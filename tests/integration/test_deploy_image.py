@@ -38,7 +38,8 @@ def context(folder: Path) -> None:
             for path in [start] if start.is_file() else sorted(p for p in start.rglob("*") if p.is_file()):
                 relative = path.relative_to(PROJECT).as_posix()
                 if let_through(relative):
-                    into = folder / (relative if target == "./" else target + relative.removeprefix(source))
+                    inside = start.name if start.is_file() else relative.removeprefix(source).lstrip("/")
+                    into = folder / target / inside
                     into.parent.mkdir(parents=True, exist_ok=True)
                     shutil.copy(path, into)
 
@@ -85,6 +86,15 @@ def test_libraries_come_by_hash() -> None:
     pinned = re.findall(r"^[a-z0-9._-]+==", lock, re.MULTILINE)
     assert len(pinned) > 20
     assert all("--hash=sha256:" in entry for entry in re.split(r"\n(?=[a-z0-9])", lock.strip()))
+
+
+def test_fix_comes_with_its_engine(tmp_path: Path) -> None:
+    """The image compiles QuickFIX by the script of `make fix`, from the lock file, and has all that this needs."""
+    context(tmp_path)
+    assert "RUN python scripts/install_quickfix.py" in BUILD.splitlines()
+    assert "scripts/install_quickfix.py\n" in (PROJECT / "Makefile").read_text()
+    for path in ("scripts/install_quickfix.py", "scripts/quickfix_setup.py", "requirements-fix.lock"):
+        assert (tmp_path / path).read_text() == (PROJECT / path).read_text()
 
 
 def test_nothing_secret_gets_into_the_build() -> None:

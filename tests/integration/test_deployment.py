@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ import pytest
 
 from outcry.catalogue import SERVICES
 from scripts.panels import BOARDS, RATE
-from shared.contracts.operations import AUDITOR, ENGINE
+from shared.contracts.operations import AUDITOR, ENGINE, FIX
 from tests import deployed
 from tests.deployed import PROJECT, Deployed
 from tests.e2e.exchange import eventually
+from tests.e2e.fix_client import FixClient
 
 pytestmark = pytest.mark.skipif(bool(deployed.missing()), reason=f"not here: Debian's {deployed.missing()}")
 
@@ -38,6 +40,8 @@ def exchange() -> Iterator[Deployed]:
         made.create_database()
         made.init()
         made.start_all([made.spec(name) for name in (*SERVICES, f"{ENGINE}-standby", AUDITOR)])
+        if find_spec("quickfix") is not None:
+            made.start(made.fix_gateway())
         made.start(deployed.prometheus(made))
         yield made
     finally:
@@ -100,6 +104,20 @@ def test_an_order_goes_through_and_the_audit_holds(exchange: Deployed, client: h
     wanted = {"POST /v1/order", "check_balance", "match_order", "settle_trade", "record_trade"}
     assert wanted <= eventually(spans, lambda names: wanted <= names, WAIT_S)
     assert exchange.audit()["status"] == "right"
+
+
+@pytest.mark.skipif(find_spec("quickfix") is None, reason="the FIX gateway's engine is not installed: make fix")
+def test_an_order_goes_through_over_fix(exchange: Deployed, client: httpx.Client) -> None:
+    """The FIX gateway, with its own user of Redis and no other secret, takes an order that the API shows as well."""
+    owner = user(client, "fixed", USD=100_000)
+    fix = FixClient(exchange.port(FIX, 9878), "fixed", "OUTCRY")
+    assert fix.log_on("fixed")[35] == "A"
+    cl_ord_id = fix.order(t55="AAPL", t44="120.00")
+    report = fix.report(cl_ord_id, "0")
+    fix.log_out()
+    shown = client.get("/v1/order", params={"client_order_id": cl_ord_id}, headers=owner).json()
+    assert (shown["order_id"], shown["status"]) == (report[37], "OPEN")
+    assert client.delete(f"/v1/order/{report[37]}", headers=owner).status_code == 200
 
 
 def test_prometheus_has_figures_for_every_panel(exchange: Deployed, client: httpx.Client) -> None:

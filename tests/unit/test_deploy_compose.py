@@ -15,7 +15,7 @@ from outcry import catalogue, credentials, deployment
 from outcry.auditor import AuditorSettings
 from outcry.initialise import InitSettings
 from outcry.settings import Settings
-from shared.contracts.operations import AUDITOR, ENGINE, GATEWAY, NOTIFICATION
+from shared.contracts.operations import AUDITOR, ENGINE, FIX, GATEWAY, NOTIFICATION
 from shared.settings import DEFAULT_PORTS
 from tests.deployed import COMPOSE, DEPLOY, SERVICES, TRACING_VARIABLES, interpolated, port_of, settings_of
 
@@ -78,7 +78,7 @@ def test_no_variable_is_misspelt(tmp_path: Path) -> None:
     for name in TRACING_VARIABLES:
         assert name in tracing or name.removeprefix("OTEL_EXPORTER_OTLP_") in tracing, name
     secret = deployment.environments(Settings(), credentials.load_or_create(tmp_path, catalogue.SERVICES))
-    for name in (*DEFAULT_PORTS, AUDITOR, "init"):
+    for name in (*DEFAULT_PORTS, FIX, AUDITOR, "init"):
         kinds: dict[str, type[BaseSettings]] = {AUDITOR: AuditorSettings, "init": InitSettings}
         kind = kinds.get(name) or settings_of(name)
         known = {field.upper() for field in kind.model_fields} | TRACING_VARIABLES
@@ -198,11 +198,28 @@ def test_our_containers_can_do_no_more_than_they_must() -> None:
     """No root, no capability, nothing to write to but /tmp: in each container of our own image."""
     dockerfile = (DEPLOY / "Dockerfile").read_text()
     assert "USER 10001:10001" in dockerfile.split("FROM")[-1]
-    for name in (*DEFAULT_PORTS, AUDITOR, "init", "jaegerlite"):
+    for name in (*DEFAULT_PORTS, FIX, AUDITOR, "init", "jaegerlite"):
         service = SERVICES[name]
         assert service["cap_drop"] == ["ALL"], name
         assert service["read_only"] is True, name
         assert "user" not in service, name
+
+
+def test_fix_is_a_profile_of_its_own() -> None:
+    """It runs where it is asked for, beside any keeper of traces, with its sessions on a volume."""
+    assert all(FIX not in of_profile(profile) for profile in TRACE_BACKENDS)
+    service, settings = SERVICES[FIX], settings_of(FIX)
+    assert service["profiles"] == ["fix"]
+    assert service["command"] == ["python", "-m", f"services.{catalogue.snake(FIX)}"]
+    assert port_of(FIX) == settings.model_fields["port"].default
+    fix_port = settings.model_fields["fix_port"].default
+    assert [interpolated(port, {}) for port in service["ports"]] == [f"127.0.0.1:{fix_port}:{fix_port}"]
+    volumes = dict(volume.split(":")[:2] for volume in service["volumes"] if volume[0] != "$")
+    assert service["environment"]["FIX_STORE"].startswith(volumes["fix"] + "/")
+    assert "fix" in COMPOSE["volumes"]
+    scraped = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())["scrape_configs"]
+    (found,) = [job["dns_sd_configs"][0] for job in scraped if job["job_name"] == FIX]
+    assert (found["names"], found["port"]) == ([FIX], port_of(FIX))
 
 
 def test_sampling_is_told_by_file() -> None:

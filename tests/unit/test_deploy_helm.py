@@ -14,7 +14,7 @@ from outcry import catalogue, credentials, deployment
 from outcry.auditor import AuditorSettings
 from outcry.settings import Settings
 from services.matching_engine.settings import EngineSettings
-from shared.contracts.operations import AUDITOR, ENGINE, GATEWAY, NOTIFICATION, USERS, Operation
+from shared.contracts.operations import AUDITOR, ENGINE, FIX, GATEWAY, NOTIFICATION, USERS, Operation
 from shared.settings import DEFAULT_PORTS
 from tests.deployed import DEPLOY, TRACING_VARIABLES, settings_of
 
@@ -22,11 +22,13 @@ helm = pytest.importorskip("helm_python", reason="no Helm for this kind of machi
 
 CHART = DEPLOY / "helm"
 MANAGED = {"postgres": {"enabled": False}, "valkey": {"enabled": False}, "tracing": {"host": "jaeger.example"}}
+PEERS = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "front"}}}]
 VARIANTS: dict[str, dict[str, Any]] = {
     "as it is": {},
     "managed": MANAGED,
     "open": {"ingress": {"enabled": True, "tlsSecret": "cert", "className": "nginx"}},
     "one engine": {"services": {ENGINE: {"engines": 1}, GATEWAY: {"stateless": None}}},
+    "fix": {"fix": {"enabled": True}, "network": {"gatewayFrom": PEERS, "fixFrom": PEERS}},
     "shards": {"services": {ENGINE: {"shards": ["AAPL,MSFT", "*"]}}},
 }
 
@@ -163,7 +165,7 @@ def test_secrets_come_from_outside(objects: list[Object], tmp_path: Any) -> None
         for source in container(workload).get("envFrom", [])
         if "secretRef" in source
     }
-    assert {name.removeprefix("outcry-") for name in read} == set(made)
+    assert {name.removeprefix("outcry-") for name in read} == set(made) - {FIX}  # which is not there unless asked for
 
 
 def test_pods_ask_for_what_they_need_and_can_do_no_more(objects: list[Object]) -> None:
@@ -228,3 +230,32 @@ def test_managed_servers_take_the_place_of_the_charts_own() -> None:
     # Before an installation nothing of the chart is there that it could stand on.
     assert "serviceAccountName" not in job["spec"]["template"]["spec"]
     assert [set(source) for source in container(job)["envFrom"]] == [{"secretRef"}]
+
+
+def test_fix_is_there_where_it_is_asked_for(objects: list[Object]) -> None:
+    """One pod with its sessions on a volume; it goes to the gateway, Valkey and the traces, and they let it in."""
+    assert FIX not in workloads(objects)
+    found = rendered(VARIANTS["fix"])
+    workload, settings = workloads(found)[FIX], settings_of(FIX)
+    assert (workload["kind"], workload["spec"]["replicas"]) == ("StatefulSet", 1)
+    process, (claim,) = container(workload), workload["spec"]["volumeClaimTemplates"]
+    ports = {port["name"]: port["containerPort"] for port in process["ports"]}
+    assert ports == {"http": settings.model_fields["port"].default, "fix": settings.model_fields["fix_port"].default}
+    assert of_kind(found, "Service")[FIX]["spec"]["ports"][0]["port"] == ports["fix"]
+    assert process["command"] == ["python", "-m", f"services.{catalogue.snake(FIX)}"]
+    assert {"secretRef": {"name": f"outcry-{FIX}"}} in process["envFrom"]
+    told = {entry["name"]: entry["value"] for entry in process["env"]}
+    (mounted,) = [mount["mountPath"] for mount in process["volumeMounts"] if mount["name"] == claim["metadata"]["name"]]
+    assert told["FIX_STORE"].startswith(mounted + "/")
+    assert set(told) <= {field.upper() for field in settings.model_fields}
+    policies = of_kind(found, "NetworkPolicy")
+    peers = [peer for rule in policies[FIX]["spec"]["egress"] for peer in rule["to"]]
+    assert {peer["podSelector"]["matchLabels"]["app"] for peer in peers} == {GATEWAY, "valkey", "jaegerlite"}
+    for other in (GATEWAY, "valkey", "jaegerlite"):
+        into = [peer for rule in policies[f"to-{other}"]["spec"]["ingress"] for peer in rule.get("from", [])]
+        assert {"podSelector": {"matchLabels": {"app": FIX}}} in into, other
+    assert {"podSelector": {"matchLabels": {"app": FIX}}} not in [
+        peer for rule in policies["to-postgres"]["spec"]["ingress"] for peer in rule["from"]
+    ]
+    (way_in,) = [rule for rule in policies[FIX]["spec"]["ingress"] if rule["ports"][0]["port"] == ports["fix"]]
+    assert way_in["from"] == PEERS

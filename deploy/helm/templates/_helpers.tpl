@@ -29,7 +29,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 
 {{/* The pod of one of our processes. Takes root, name, command, secret, port, environment, resources, liveness, readiness,
-     indexed (its number in GATEWAY_NODE), more (labels), data (a folder that stays) and job (it ends, and stands on nothing of this chart). */}}
+     indexed (its number in GATEWAY_NODE), more (labels), ports (others beside `port`, by name), data (a folder that stays) and job (it ends, and stands on nothing of this chart). */}}
 {{- define "outcry.pod" -}}
 metadata:
   labels:
@@ -98,6 +98,9 @@ spec:
       {{- if .port }}
       ports:
         - {name: http, containerPort: {{ .port }}}
+        {{- range $name, $port := .ports }}
+        - {name: {{ $name }}, containerPort: {{ $port }}}
+        {{- end }}
       {{- end }}
       {{- if .readiness }}
       startupProbe:
