@@ -134,10 +134,14 @@ def _every_page(backend: Backend, page: Page) -> Iterator[str]:
     page.goto(f"{backend.url}/trace/{backend.good.trace_id}")
     _rows(page).nth(2).click()
     yield "trace"
+    page.get_by_role("tab", name="Graph", exact=True).click()
+    yield "graph"
     page.get_by_role("tab", name="Flame graph").click()
     yield "flame"
     page.get_by_role("tab", name="Statistics").click()
     yield "statistics"
+    page.get_by_role("tab", name="Spans").click()
+    yield "spans"
     page.goto(f"{backend.url}/trace/{backend.failed.trace_id}")
     page.get_by_role("button", name="failed first").click()
     yield "findings"
@@ -357,6 +361,58 @@ def test_finding_leads_to_its_spans(backend: Backend, page: Page) -> None:
     page.get_by_text("Nothing stands out").wait_for()
 
 
+def test_graph_leads_to_spans_by_keyboard(backend: Backend, page: Page) -> None:
+    """Boxes and arrows of a trace's graph take the focus, say what they are, and show their spans."""
+    page.goto(f"{backend.url}/trace/{backend.good.trace_id}")
+    _rows(page).first.wait_for()
+    page.keyboard.press("2")
+    page.wait_for_url("**/trace/*?view=graph")
+    page.reload()
+    graph = page.get_by_role("group", name="Graph of the trace")
+    box = graph.get_by_role("link", name=re.compile("^create_order order-manager .*on the critical path$"))
+    box.focus()
+    page.keyboard.press("Tab")
+    arrow = graph.get_by_role("link", name=re.compile("^order-manager: create_order calls order-manager: "))
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") in [
+        one.get_attribute("aria-label") for one in arrow.all()
+    ]
+    page.keyboard.press("Enter")
+    expect(page.locator(".span-row.match")).to_have_count(1)
+    assert "view=" not in page.url
+
+
+def test_spans_as_a_table(backend: Backend, page: Page) -> None:
+    """10,000 spans sort and filter in a table; only what is in sight is in the page, and the address keeps it all."""
+    page.goto(f"{backend.url}/trace/{backend.many.trace_id}?view=table")
+    grid = page.get_by_role("grid", name="Table of the spans")
+    lines = grid.locator(".span-lines .span-line")
+    expect(page.get_by_text("10,000 spans", exact=True)).to_be_visible()
+    grid.get_by_role("button", name="Duration").click()
+    expect(lines.first).to_contain_text("nightly batch")
+    page.get_by_label("Operation has").fill("SLICE")
+    expect(page.get_by_text("100 of 10,000 spans")).to_be_visible()
+    page.get_by_label("Took at least").fill("1ms")
+    page.get_by_label("Service", exact=True).select_option("batch-runner")
+    page.wait_for_url("**&service=batch-runner")
+    page.reload()
+    expect(page.get_by_text("100 of 10,000 spans")).to_be_visible()
+    page.get_by_label("Failed only").check()
+    page.get_by_text("No span fits").wait_for()
+    page.get_by_label("Failed only").uncheck()
+    page.get_by_label("Operation has").fill("")
+    page.get_by_label("Took at least").fill("")
+    page.get_by_label("Service", exact=True).select_option("")
+    expect(page.get_by_text("10,000 spans", exact=True)).to_be_visible()
+    grid.focus()
+    page.keyboard.press("End")
+    last = grid.locator(f"#row-{MANY_SPANS - 1}")
+    expect(last).to_have_attribute("aria-selected", "true")
+    assert lines.count() < 100
+    span_id = last.locator("code").inner_text()
+    page.keyboard.press("Enter")
+    page.locator(".span-detail").get_by_text(span_id).wait_for()
+
+
 def test_minimap_drag_zooms(backend: Backend, page: Page) -> None:
     """Dragging over the right half of the minimap shows the second half of the time; 0 shows all again."""
     page.goto(f"{backend.url}/trace/{backend.good.trace_id}")
@@ -424,7 +480,7 @@ def test_map_leads_to_traces(backend: Backend, page: Page) -> None:
     calls = page.get_by_role("row", name=re.compile("client-gateway wallet-service"))
     expect(calls).to_contain_text("%")
     page.get_by_role("group", name="Arrows show").get_by_role("button", name="Errors").click()
-    expect(page.locator(".call-count.failing").first).to_contain_text("%")
+    expect(page.locator(".arrow-figure.failing").first).to_contain_text("%")
     assert "show=errors" in page.url
     calls.get_by_role("link", name="Failed traces of client-gateway calling wallet-service").click()
     page.wait_for_url("**/search?q=trace.service*service=wallet-service*")
@@ -437,6 +493,19 @@ def test_map_leads_to_traces(backend: Backend, page: Page) -> None:
     page.get_by_role("link", name=re.compile("^reporting")).click()
     page.wait_for_url("**/search?service=reporting*lookback=15m*")
     page.get_by_role("heading", name="20 of ").wait_for()
+
+
+def test_arrows_of_the_map_are_reached_by_keyboard(backend: Backend, page: Page) -> None:
+    """An arrow follows the box that it leaves, says its figures, and leads to its traces as a click on it does."""
+    page.goto(f"{backend.url}/dependencies?lookback=15m")
+    picture = page.get_by_role("group", name="Map of the services")
+    picture.get_by_role("link", name=re.compile(r"^matching-engine \d")).focus()
+    page.keyboard.press("Tab")
+    focused = page.evaluate("document.activeElement.getAttribute('aria-label')")
+    assert re.match(r"matching-engine calls [\w-]+: [\d.]+/s · \d", focused), focused
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/search?q=trace.service*matching-engine*")
+    page.get_by_role("heading", name=re.compile(r"^20 of \d+ traces$")).wait_for()
 
 
 def test_insights_lead_to_examples(backend: Backend, page: Page) -> None:

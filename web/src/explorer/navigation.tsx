@@ -14,6 +14,17 @@ export function navigate(path: string, { replace = false } = {}): void {
   window.dispatchEvent(new Event(CHANGED));
 }
 
+/** Change some parameters of the address, within its page; an empty one goes. */
+export function changeParams(changes: Readonly<Record<string, string>>): void {
+  const params = new URLSearchParams(location.search);
+  for (const [key, value] of Object.entries(changes)) {
+    if (value) params.set(key, value);
+    else params.delete(key);
+  }
+  const query = params.toString();
+  navigate(location.pathname + (query && `?${query}`), { replace: true });
+}
+
 function subscribe(listener: () => void): () => void {
   window.addEventListener("popstate", listener);
   window.addEventListener(CHANGED, listener);

@@ -22,7 +22,8 @@ export interface TableProps<Row> {
   readonly empty: ReactNode;
 }
 
-interface Sorting {
+/** By which column, which way. */
+export interface Sorting {
   readonly key: string;
   readonly descending: boolean;
 }
@@ -67,7 +68,7 @@ export function Table<Row>({ caption, columns, rows, rowKey, rowClass, empty }: 
   );
 }
 
-function ariaSort(key: string, sorting: Sorting | null): "ascending" | "descending" | "none" {
+export function ariaSort(key: string, sorting: Sorting | null): "ascending" | "descending" | "none" {
   if (sorting?.key !== key) return "none";
   return sorting.descending ? "descending" : "ascending";
 }

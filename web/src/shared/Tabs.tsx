@@ -1,6 +1,6 @@
 /** Tabs in the manner of the ARIA practices: arrow keys move, Home and End jump, one tab stop for all. */
 
-import { type KeyboardEvent, type ReactNode, useId, useRef } from "react";
+import { type KeyboardEvent, type ReactNode, useEffect, useId, useRef } from "react";
 
 export interface Tab {
   readonly key: string;
@@ -19,6 +19,15 @@ export interface TabsProps {
 export function Tabs({ label, tabs, selected, onSelect, children, className = "" }: TabsProps) {
   const id = useId();
   const list = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    // On a narrow screen the tabs scroll: the one that is shown is in sight.
+    const { current } = list;
+    const tab = current?.querySelector<HTMLElement>('[aria-selected="true"]');
+    if (!current || !tab) return;
+    const [left, right] = [tab.offsetLeft - current.offsetLeft, tab.offsetLeft - current.offsetLeft + tab.offsetWidth];
+    if (left < current.scrollLeft) current.scrollLeft = left;
+    else if (right > current.scrollLeft + current.clientWidth) current.scrollLeft = right - current.clientWidth;
+  }, [selected]);
   const move = (event: KeyboardEvent) => {
     const now = tabs.findIndex((tab) => tab.key === selected);
     const to = { ArrowRight: now + 1, ArrowLeft: now - 1, Home: 0, End: tabs.length - 1 }[event.key];

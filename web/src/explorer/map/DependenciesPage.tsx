@@ -1,6 +1,5 @@
 /** Which service calls which, how often, how fast and with how many errors: as a map and as a table. */
 
-import "./map.css";
 import { useCallback, useMemo } from "react";
 import { type Column, Table } from "../../shared/Table";
 import { EmptyState, ErrorState, Loading } from "../../shared/states";

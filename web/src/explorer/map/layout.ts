@@ -4,6 +4,8 @@
  * not behind them (Sugiyama's method). Calls that lead back (A calls B, B calls A) are drawn, but do not decide a column.
  */
 
+import { push } from "../model/lists";
+
 /** A call: who, whom. */
 export interface Link {
   readonly parent: string;
@@ -36,12 +38,6 @@ export interface ServiceMap<L extends Link> {
 }
 
 const SWEEPS = 8;
-
-function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
-  const list = map.get(key);
-  if (list) list.push(value);
-  else map.set(key, [value]);
-}
 
 /** Services with callers before called, and the calls that keep to this: what leads back into an open branch does not. */
 function sortByCalls(services: string[], called: Map<string, string[]>) {

@@ -4,7 +4,7 @@
  * For assistive technology it is one treegrid with one tab stop, whose current row follows the arrow keys.
  */
 
-import { type PointerEvent, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
+import { type PointerEvent, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { duration } from "../../shared/time";
 import type { Section } from "../model/criticalPath";
 import { ticks } from "../model/durations";
@@ -14,6 +14,7 @@ import type { Interval, Trace } from "../model/trace";
 import { SpanDetail } from "./SpanDetail";
 import { SpanRow } from "./SpanRow";
 import type { Action, Timeline } from "./timeline";
+import { useScroll } from "./useScroll";
 
 const ROW_PX = 28;
 const MARGIN_ROWS = 12;
@@ -79,24 +80,6 @@ function Divider({ share, onChange }: { readonly share: number; readonly onChang
   );
 }
 
-/** What the frame shows: scroll position and height, both in px. */
-function useView(frame: React.RefObject<HTMLDivElement | null>) {
-  const [view, setView] = useState({ top: 0, height: 800 });
-  useLayoutEffect(() => {
-    const { current } = frame;
-    if (!current) return undefined;
-    const read = () => setView({ top: current.scrollTop, height: current.clientHeight });
-    const observer = new ResizeObserver(read);
-    observer.observe(current);
-    current.addEventListener("scroll", read, { passive: true });
-    return () => {
-      observer.disconnect();
-      current.removeEventListener("scroll", read);
-    };
-  }, [frame]);
-  return view;
-}
-
 /** Heights of the open details as measured, and the layout that they give. */
 function useLayout(trace: Trace, timeline: Timeline) {
   const [heights, setHeights] = useState<ReadonlyMap<number, number>>(new Map());
@@ -119,7 +102,7 @@ function useLayout(trace: Trace, timeline: Timeline) {
 
 export function Waterfall({ trace, timeline, dispatch, matches, findings, marked, critical }: WaterfallProps) {
   const frame = useRef<HTMLDivElement>(null);
-  const view = useView(frame);
+  const view = useScroll(frame);
   const { rows, layout, onHeight } = useLayout(trace, timeline);
   const [nameShare, setNameShare] = useState(NAME_SHARE.start);
 

@@ -5,11 +5,14 @@ import { Dialog } from "../../shared/Dialog";
 import type { Action, Timeline } from "./timeline";
 
 export interface KeyTarget {
-  readonly timeline: Timeline;
+  /** Null where another view is shown: its keys are its own. */
+  readonly timeline: Timeline | null;
   readonly dispatch: (action: Action) => void;
   readonly nextMatch: (direction: 1 | -1) => void;
   readonly focusFind: () => void;
   readonly toggleCritical: () => void;
+  /** Shows the view that stands at a place in the tabs. */
+  readonly showView: (place: number) => void;
   readonly showHelp: () => void;
 }
 
@@ -24,10 +27,12 @@ const LIST: readonly [keys: string, what: string][] = [
   ["+ − 0", "Zoom in, out, the whole trace"],
   ["Shift ← →", "Move the window of time"],
   ["c", "Show or hide the critical path"],
+  ["1 to 5", "Waterfall, graph, flame graph, statistics, spans"],
   ["?", "This card"],
 ];
 
 function actionOf(event: KeyboardEvent, { timeline }: KeyTarget): Action | null {
+  if (!timeline) return null;
   if (event.shiftKey && event.key === "ArrowLeft") return { type: "pan", direction: -1 };
   if (event.shiftKey && event.key === "ArrowRight") return { type: "pan", direction: 1 };
   switch (event.key) {
@@ -72,6 +77,12 @@ function otherOf(event: KeyboardEvent, target: KeyTarget): (() => void) | null {
       return target.focusFind;
     case "c":
       return target.toggleCritical;
+    case "1":
+    case "2":
+    case "3":
+    case "4":
+    case "5":
+      return () => target.showView(Number(event.key) - 1);
     case "?":
       return target.showHelp;
     default:

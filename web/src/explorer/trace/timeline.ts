@@ -21,6 +21,8 @@ export interface Timeline {
 export type Action =
   | { type: "move"; step: 1 | -1 }
   | { type: "go"; place: number }
+  /** Go to it, with its details. */
+  | { type: "open"; place: number }
   | { type: "select"; place: number }
   | { type: "toggle-open"; place: number }
   | { type: "toggle-collapsed"; place: number }
@@ -114,6 +116,8 @@ export function changeTimeline(trace: Trace, state: Timeline, action: Action): T
     }
     case "go":
       return { ...state, collapsed: revealing(trace, state.collapsed, action.place), current: action.place };
+    case "open":
+      return { ...changeTimeline(trace, state, { type: "go", place: action.place }), open: new Set([...state.open, action.place]) };
     case "select":
       return { ...state, current: action.place };
     case "toggle-open":
