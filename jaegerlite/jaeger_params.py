@@ -4,6 +4,7 @@ import json
 import re
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
@@ -32,12 +33,21 @@ _UNITS_NS: Final = {
     "h": 3_600_000_000_000,
 }
 _DURATION_PART: Final = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
+_TIME: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _INTEGER: Final = re.compile(r"[+-]?\d+", re.ASCII)
 _HEX: Final = re.compile(r"[0-9a-fA-F]{1,32}")
 
 
 class ParameterError(ValueError):
-    """A parameter cannot be used; the text is Jaeger's."""
+    """A parameter cannot be used; the text is Jaeger's, `status` HTTP's."""
+
+    status = 400
+
+
+class UnsupportedError(ParameterError):
+    """A parameter that is right, and asks for what is not answered here."""
+
+    status = 501
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +73,22 @@ def duration_ns(text: str) -> int:
         reason = "missing unit in" if re.fullmatch(r"\d+\.?\d*", rest) else "invalid"
         raise ParameterError(f'time: {reason} duration "{text}"')
     return sign * int(sum(Decimal(part.group(1)) * _UNITS_NS[part.group(2)] for part in parts))
+
+
+def rfc3339_ns(text: str) -> int:
+    """Nanoseconds since 1970 of a time as RFC 3339 writes it.
+
+    Raises:
+        ParameterError: it is none.
+    """
+    match = _TIME.fullmatch(text)
+    try:
+        if match is None:
+            raise ValueError("not a time of RFC 3339, such as 2026-01-31T12:00:00.5Z")
+        seconds = (datetime.fromisoformat(match[1] + match[3]) - datetime.fromtimestamp(0, UTC)).total_seconds()
+    except ValueError as error:
+        raise ParameterError(str(error)) from error
+    return int(seconds) * 1_000_000_000 + int((match[2] or ".0")[1:].ljust(9, "0"))
 
 
 def integer(text: str) -> int:

@@ -51,7 +51,7 @@ def api_route(
 ) -> Route:
     """A route whose handler may raise.
 
-    `ParameterError` becomes 400, `QueryLimitError` its status, a failure of DuckDB 500; `as_error` writes the answer,
+    `ParameterError` and `QueryLimitError` become their status, a failure of DuckDB 500; `as_error` writes the answer,
     in Jaeger's envelope unless told otherwise.
     """
 
@@ -61,7 +61,7 @@ def api_route(
             answer = await handler(request)
             return answer if request.query_params.get("prettyPrint", "false") == "false" else _indented(answer)
         except ParameterError as error:
-            return as_error(400, str(error))
+            return as_error(error.status, str(error))
         except QueryLimitError as error:
             answer = as_error(error.status, str(error))
             if error.status == BUSY:

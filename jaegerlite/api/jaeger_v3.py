@@ -5,10 +5,6 @@ Parameters are known by today's names (`query.serviceName`) and those of before 
 
 import dataclasses
 import itertools
-import json
-import re
-import zlib
-from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
@@ -19,17 +15,17 @@ from starlette.routing import BaseRoute, Route
 
 from jaegerlite.api.answers import Handler, api_route, json_answer, tenant_of
 from jaegerlite.api.jaeger import call_links
+from jaegerlite.api.jaeger_v3_params import PAGINATION, filter_of, malformed, page_of, query_of, time_ns, value_of
 from jaegerlite.api.spool import Spool
 from jaegerlite.archive import kept_trace
 from jaegerlite.backend import Backend
+from jaegerlite.find.language import Expression
+from jaegerlite.find.run import Search, search
+from jaegerlite.find.structured import LEVELS, OPERATORS
 from jaegerlite.jaeger_json import Json
 from jaegerlite.jaeger_params import (
-    I64_MAX,
-    LIMIT_DEFAULT,
     LIMIT_MAX,
     ParameterError,
-    duration_ns,
-    integer,
     parse_bool,
     trace_id,
     whole_minutes,
@@ -43,115 +39,21 @@ from jaegerlite.traces import TraceKey, each_trace
 
 NO_TRACES: Final = "No traces found"
 SPANS_AT_ONCE: Final = 5_000
-PAGINATION: Final = ("query.pagination.pageSize", "query.pagination.pageToken")
 NS_PER_MS: Final = 1_000_000
-_TIME: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
-_CAPITAL: Final = re.compile(r"[A-Z]")
 
 
 def _error(status: int, text: str) -> Response:
     return json_answer({"error": {"httpCode": status, "message": text}}, status)
 
 
-def _value(params: QueryParams, name: str) -> tuple[str, str]:
-    """A parameter's text, and the name it was given by."""
-    if params.get(name):
-        return params[name], name
-    before = _CAPITAL.sub(lambda letter: f"_{letter.group().lower()}", name)
-    return params.get(before, ""), before
-
-
-def _malformed(name: str, reason: object) -> ParameterError:
-    return ParameterError(f"malformed parameter {name}: {reason}")
-
-
-def _time_ns(params: QueryParams, name: str, *, required: bool = False) -> int:
-    """A time in RFC 3339 as nanoseconds since 1970; 0 where it may be left out and is."""
-    text, given = _value(params, name)
-    if not text:
-        if required:
-            raise ParameterError(f"{name} is required")
-        return 0
-    match = _TIME.fullmatch(text)
-    try:
-        if match is None:
-            raise ValueError("not a time of RFC 3339, such as 2026-01-31T12:00:00.5Z")
-        seconds = (datetime.fromisoformat(match[1] + match[3]) - datetime.fromtimestamp(0, UTC)).total_seconds()
-    except ValueError as error:
-        raise _malformed(given, error) from error
-    return int(seconds) * 1_000_000_000 + int((match[2] or ".0")[1:].ljust(9, "0"))
-
-
-def _duration(params: QueryParams, name: str) -> int | None:
-    text, given = _value(params, name)
-    try:
-        return min(duration_ns(text), I64_MAX) or None if text else None
-    except ParameterError as error:
-        raise _malformed(given, error) from error
-
-
-def _depth(params: QueryParams) -> int:
-    text, given = _value(params, "query.searchDepth")
-    if not text:
-        text, given = params.get("query.num_traces", ""), "query.num_traces"
-    try:
-        depth = integer(text) if text else LIMIT_DEFAULT
-    except ParameterError as error:
-        raise _malformed(given, error) from error
-    if depth < 0:
-        raise _malformed(given, "it is negative")
-    return min(depth, LIMIT_MAX)
-
-
-def _attributes(params: QueryParams) -> dict[str, str]:
-    text = params.get("query.attributes", "")
-    if not text:
-        return {}
-    try:
-        given = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise _malformed("query.attributes", error) from error
-    if not isinstance(given, dict) or not all(isinstance(value, str) for value in given.values()):
-        raise _malformed("query.attributes", "expecting an object of strings")
-    return given
-
-
-def _query(params: QueryParams) -> TraceQuery:
-    if params.get("query.filter"):
-        raise _malformed("query.filter", "filters are not known here; /api/search?q= takes AND, OR and NOT")
-    if _value(params, "query.rawTraces")[0]:
-        parse_bool(_value(params, "query.rawTraces")[0])
-    return TraceQuery(
-        start_ns_min=min(max(_time_ns(params, "query.startTimeMin", required=True), 0), I64_MAX),
-        start_ns_max=min(max(_time_ns(params, "query.startTimeMax", required=True), 0), I64_MAX),
-        service=_value(params, "query.serviceName")[0],
-        operation=_value(params, "query.operationName")[0],
-        duration_ns_min=_duration(params, "query.durationMin"),
-        duration_ns_max=_duration(params, "query.durationMax"),
-        tags=_attributes(params),
-        limit=_depth(params),
-    )
-
-
-def _page(params: QueryParams, query: TraceQuery) -> tuple[TraceQuery, int, str]:
-    """The query for a page and all before it, how many those are, and what the next page's token begins with.
-
-    A page is the part of the same search that comes after the traces of the pages before it, so a token is their
-    number, and a mark of the query that it belongs to.
-    """
-    size_text, token = params.get("query.pagination.pageSize", ""), params.get("query.pagination.pageToken", "")
-    try:
-        size = integer(size_text) if size_text else 0
-    except ParameterError as error:
-        raise _malformed("query.pagination.pageSize", error) from error
-    if size < 0:
-        raise _malformed("query.pagination.pageSize", "it is negative")
-    size = min(size or query.limit, query.limit)
-    mark = f"{zlib.crc32(repr(query).encode('utf-8', 'replace')):08x}-"
-    before = token.removeprefix(mark)
-    if token and (before == token or not before.isdecimal() or len(before) > 6):
-        raise _malformed("query.pagination.pageToken", "it is no token of this query")
-    return dataclasses.replace(query, limit=min(int(before or 0) + size + 1, LIMIT_MAX)), int(before or 0), mark
+def _found(
+    store: Store, snapshot: Snapshot, query: TraceQuery, wanted: Expression | None, limit: int
+) -> list[TraceKey]:
+    """The traces of a search, the newest first, `limit` at most."""
+    if wanted is None:
+        return find_traces(store, snapshot, dataclasses.replace(query, limit=limit))
+    result = search(store, snapshot, Search(wanted, query.start_ns_min, query.start_ns_max, limit=limit))
+    return [summary.key for summary, _ in result.traces]
 
 
 async def services(request: Request) -> Response:
@@ -162,7 +64,7 @@ async def services(request: Request) -> Response:
 async def operations(request: Request) -> Response:
     """`/api/v3/operations?service=&spanKind=`; a span without a kind counts as internal here, as in Jaeger."""
     params = request.query_params
-    service, kind = params.get("service", ""), _value(params, "spanKind")[0].lower()
+    service, kind = params.get("service", ""), value_of(params, "spanKind")[0].lower()
     if not service:
         raise ParameterError("service is required")
     pairs = sorted(
@@ -194,8 +96,8 @@ def _written(store: Store, snapshot: Snapshot, keys: list[TraceKey], *, by_id: b
     return spool
 
 
-def _find(store: Store, snapshot: Snapshot, query: TraceQuery) -> Spool | None:
-    return _written(store, snapshot, find_traces(store, snapshot, query), by_id=False)
+def _find(store: Store, snapshot: Snapshot, query: TraceQuery, wanted: Expression | None) -> Spool | None:
+    return _written(store, snapshot, _found(store, snapshot, query, wanted, query.limit), by_id=False)
 
 
 def _one(store: Store, snapshot: Snapshot, key: TraceKey) -> Spool | None:
@@ -208,9 +110,11 @@ def _traces_answer(found: Spool | None) -> Response:
 
 async def traces(request: Request) -> Response:
     """`/api/v3/traces`: a search."""
-    if any(request.query_params.get(name) for name in PAGINATION):
-        raise _malformed("query.pagination", "pages are of /api/v3/trace-summaries; read their traces by id")
-    return _traces_answer(await tenant_of(request).read(_find, _query(request.query_params)))
+    params = request.query_params
+    if any(params.get(name) for name in PAGINATION):
+        raise malformed("query.pagination", "pages are of /api/v3/trace-summaries; read their traces by id")
+    query = query_of(params)
+    return _traces_answer(await tenant_of(request).read(_find, query, filter_of(params, query)))
 
 
 async def trace(request: Request) -> Response:
@@ -219,21 +123,23 @@ async def trace(request: Request) -> Response:
     try:
         key = trace_id(request.path_params["id"])
     except ParameterError as error:
-        raise _malformed("trace_id", error) from error
-    _time_ns(params, "startTime")
-    _time_ns(params, "endTime")
-    if raw := _value(params, "rawTraces")[0]:
+        raise malformed("trace_id", error) from error
+    time_ns(params, "startTime")
+    time_ns(params, "endTime")
+    if raw := value_of(params, "rawTraces")[0]:
         parse_bool(raw)
     return _traces_answer(await tenant_of(request).read(_one, key))
 
 
 def _summaries(store: Store, snapshot: Snapshot, params: QueryParams) -> Json:
-    query = _query(params)
+    query = query_of(params)
+    wanted = filter_of(params, query)
     if not any(params.get(name) for name in PAGINATION):
-        return {"summaries": _summaries_of(store, snapshot, find_traces(store, snapshot, query))}
-    with_before, before, mark = _page(params, query)
-    keys = find_traces(store, snapshot, with_before)[before:]
-    page = keys if len(keys) <= with_before.limit - before - 1 else keys[:-1]
+        return {"summaries": _summaries_of(store, snapshot, _found(store, snapshot, query, wanted, query.limit))}
+    size, before, mark = page_of(params, query)
+    # One more than is shown says whether there is another page.
+    keys = _found(store, snapshot, query, wanted, min(before + size + 1, LIMIT_MAX))[before:]
+    page = keys if len(keys) <= size else keys[:-1]
     answer: Json = {"summaries": _summaries_of(store, snapshot, page)}
     if page and len(page) < len(keys):
         answer["nextPageToken"] = f"{mark}{before + len(page)}"
@@ -267,10 +173,17 @@ async def trace_summaries(request: Request) -> Response:
     return json_answer(await tenant_of(request).read(_summaries, request.query_params))
 
 
+async def capabilities(_: Request) -> Response:
+    """`/api/v3/capabilities`: what searches may ask; what is not named cannot be asked."""
+    filters = {"levels": LEVELS, "operators": OPERATORS}
+    able = {"withoutServiceName": True, "sameSpanConjunction": True, "filter": filters, "paginated": True}
+    return json_answer({"search": able})
+
+
 async def dependencies(request: Request) -> Response:
     """`/api/v3/dependencies?startTime=&endTime=`: calls between services, whole minutes."""
     start_ms, end_ms = (
-        _time_ns(request.query_params, name, required=True) // NS_PER_MS for name in ("startTime", "endTime")
+        time_ns(request.query_params, name, required=True) // NS_PER_MS for name in ("startTime", "endTime")
     )
     links = await tenant_of(request).read(call_links, whole_minutes(start_ms, end_ms))
     return json_answer({"dependencies": [link | {"callCount": str(link["callCount"])} for link in links]})
@@ -288,5 +201,6 @@ def routes(_: Backend) -> list[BaseRoute]:
         _route("/api/v3/traces", traces),
         _route("/api/v3/traces/{id}", trace),
         _route("/api/v3/trace-summaries", trace_summaries),
+        _route("/api/v3/capabilities", capabilities),
         _route("/api/v3/dependencies", dependencies),
     ]

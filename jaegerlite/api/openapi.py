@@ -34,6 +34,10 @@ PARAMETERS: Final[dict[str, dict[str, Any]]] = {
     **dict.fromkeys(("tag", "traceID", "base", "other"), _MANY),
     "tags": {"type": "string", "example": '{"error":"true"}'},
     "query.attributes": {"type": "string", "example": '{"error":"true"}'},
+    "query.filter": {
+        "type": "string",
+        "example": '{"op":"eq","args":[{"attr":{"key":"http.route"}},{"scalar":{"value":"/"}}]}',
+    },
     "query.searchDepth": _COUNT,
     "query.pagination.pageSize": _COUNT,
     "quantile": {"type": "number", "minimum": 0, "maximum": 1},
@@ -49,7 +53,7 @@ PARAMETERS: Final[dict[str, dict[str, Any]]] = {
 _SEARCH: Final = "service operation start end minDuration maxDuration tag tags"
 _V3_SEARCH: Final = (
     "query.serviceName query.operationName query.startTimeMin query.startTimeMax query.durationMin query.durationMax"
-    " query.attributes query.searchDepth query.rawTraces"
+    " query.attributes query.filter query.searchDepth query.rawTraces"
 )
 _RED: Final = "service operation spanKind endTs lookback step"
 _METRICS: Final = "service spanKind groupByOperation endTs lookback step ratePer"
@@ -91,6 +95,7 @@ _ANSWERS: Final = {
     "404": "There is no such thing",
     "409": "It cannot be done now",
     "413": "It would be, or is, too large",
+    "501": "It is understood, and not answered here",
     "503": "Too much is going on; come again in a second",
     "504": "It took too long",
 }

@@ -44,6 +44,32 @@ class AnyText:
 
 
 @dataclass(frozen=True, slots=True)
+class FieldTest:
+    """A test of an attribute or a built-in field at one level (`span`, `resource`, `scope`, `event`, `link`).
+
+    `comparison` is `exists`, `=`, `>`, `<`, `>=` or `<=`; `type` what a value has to be (`string`, `int`, `double`,
+    `bool`; empty for any); `number` what the text stands for, nanoseconds for a time or a duration. These come from
+    Jaeger's filters (`structured.py`), not from texts.
+    """
+
+    level: str
+    name: str
+    is_attribute: bool
+    comparison: str
+    text: str = ""
+    type: str = ""
+    number: int | float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Some:
+    """Whether one and the same event (or link) of a span passes; the part is made of tests of that level."""
+
+    level: str
+    part: "Expression"
+
+
+@dataclass(frozen=True, slots=True)
 class Not:
     """The opposite."""
 
@@ -64,7 +90,8 @@ class Or:
     parts: tuple["Expression", ...]
 
 
-Expression = Condition | AnyText | Not | And | Or
+Atom = Condition | AnyText | FieldTest | Some
+Expression = Atom | Not | And | Or
 EVERYTHING: Final = And(())
 NOTHING: Final = Or(())
 

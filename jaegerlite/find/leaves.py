@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from jaegerlite.columns import BoolArray, I32Array, I64Array, U8Array
+from jaegerlite.chunk_reader import ChunkColumns
+from jaegerlite.columns import BoolArray, I64Array, U8Array
 from jaegerlite.find.language import DURATION_KEYS, AnyText, Condition
 from jaegerlite.otlp import SpanRest, Value, value_text
 from jaegerlite.search import UNFILTERED_KEYS
@@ -68,11 +69,11 @@ class Leaf:
         """Whether a span may have it by its columns."""
         return self.is_duration or bool(self.series or self.statuses)
 
-    def by_columns(self, series: I32Array, status: U8Array, duration_ns: I64Array) -> BoolArray:
+    def by_columns(self, spans: ChunkColumns) -> BoolArray:
         """Which spans have it by their columns."""
         if self.is_duration:
-            return np.asarray(_DURATIONS[self.comparison](duration_ns, self.number), np.bool_)
-        return np.isin(series, list(self.series)) | np.isin(status, list(self.statuses))
+            return np.asarray(_DURATIONS[self.comparison](spans.duration_ns, self.number), np.bool_)
+        return np.isin(spans.series, list(self.series)) | np.isin(spans.status, list(self.statuses))
 
     def _series_fits(self, series: Series) -> bool:
         if self.key == "":

@@ -12,7 +12,8 @@ import numpy as np
 from jaegerlite.chunk_list import ChunkList
 from jaegerlite.chunk_reader import ChunkColumns
 from jaegerlite.columns import BoolArray, I64Array, U8Array
-from jaegerlite.find.language import TRACE_KEYS, And, AnyText, Condition, Expression, Not, Or
+from jaegerlite.find.fields import FieldLeaf
+from jaegerlite.find.language import TRACE_KEYS, And, Atom, Condition, Expression, FieldTest, Not, Or, Some
 from jaegerlite.find.leaves import Leaf
 from jaegerlite.jaeger_params import ParameterError
 from jaegerlite.otlp_read import read_rest
@@ -21,9 +22,9 @@ from jaegerlite.tagmatch import NO, YES
 
 Possible = tuple[bool, ...]
 """For each condition of a plan, in order, whether attributes may have it."""
-Verdicts = dict[Condition | AnyText, U8Array]
+Verdicts = dict[Atom, U8Array]
 """What is known of each condition from the attributes of many spans: NO, YES or ASK of `tagmatch`."""
-Facts = Mapping[Condition | AnyText, BoolArray]
+Facts = Mapping[Atom, BoolArray]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Plan:
         parts = expression.parts if isinstance(expression, And) else (expression,)
         self.on_trace = [part for part in parts if isinstance(part, Condition) and part.key in TRACE_KEYS]
         self._expression: Expression = And(tuple(part for part in parts if part not in self.on_trace))
-        self._leaves: dict[Condition | AnyText, Leaf] = {}
+        self._leaves: dict[Atom, Leaf | FieldLeaf] = {}
         self._prepare(store, self._expression)
 
     def _prepare(self, store: Store, expression: Expression) -> None:
@@ -54,7 +55,9 @@ class Plan:
         elif isinstance(expression, Condition) and expression.key in TRACE_KEYS:
             raise ParameterError(f"q: {expression.key} can be joined by AND only, outside of parentheses and NOT")
         elif expression not in self._leaves:
-            self._leaves[expression] = Leaf(store, expression)
+            self._leaves[expression] = (
+                FieldLeaf(store, expression) if isinstance(expression, FieldTest | Some) else Leaf(store, expression)
+            )
 
     @property
     def asks_rest(self) -> bool:
@@ -78,7 +81,7 @@ class Plan:
         asked = possible or tuple(leaf.asks_rest for leaf in self._leaves.values())
         return self._superset(self._expression, dict(zip(self._leaves, asked, strict=True)))
 
-    def _superset(self, expression: Expression, possible: dict[Condition | AnyText, bool]) -> Superset:
+    def _superset(self, expression: Expression, possible: dict[Atom, bool]) -> Superset:
         if isinstance(expression, And | Or):
             parts = [self._superset(part, possible) for part in expression.parts]
             joined = (" AND " if isinstance(expression, And) else " OR ").join(f"({part.sql})" for part in parts)
@@ -111,7 +114,7 @@ class Plan:
         """Which spans fit, all told; those of which the verdicts leave it open are read, one by one."""
         certain, possible = {}, {}
         for key, leaf in self._leaves.items():
-            certain[key] = possible[key] = leaf.by_columns(spans.series, spans.status, spans.duration_ns)
+            certain[key] = possible[key] = leaf.by_columns(spans)
             if key in verdicts:
                 certain[key], possible[key] = (
                     certain[key] | (verdicts[key] == YES),
@@ -144,7 +147,7 @@ def _bounds(expression: Expression, certain: Facts, possible: Facts, spans: int)
     return certain[expression].copy(), possible[expression]
 
 
-def _is_true(expression: Expression, known: Mapping[Condition | AnyText, bool]) -> bool:
+def _is_true(expression: Expression, known: Mapping[Atom, bool]) -> bool:
     if isinstance(expression, And):
         return all(_is_true(part, known) for part in expression.parts)
     if isinstance(expression, Or):

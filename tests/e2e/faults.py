@@ -110,7 +110,21 @@ def assert_found(
     assert eventually(look, bool, ALERT_S), (wanted, seen)
 
 
-def firing(exchange: Exchange, since_ms: int | None = None) -> set[tuple[str, str, str]]:
+def assert_insight(exchange: Exchange, since_ms: int, kind: str, service: str, operation: str) -> dict[str, Any]:
+    """The traces since then come to say this together; gives what else is told of it."""
+    wanted = (kind, service, operation)
+
+    def look() -> dict[tuple[str, str, str], dict[str, Any]]:
+        query = {"lookback": time.time_ns() // 1_000_000 - since_ms, "timeout": 20_000}
+        answer = httpx.get(f"{exchange.jaeger}/api/insights", params=query, timeout=30, trust_env=False)
+        return {(i["kind"], i["service"], i["operation"]): i for i in answer.json()["insights"]}
+
+    seen = eventually(look, lambda found: wanted in found, ALERT_S)
+    assert wanted in seen, (wanted, list(seen))
+    return seen[wanted]
+
+
+def firing(exchange: Exchange, since_ms: int | None = None) -> set[tuple[str, str, str | None]]:
     """The alerts that fire, and with ``since_ms`` those that have fired after that time: rule, service, operation."""
     alerts = [alert for alert in told(exchange, "/api/alerts") if alert["state"] == "firing"]
     if since_ms is not None:
@@ -130,13 +144,13 @@ def assert_fires(
     since_ms: int,
     rule: str,
     service: str,
-    operation: str,
+    operation: str | None,
     meanwhile: Callable[[], object] | None = None,
 ) -> None:
     """This alert comes to fire, if it has not done so since then. ``meanwhile``: load that goes on until it does."""
     wanted = (rule, service, operation)
 
-    def look() -> set[tuple[str, str, str]]:
+    def look() -> set[tuple[str, str, str | None]]:
         if meanwhile is not None:
             meanwhile()
         return firing(exchange, since_ms)

@@ -19,6 +19,7 @@ from tests.e2e.faults import (
     ask_at_once,
     assert_fires,
     assert_found,
+    assert_insight,
     assert_searched,
     crossing,
     faults,
@@ -96,6 +97,7 @@ def test_reads_that_are_broken(exchange: Exchange) -> None:
 
 def test_a_pause_failures_and_noise(exchange: Exchange, traders: list[User]) -> None:
     """The engine's pause is a gap in an order's trace, a failing risk-manager its first error, a noisy user a rate."""
+    ask_at_once(islice(crossing(traders), 40))
     with faults(exchange, "engine_pause", "risk_failures", "noisy_user") as since_ms:
         orders: list[Answer] = []
         flow = crossing(traders)
@@ -111,6 +113,9 @@ def test_a_pause_failures_and_noise(exchange: Exchange, traders: list[User]) -> 
         assert_found(exchange, slower(orders, 0.2), "unrecorded_time", GATEWAY, ORDER, slow_ones)
         assert_fires(exchange, since_ms, "BusyOperation", GATEWAY, "GET /wallet/balance")
         assert max(users_of(exchange, "GET /wallet/balance").values()) >= 80
+        noise = assert_insight(exchange, since_ms, "noisy_caller", GATEWAY, "GET /wallet/balance")["details"]
+        assert noise["attribute"] == "user.id"
+        assert int(noise["value"]) not in {trader.user_id for trader in traders}
         assert_fires(exchange, since_ms, "SlowOrder", GATEWAY, ORDER, slow_ones)
     assert {answer.status for answer in orders} == {201, 503}
     failed = [answer for answer in orders if answer.status == 503]
@@ -131,8 +136,8 @@ def users_of(exchange: Exchange, operation: str) -> dict[str, int]:
 
 
 def test_a_slow_step_a_late_follower_and_traces_that_lie(exchange: Exchange, traders: list[User]) -> None:
-    """A slow wallet, a slow consumer, a hand-over without its context, and a clock that is behind."""
-    with faults(exchange, "slow_wallet", "slow_consumer", "dropped_context", "clock_skew") as since_ms:
+    """A slow wallet and a slow consumer; then a hand-over without its context, and a clock that is behind."""
+    with faults(exchange, "slow_wallet", "slow_consumer") as since_ms:
         orders = ask_at_once(islice(crossing(traders), 16))
         assert {answer.status for answer in orders} == {201}
         assert len(slower(orders, 0.5)) == len(orders)
@@ -140,10 +145,18 @@ def test_a_slow_step_a_late_follower_and_traces_that_lie(exchange: Exchange, tra
         assert_found(exchange, orders, "queue_wait", "reporting", "record_trade")
         assert_fires(exchange, since_ms, "SlowStep", "wallet-service", "check_balance")
         assert_fires(exchange, since_ms, "LateEvents", "reporting", "record_trade")
+    assert_searched(exchange, since_ms, "slow_wallet", "slow_consumer")
+    with faults(exchange, "dropped_context", "clock_skew") as since_ms:
+        orders = ask_at_once(islice(crossing(traders), 16))
+        assert_found(exchange, orders, "clock_skew", "order-manager", "create_order")
+        broken = assert_insight(exchange, since_ms, "broken_handover", GATEWAY, ORDER)["details"]
+        assert (broken["callee"], broken["callee_operation"]) == ("risk-manager", "validate_order")
+        assert_fires(exchange, since_ms, "ClockSkew", "order-manager", None)
+        assert_fires(exchange, since_ms, "BrokenTraces", GATEWAY, None)
     whole = eventually(lambda: exchange.spans(orders[-1].trace_id), lambda spans: len(services_of(spans)) >= 7)
     assert f"{GATEWAY} → risk-manager" in pairs(orders[-1].trace_id, whole)[0].seen
     assert "order-manager behind" in clock(whole).seen
-    assert_searched(exchange, since_ms, "slow_wallet", "slow_consumer", "dropped_context", "clock_skew")
+    assert_searched(exchange, since_ms, "dropped_context", "clock_skew")
     send = next(crossing(traders))
     healed(exchange, send, 0.5, "unrecorded_time")
     last = send()

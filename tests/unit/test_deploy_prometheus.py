@@ -96,8 +96,12 @@ def test_all_that_runs_is_scraped() -> None:
     }
     processes = [name for name in SERVICES if name.removesuffix("-standby") in (*DEFAULT_PORTS, AUDITOR)]
     assert asked == {f"{name}:{port_of(name)}": name.removesuffix("-standby") for name in processes}
-    lite = jobs["jaegerlite"]["dns_sd_configs"][0]
-    assert (lite["names"], lite["port"]) == (["jaegerlite"], port_of("jaegerlite"))
+    for name, path in (("jaegerlite", None), ("jaegerlite-spans", "/metrics/spans")):
+        lite = jobs[name]["dns_sd_configs"][0]
+        assert (lite["names"], lite["port"], jobs[name].get("metrics_path")) == (
+            *(["jaegerlite"], port_of("jaegerlite")),
+            path,
+        )
 
 
 def test_prometheus_keeps_exemplars_and_reads_these_files() -> None:

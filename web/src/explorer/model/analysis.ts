@@ -28,6 +28,11 @@ const TITLES: Readonly<Record<string, string>> = {
   call_wait: "Wait for a call",
   queue_wait: "Wait in a queue",
   unrecorded_time: "Unrecorded time",
+  clock_skew: "Wrong clock",
+  broken_handover: "Broken hand-over",
+  lost_spans: "Lost spans",
+  noisy_caller: "Noisy caller",
+  refused_caller: "Refused caller",
 };
 
 /** The kind in words; one that is new since this was written, by its own name. */
