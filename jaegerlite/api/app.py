@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from jaegerlite.access import Access, DeniedError, Role
 from jaegerlite.api import all_routes
 from jaegerlite.api.answers import error_answer
+from jaegerlite.api.pages import not_found
 from jaegerlite.backend import Backend
 
 OPEN_PATHS: Final = frozenset({"/health", "/ready"})
@@ -52,4 +53,5 @@ def _role(method: str, path: str) -> Role:
 
 def query_app(backend: Backend) -> ASGIApp:
     """All routes, each request with its tenant."""
-    return _Guarded(Starlette(routes=all_routes(backend)), backend.access)
+    app = Starlette(routes=all_routes(backend), exception_handlers={404: not_found(backend.settings.ui_dir)})
+    return _Guarded(app, backend.access)

@@ -5,11 +5,12 @@ asked for each time.
 """
 
 import logging
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from jaegerlite.api.assets import assets_route
@@ -46,18 +47,35 @@ def page_routes(ui_dir: Path | None) -> list[BaseRoute]:
     if explorer is not None and not explorer.is_file():
         log.info("no explorer.html in %s: serving the plain page until it is built", ui_dir)
 
-    async def page(request: Request) -> Response:
-        is_built = explorer is not None and explorer.is_file()
-        headers = {
-            "Cache-Control": "no-cache",
-            "Content-Security-Policy": EXPLORER_POLICY if is_built else PLAIN_POLICY,
-            "Referrer-Policy": "same-origin",
-            "X-Content-Type-Options": "nosniff",
-        }
-        file = explorer if explorer is not None and is_built else PLAIN_PAGE
-        return FileResponse(file, headers=headers, media_type="text/html")
+    async def page(_: Request) -> Response:
+        return _page(explorer)
 
     routes: list[BaseRoute] = [Route(path, page) for path in PAGE_PATHS]
     if ui_dir is not None:
         routes.append(assets_route(ui_dir / "assets"))
     return routes
+
+
+def not_found(ui_dir: Path | None) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """What answers where there is no route: a browser gets the page, which says so and leads on."""
+    explorer = None if ui_dir is None else ui_dir / "explorer.html"
+
+    async def answer(request: Request, error: Exception) -> Response:
+        is_for_people = "text/html" in request.headers.get("accept", "")
+        if is_for_people and not request.url.path.startswith(("/api/", "/assets/")):
+            return _page(explorer, 404)
+        return PlainTextResponse(str(getattr(error, "detail", "Not Found")), 404)
+
+    return answer
+
+
+def _page(explorer: Path | None, status: int = 200) -> Response:
+    is_built = explorer is not None and explorer.is_file()
+    headers = {
+        "Cache-Control": "no-cache",
+        "Content-Security-Policy": EXPLORER_POLICY if is_built else PLAIN_POLICY,
+        "Referrer-Policy": "same-origin",
+        "X-Content-Type-Options": "nosniff",
+    }
+    file = explorer if explorer is not None and is_built else PLAIN_PAGE
+    return FileResponse(file, status, headers=headers, media_type="text/html")

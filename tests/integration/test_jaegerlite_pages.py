@@ -14,14 +14,15 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 
-from jaegerlite.api.pages import page_routes
+from jaegerlite.api.pages import not_found, page_routes
 
 
 @contextmanager
 def _serving(ui_dir: Path | None) -> Iterator[str]:
     """A server with nothing but the pages, and its address."""
     sock = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(Starlette(routes=page_routes(ui_dir)), log_level="warning", lifespan="off"))
+    app = Starlette(routes=page_routes(ui_dir), exception_handlers={404: not_found(ui_dir)})
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]})
     thread.start()
     try:
@@ -47,6 +48,19 @@ def ui_dir(tmp_path: Path) -> Path:
     (tmp_path / "explorer.html").write_text("<title>the explorer</title>")
     (tmp_path / "assets" / "explorer-1a2b.js").write_text("export {}")
     return tmp_path
+
+
+def test_an_address_of_nothing_gives_browsers_the_page(ui_dir: Path) -> None:
+    """The page says that there is nothing, with status 404; who asks for no page, or for an API, is told plainly."""
+    with _serving(ui_dir) as url:
+        asked = [("/nothing", "text/html"), ("/nothing", "*/*"), ("/api/nothing", "text/html")]
+        answers = [_get(url + path, Accept=accept) for path, accept in asked]
+    assert [(status, body) for status, _, body in answers] == [
+        (404, "<title>the explorer</title>"),
+        (404, "Not Found"),
+        (404, "Not Found"),
+    ]
+    assert "script-src 'self'" in answers[0][1]["Content-Security-Policy"]
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ const STATEMENT: readonly Column<Transaction>[] = [
   { key: "asset", title: "Asset", show: (row) => row.asset },
   { key: "amount", title: "Amount", number: true, show: (row) => <span className={row.amount.startsWith("-") ? "sell" : "buy"}>{signed(row)}</span> },
   { key: "after", title: "Balance", number: true, show: (row) => amount(row.asset, row.balance_after) },
-  { key: "way", title: <span className="visually-hidden">Trace</span>, show: (row) => row.order_id && <WayButton orderId={row.order_id} what={`the order of entry ${row.transaction_id}`} /> },
+  { key: "way", pinned: true, title: <span className="visually-hidden">Trace</span>, show: (row) => row.order_id && <WayButton orderId={row.order_id} what={`the order of entry ${row.transaction_id}`} /> },
 ];
 
 function signed(row: Transaction): string {

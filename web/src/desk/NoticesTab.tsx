@@ -13,7 +13,7 @@ import type { Notice } from "./types";
 const COLUMNS: readonly Column<Notice>[] = [
   { key: "time", title: "Time", show: (notice) => <When iso={isoFromMicros(notice.time_us)} /> },
   { key: "text", title: "What happened", show: (notice) => <span className="wraps">{noticeText(notice)}</span> },
-  { key: "way", title: <span className="visually-hidden">Trace</span>, show: (notice) => <WayButton orderId={notice.order_id} what={`the order: ${noticeText(notice)}`} /> },
+  { key: "way", pinned: true, title: <span className="visually-hidden">Trace</span>, show: (notice) => <WayButton orderId={notice.order_id} what={`the order: ${noticeText(notice)}`} /> },
 ];
 
 export function NoticesTab() {

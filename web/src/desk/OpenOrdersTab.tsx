@@ -21,6 +21,7 @@ export function OpenOrdersTab({ holdings }: { readonly holdings: desk.Holdings }
     ...COLUMNS,
     {
       key: "change",
+      pinned: true,
       title: <span className="visually-hidden">Change</span>,
       show: (order) => (
         <span className="row changes">

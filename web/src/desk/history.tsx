@@ -76,7 +76,7 @@ const HISTORY: readonly Column<Order>[] = [
   ...ORDER_COLUMNS,
   { key: "average", title: "Average", number: true, show: (order) => order.average_price ?? "–" },
   { key: "status", title: "Status", show: (order) => `${words(order.status.toLowerCase())}${order.reason ? ` · ${words(order.reason)}` : ""}` },
-  { key: "way", title: <span className="visually-hidden">Trace</span>, show: (order) => <WayButton orderId={order.order_id} what={describeOrder(order)} /> },
+  { key: "way", pinned: true, title: <span className="visually-hidden">Trace</span>, show: (order) => <WayButton orderId={order.order_id} what={describeOrder(order)} /> },
 ];
 
 export function HistoryTab({ holdings }: { readonly holdings: desk.Holdings }) {
@@ -101,7 +101,7 @@ const FILLS: readonly Column<UserTrade>[] = [
   { key: "value", title: "Value", number: true, show: (fill) => dollars(money(fill.value)) },
   { key: "role", title: "Role", show: (fill) => fill.role.toLowerCase() },
   { key: "made", title: "Realised", number: true, show: (fill) => <Profit text={fill.realised} /> },
-  { key: "way", title: <span className="visually-hidden">Trace</span>, show: (fill) => <WayButton orderId={fill.order_id} what={`the order of trade ${fill.trade_id}`} /> },
+  { key: "way", pinned: true, title: <span className="visually-hidden">Trace</span>, show: (fill) => <WayButton orderId={fill.order_id} what={`the order of trade ${fill.trade_id}`} /> },
 ];
 
 export function FillsTab({ holdings }: { readonly holdings: desk.Holdings }) {

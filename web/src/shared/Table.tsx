@@ -8,6 +8,8 @@ export interface Column<Row> {
   readonly show: (row: Row) => ReactNode;
   /** Right-aligned with figures of equal width. */
   readonly number?: boolean;
+  /** Stays in sight at the right edge where the table scrolls sideways: what one does with a row. */
+  readonly pinned?: boolean;
   /** Makes the column sortable: what the rows are ordered by. */
   readonly order?: (row: Row) => number | string | bigint;
 }
@@ -28,6 +30,10 @@ export interface Sorting {
   readonly descending: boolean;
 }
 
+function classOf<Row>({ number, pinned }: Column<Row>): string {
+  return `${number ? "number" : ""} ${pinned ? "pinned" : ""}`.trim();
+}
+
 export function Table<Row>({ caption, columns, rows, rowKey, rowClass, empty }: TableProps<Row>) {
   const [sorting, setSorting] = useState<Sorting | null>(null);
   if (rows.length === 0) return <>{empty}</>;
@@ -40,7 +46,7 @@ export function Table<Row>({ caption, columns, rows, rowKey, rowClass, empty }: 
         <thead>
           <tr>
             {columns.map((column) => (
-              <th key={column.key} scope="col" className={column.number ? "number" : ""} aria-sort={ariaSort(column.key, sorting)}>
+              <th key={column.key} scope="col" className={classOf(column)} aria-sort={ariaSort(column.key, sorting)}>
                 {column.order ? (
                   <button type="button" onClick={() => turn(column.key)}>
                     {column.title} {sorting?.key === column.key && <span aria-hidden="true">{sorting.descending ? "↓" : "↑"}</span>}
@@ -56,7 +62,7 @@ export function Table<Row>({ caption, columns, rows, rowKey, rowClass, empty }: 
           {sorted(rows, columns, sorting).map((row) => (
             <tr key={rowKey(row)} className={rowClass?.(row) ?? ""}>
               {columns.map((column) => (
-                <td key={column.key} className={column.number ? "number" : ""}>
+                <td key={column.key} className={classOf(column)}>
                   {column.show(row)}
                 </td>
               ))}

@@ -18,6 +18,7 @@ export function Faults({ version, act }: { readonly version: number; readonly ac
     { key: "look", title: "Where it shows", show: (fault) => <span className="wraps">{fault.look}</span> },
     {
       key: "switch",
+      pinned: true,
       title: <span className="visually-hidden">Switch</span>,
       show: (fault) => (
         <button

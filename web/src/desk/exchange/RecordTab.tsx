@@ -24,6 +24,7 @@ const COLUMNS: readonly Column<AdminAction>[] = [
   { key: "detail", title: "Detail", show: (action) => <span className="wraps">{action.detail}</span> },
   {
     key: "way",
+    pinned: true,
     title: <span className="visually-hidden">Trace</span>,
     show: (action) =>
       action.trace_id && (
