@@ -14,11 +14,11 @@ from typing import Any
 
 from rich.markup import escape
 
-from outcry import catalogue, credentials, demo, leftovers, ports, provision, screen
+from outcry import catalogue, compiled, credentials, demo, leftovers, ports, provision, screen
 from outcry.home import AlreadyRunningError, Home
 from outcry.postgres import DATABASE
 from outcry.settings import Settings
-from outcry.supervisor import Child, StartError, Supervisor
+from outcry.supervisor import Child, StartError, State, Supervisor
 
 UDP_VARIABLES = ("JAEGERLITE_JAEGER_COMPACT_PORT", "JAEGERLITE_JAEGER_BINARY_PORT")
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -119,6 +119,8 @@ class Exchange:
     def _changed(self, child: Child) -> None:
         self._write_state()
         self._view.changed(child)
+        if child.state is State.RESTARTING:
+            _warn(self._view)
 
     def _set_phase(self, phase: str) -> None:
         self._phase = phase
@@ -137,6 +139,7 @@ def up(settings: Settings, bots: int) -> int:
             ended = leftovers.end_all(home)
             if ended:
                 view.say(f"Ended what the last run left behind: {', '.join(ended)}")
+            _warn(view)
             problems = ports.taken(listeners(settings))
             if problems:
                 view.say("\n".join(f"[red]{escape(problem)}[/]" for problem in problems))
@@ -145,6 +148,12 @@ def up(settings: Settings, bots: int) -> int:
     except AlreadyRunningError as running:
         view.say(f"Outcry is already running (pid {running.pid}). See: outcry status; stop it with: outcry down")
         return 1
+
+
+def _warn(view: screen.Screen) -> None:
+    """Of modules that are not those of their sources: what runs then is old, or does not even start."""
+    if hint := compiled.hint():
+        view.say(f"[yellow]{escape(hint)}[/]")
 
 
 def listeners(settings: Settings) -> list[ports.Listener]:

@@ -13,7 +13,13 @@ from pathlib import Path
 import pytest
 import redis
 
+from outcry import compiled
 from tests.servers import TestPostgres, TestValkey, start_postgres, start_valkey
+
+
+def pytest_report_header() -> str:
+    """Whoever starts tests without make is told when they would test yesterday's compiled modules."""
+    return compiled.hint()
 
 
 @pytest.fixture(scope="session")
