@@ -1,6 +1,15 @@
 """Business figures from what services say on /metrics."""
 
+import asyncio
+from functools import partial
+from typing import Any, cast
+
+import pytest
+
+from services.client_gateway import business_routes
+from services.client_gateway.api import Nothing
 from services.client_gateway.business_figures import figures_view, read_page
+from services.client_gateway.settings import GatewaySettings
 
 GATEWAY = read_page(
     "client-gateway",
@@ -74,3 +83,26 @@ def test_what_nobody_told_is_missing_and_said_so() -> None:
     assert found["silent"] == ["wallet-service"]
     assert (found["success_rate"], found["fill_ratio"], found["value"]) == (None, None, "0.00")
     assert found["settlement"] == {"trades": 0, "mean_ms": None, "p50_ms": None, "p95_ms": None}
+
+
+async def test_who_looks_at_once_shares_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many look within some seconds, each service is asked once; who comes later is told of later."""
+    asked: list[str] = []
+
+    async def page(service: str, _url: str) -> None:
+        asked.append(service)
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(business_routes, "_page", page)
+    routes = business_routes.BusinessRoutes(GatewaySettings())
+    look = partial(routes.figures, cast(Any, None), Nothing())
+    impatient, *others = [asyncio.create_task(look()) for _ in range(5)]
+    await asyncio.sleep(0)
+    impatient.cancel()
+    bodies = {bytes(answer.body) for answer in await asyncio.gather(*others)}
+    assert (len(bodies), sorted(asked)) == (1, sorted(business_routes.ASKED))
+    await look()
+    assert len(asked) == len(business_routes.ASKED)
+    monkeypatch.setattr(business_routes, "SHARED_S", 0.0)
+    await look()
+    assert len(asked) == 2 * len(business_routes.ASKED)
