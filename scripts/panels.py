@@ -251,6 +251,17 @@ EXCHANGE = Board(
             (Query(f"sum(rate(outcry_slow_readers_total[{RATE}]))", "dropped"),),
         ),
         Panel("Books ready in, P95", "s", (p95("outcry_event_batch_seconds", "stream", 'service="market-data"'),)),
+        Panel(
+            "FIX sessions",
+            "short",
+            (Query("sum by (kind) (outcry_fix_sessions)", "{{kind}}"),),
+            "Those that are logged on, where the FIX gateway runs.",
+            "service=fix-gateway&operation=FIX Logon",
+        ),
+        Panel(
+            "FIX messages", "ops", (rate("outcry_fix_messages_total", "direction, type"),), search="service=fix-gateway"
+        ),
+        Panel("Time to answer a FIX message", "s", quantiles("outcry_fix_request_seconds")),
     ),
 )
 

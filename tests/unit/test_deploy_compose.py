@@ -2,6 +2,10 @@
 
 import importlib
 import json
+import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +103,19 @@ def test_secrets_are_one_file_per_process(tmp_path: Path) -> None:
     for name, text in first.items():
         foreign = [other for other, password in passwords.items() if password in text and other != name]
         assert not foreign or name == "init", f"{name} is told the password of {foreign}"
+
+
+def test_the_guide_hands_files_to_processes_as_they_are(tmp_path: Path) -> None:
+    """What docs/production.md says to start processes with gives them each variable of their file, spaces and all."""
+    guide = (DEPLOY.parent / "docs" / "production.md").read_text()
+    (function,) = re.findall(r"^run\(\) .*$", guide, re.MULTILINE)
+    tell = "import json, os; print(json.dumps(dict(os.environ)))"
+    for name in deployment.write_secrets(Settings(), tmp_path):
+        file = tmp_path / f"{name}.env"
+        script = f"{function}\nrun {shlex.quote(str(file))} {shlex.quote(sys.executable)} -c {shlex.quote(tell)}"
+        told = json.loads(subprocess.run(["bash", "-c", script], check=True, capture_output=True).stdout)
+        wanted = dict(line.split("=", 1) for line in file.read_text().splitlines())
+        assert wanted.items() <= told.items(), name
 
 
 def test_managed_servers_need_no_files_of_their_own(tmp_path: Path) -> None:
