@@ -4,22 +4,23 @@ import argparse
 import logging
 import sys
 
-import duckdb
 import uvloop
 from pydantic import ValidationError
 
 from jaegerlite.access import AccessFileError
 from jaegerlite.alerts.rules import RulesError
 from jaegerlite.commands import COMMANDS
-from jaegerlite.listeners import PortInUseError
+from jaegerlite.listeners import PortInUseError, TlsFilesError
 from jaegerlite.remote_sampling.strategies import StrategiesError
-from jaegerlite.server import serve
+from jaegerlite.server import DataError, serve
 from jaegerlite.settings import Settings
 
 
 def _options() -> dict[str, str]:
     parser = argparse.ArgumentParser(
-        prog="jaegerlite", description="A trace backend that speaks Jaeger, in one process."
+        prog="jaegerlite",
+        description="A trace backend that speaks Jaeger, in one process.",
+        epilog=f"Commands beside running, each with --help: {', '.join(COMMANDS)}.",
     )
     for name, field in Settings.model_fields.items():
         parser.add_argument(
@@ -47,7 +48,7 @@ def main() -> int:
         return 2
     try:
         uvloop.run(serve(settings))
-    except (AccessFileError, PortInUseError, RulesError, StrategiesError, duckdb.IOException) as error:
+    except (AccessFileError, DataError, PortInUseError, RulesError, StrategiesError, TlsFilesError) as error:
         print(f"jaegerlite: {error}", file=sys.stderr)
         return 1
     return 0

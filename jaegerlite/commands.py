@@ -80,15 +80,17 @@ def restore_command(arguments: list[str]) -> int:
     return 0
 
 
-def token_command(_: list[str]) -> int:
-    """A new bearer token, and the line for the access file."""
+def token_command(arguments: list[str]) -> int:
+    """A new bearer token, and the lines for the access file."""
+    argparse.ArgumentParser(prog="jaegerlite token", description=token_command.__doc__).parse_args(arguments)
     token, sha256 = new_token()
     print(f'{token}\n\n[[tokens]]\nname = "..."\nroles = ["write"]\nsha256 = "{sha256}"')
     return 0
 
 
-def password_command(_: list[str]) -> int:
-    """The line for the access file of a password, which is asked for."""
+def password_command(arguments: list[str]) -> int:
+    """The lines for the access file of a password, which is asked for."""
+    argparse.ArgumentParser(prog="jaegerlite password", description=password_command.__doc__).parse_args(arguments)
     password = getpass.getpass() if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
     print(f'[[users]]\nname = "..."\nroles = ["read"]\npassword = "{password_hash(password)}"')
     return 0

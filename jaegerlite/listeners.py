@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,11 @@ AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 class PortInUseError(Exception):
-    """A port is taken; the text names it and the variable that moves it."""
+    """A port is taken, or an address is not ours; the text names it and the variable that moves it."""
+
+
+class TlsFilesError(Exception):
+    """Certificate and key cannot be used; the text says which, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +34,10 @@ class Address:
     def taken(self, why: str | None) -> PortInUseError:
         """What to say when listening here fails."""
         variable = f"JAEGERLITE_{self.setting.upper()}"
-        return PortInUseError(f"cannot listen on {self.host}:{self.port} ({why}); set {variable} to another port")
+        return PortInUseError(
+            f"cannot listen on {self.host}:{self.port} ({why});"
+            f" set {variable} to another port, or JAEGERLITE_HOST to an address of this machine"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +46,14 @@ class ServerTls:
 
     certificate_file: Path
     key_file: Path
+
+    def check(self) -> None:
+        """Raise TlsFilesError unless both are there and belong together."""
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self.certificate_file, self.key_file)
+        except OSError as error:
+            why = "they are no PEM, or do not belong together" if isinstance(error, ssl.SSLError) else error.strerror
+            raise TlsFilesError(f"certificate {self.certificate_file}, key {self.key_file}: {why}") from error
 
     @property
     def certificate(self) -> bytes:

@@ -7,6 +7,8 @@ import signal
 from collections.abc import Callable
 from typing import Final
 
+import duckdb
+
 from jaegerlite.api.app import query_app
 from jaegerlite.backend import Backend
 from jaegerlite.listeners import Address, HttpListener, Listener, ServerTls
@@ -35,12 +37,17 @@ GC_THRESHOLDS: Final = (100_000, 50, 100)
 log = logging.getLogger("jaegerlite")
 
 
+class DataError(Exception):
+    """The folder of the data cannot be used; the text says why."""
+
+
 def _listeners(backend: Backend) -> list[Listener]:
-    """A listener for each port that is not off. Raises PortInUseError."""
+    """A listener for each port that is not off. Raises PortInUseError, TlsFilesError."""
     settings, access = backend.settings, backend.access
     tls = None
     if settings.tls_cert_file is not None and settings.tls_key_file is not None:
         tls = ServerTls(settings.tls_cert_file, settings.tls_key_file)
+        tls.check()
     intake = Intake(settings)
 
     def address(setting: str) -> Address:
@@ -74,10 +81,13 @@ async def serve(settings: Settings) -> None:
 
     Raises:
         PortInUseError: a port is taken.
-        AccessFileError, StrategiesError: a file that the settings name cannot be used.
-        duckdb.IOException: another process has the data open.
+        AccessFileError, RulesError, StrategiesError, TlsFilesError: a file that the settings name cannot be used.
+        DataError: the data cannot be opened, or another process has it open.
     """
-    backend = Backend(settings)
+    try:
+        backend = Backend(settings)
+    except (OSError, duckdb.Error) as error:
+        raise DataError(f"{settings.data_dir} cannot be used: {error}") from error
     listeners = _listeners(backend)
     stopping = asyncio.Event()
 
