@@ -2,15 +2,18 @@
 
 import functools
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from jaegerlite.alerts.rules import Rule
 from jaegerlite.alerts.state import Target
-from jaegerlite.analysis.across import find_broken, surveys
+from jaegerlite.analysis.across import day_before, find_broken, operations_of
 from jaegerlite.analysis.clocks import clock_offsets
+from jaegerlite.analysis.handovers import Call, calls_between
 from jaegerlite.partitions import Snapshot
 from jaegerlite.red import (
+    NS_PER_MS,
     Window,
     callers,
     figures,
@@ -22,12 +25,15 @@ from jaegerlite.red import (
     window_of,
 )
 from jaegerlite.store import Store
-from jaegerlite.survey import Survey
+from jaegerlite.survey import Survey, survey
 
 # Silence means something only while others speak: within this time some service has to.
 SPEAKING_MS: Final = 60_000
 HABIT_FACTOR: Final = 3
 SECOND_MS: Final = 1000
+CALLS_KNOWN_MAX: Final = 50_000
+# Who calls whom, of each store as long as it is open: by the day before at first, then by what was seen since.
+_KNOWN_CALLS: Final[WeakKeyDictionary[Store, set[Call]]] = WeakKeyDictionary()
 
 
 def measure(store: Store, snapshot: Snapshot, rules: list[Rule], now_ms: int) -> dict[str, dict[Target, float]]:
@@ -35,8 +41,8 @@ def measure(store: Store, snapshot: Snapshot, rules: list[Rule], now_ms: int) ->
     readings: dict[str, dict[Target, float]] = {}
 
     @functools.cache
-    def surveyed(window: Window) -> tuple[Survey, Survey]:
-        return surveys(snapshot, (window.start_ms, window.end_ms), 1)
+    def now(window: Window) -> Survey:
+        return survey(snapshot, window.start_ms * NS_PER_MS, window.end_ms * NS_PER_MS, runs=1)
 
     for rule in rules:
         window = window_of(now_ms - round(rule.window * SECOND_MS), now_ms)
@@ -45,9 +51,9 @@ def measure(store: Store, snapshot: Snapshot, rules: list[Rule], now_ms: int) ->
         elif rule.measure == "lost_share":
             values = _lost(store, snapshot, window, rule)
         elif rule.measure == "skew_ms":
-            values = _skew(store, surveyed(window)[0], rule)
+            values = _skew(store, now(window), rule)
         elif rule.measure == "broken_share":
-            values = _broken(store, snapshot, *surveyed(window), rule)
+            values = _broken(store, snapshot, now(window), window, rule)
         else:
             values = _figure(store, snapshot, window, rule)
         readings[rule.name] = {
@@ -107,11 +113,16 @@ def _skew(store: Store, now: Survey, rule: Rule) -> dict[Target, float]:
     return {(service, ""): abs(offset_ms) for service, offset_ms in found.items()}
 
 
-def _broken(store: Store, snapshot: Snapshot, now: Survey, before: Survey, rule: Rule) -> dict[Target, float]:
+def _broken(store: Store, snapshot: Snapshot, now: Survey, window: Window, rule: Rule) -> dict[Target, float]:
     """For each service the largest share of one of its calls that begin traces of their own."""
+    known = _KNOWN_CALLS.get(store)
+    if known is None:
+        known = _KNOWN_CALLS[store] = calls_between(day_before(snapshot, window.start_ms), operations_of(store))
+    if len(known) < CALLS_KNOWN_MAX:
+        known |= calls_between(now, operations_of(store))
     services = {store.registry.services[store.registry.service_numbers[number]] for number in np.unique(now.series)}
     found: dict[Target, float] = {(service, ""): 0.0 for service in services}
-    for broken in find_broken(store, snapshot, now, before):
+    for broken in find_broken(store, snapshot, now, known):
         if broken.broken + broken.whole >= rule.calls_min:
             target = broken.caller[0], ""
             found[target] = max(found[target], broken.share)

@@ -1,15 +1,22 @@
 """Insights that no single trace gives: broken hand-overs, lost spans, callers with an unusual share."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import Any, Final
 
 from jaegerlite.analysis.callers import unusual_callers
-from jaegerlite.analysis.handovers import BrokenHandover, Operation, as_insight, broken_handovers
+from jaegerlite.analysis.handovers import (
+    BrokenHandover,
+    Call,
+    Operation,
+    as_insight,
+    broken_handovers,
+    calls_between,
+)
 from jaegerlite.partitions import Snapshot
 from jaegerlite.red import NS_PER_MS, read_orphans, read_red, series_of, window_of
 from jaegerlite.store import Store
-from jaegerlite.survey import RUNS_MAX, Survey, SurveyedAttributes, survey
+from jaegerlite.survey import Survey, SurveyedAttributes, survey
 
 DAY_MS: Final = 24 * 3600 * 1000
 LOST_SHARE_MIN: Final = 0.01
@@ -29,9 +36,11 @@ def insights_of_many(
     Returns:
         The insights, and whether nothing was left out.
     """
-    now, before = surveys(snapshot, range_ms, RUNS_MAX)
+    start_ms, end_ms = range_ms
+    now, before = survey(snapshot, start_ms * NS_PER_MS, end_ms * NS_PER_MS), day_before(snapshot, start_ms)
+    calls = calls_between(now, operations_of(store)) | calls_between(before, operations_of(store))
     steps: tuple[Callable[[], list[dict[str, Any]]], ...] = (
-        lambda: [as_insight(one, now.traces) for one in find_broken(store, snapshot, now, before)],
+        lambda: [as_insight(one, now.traces) for one in find_broken(store, snapshot, now, calls)],
         lambda: list(unusual_callers(store, snapshot, range_ms, now, before)),
         lambda: lost_spans(store, snapshot, range_ms),
     )
@@ -43,25 +52,25 @@ def insights_of_many(
     return found, True
 
 
-def surveys(snapshot: Snapshot, range_ms: Range, runs: int) -> tuple[Survey, Survey]:
-    """A survey of a window, and a small one of the day before it."""
-    start_ms, end_ms = range_ms
-    day_before_ms = max(0, start_ms - DAY_MS)
-    return (
-        survey(snapshot, start_ms * NS_PER_MS, end_ms * NS_PER_MS, runs),
-        survey(snapshot, day_before_ms * NS_PER_MS, start_ms * NS_PER_MS, 1),
-    )
+def day_before(snapshot: Snapshot, start_ms: int) -> Survey:
+    """A small survey of the day before a time (milliseconds since 1970), which says what is usual."""
+    return survey(snapshot, max(0, start_ms - DAY_MS) * NS_PER_MS, start_ms * NS_PER_MS, runs=1)
 
 
-def find_broken(store: Store, snapshot: Snapshot, now: Survey, before: Survey) -> list[BrokenHandover]:
-    """The broken hand-overs of a survey, those with the most calls first."""
+def find_broken(store: Store, snapshot: Snapshot, now: Survey, calls: Set[Call]) -> list[BrokenHandover]:
+    """The broken hand-overs of a survey, those with the most calls first; `calls` says who calls whom."""
+    found = broken_handovers(now, calls, operations_of(store), SurveyedAttributes(snapshot, now))
+    return sorted(found, key=lambda one: -one.broken)
+
+
+def operations_of(store: Store) -> Callable[[int], Operation]:
+    """What gives service, name and kind of a series by its number."""
 
     def operation_of(number: int) -> Operation:
         series = store.registry.all[number]
         return series.service, series.name, series.kind
 
-    found = broken_handovers(now, before, operation_of, SurveyedAttributes(snapshot, now))
-    return sorted(found, key=lambda one: -one.broken)
+    return operation_of
 
 
 def lost_spans(store: Store, snapshot: Snapshot, range_ms: Range) -> list[dict[str, Any]]:

@@ -7,7 +7,8 @@ say of the same thing (`order.id`) must agree. A service that is called by other
 now and then needs no call, are no such case: their times do not fit.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -31,6 +32,8 @@ SLACK_NS: Final = 5_000_000
 PEER_KEYS: Final = ("peer.service", "service.peer.name", "rpc.service", "server.address", "net.peer.name", "http.host")
 Operation = tuple[str, str, int]
 """Service, name and kind of spans."""
+Call = tuple[Operation, Operation]
+"""Caller and callee, of different services."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,24 +71,26 @@ class _Operations:
 
 
 def broken_handovers(
-    now: Survey, before: Survey, operation_of: Callable[[int], Operation], attributes: SurveyedAttributes
+    now: Survey, calls: Set[Call], operation_of: Callable[[int], Operation], attributes: SurveyedAttributes
 ) -> Iterator[BrokenHandover]:
     """The hand-overs that are broken in a survey.
 
     Args:
-        before: an earlier survey, which may know who calls whom as well.
+        calls: who is known to call whom.
         operation_of: service, name and kind of a series.
         attributes: those of the spans of `now`.
     """
     operations = _operations(now, operation_of)
-    callers_of = _callers_of(now, operation_of) | _callers_of(before, operation_of)
+    clients = _clients_by_peer(now, operations, attributes)
     entries = now.is_root & np.isin(operations.of_span, operations.of_kind(SERVER))
     callees, counts = np.unique(operations.of_span[entries], return_counts=True)
     for number in callees[counts >= CALLS_MIN].tolist():
         callee = operations.names[number]
         roots = np.flatnonzero(entries & operations.rows(number))
-        known = {caller for caller, called in callers_of if called == callee}
-        for caller in operations.numbers(known) | _clients_of(now, operations, callee[0], attributes):
+        known = {caller for caller, called in calls if called == callee}
+        for caller in operations.numbers(known) | clients[callee[0]]:
+            if operations.names[caller][0] == callee[0]:
+                continue
             whole, without = _callers(now, operations, caller, number)
             found = _fitting(now, roots, without, attributes)
             if found:
@@ -101,7 +106,7 @@ def _operations(spans: Survey, operation_of: Callable[[int], Operation]) -> _Ope
     return _Operations(list(places), numbers[inverse])
 
 
-def _callers_of(spans: Survey, operation_of: Callable[[int], Operation]) -> set[tuple[Operation, Operation]]:
+def calls_between(spans: Survey, operation_of: Callable[[int], Operation]) -> set[Call]:
     """Which operation calls which one of another service, as far as the spans say."""
     child = np.flatnonzero(spans.parent >= 0)
     pairs = np.stack([spans.series[spans.parent[child]], spans.series[child]], axis=1)
@@ -109,17 +114,19 @@ def _callers_of(spans: Survey, operation_of: Callable[[int], Operation]) -> set[
     return {(caller, callee) for caller, callee in found if caller[0] != callee[0]}
 
 
-def _clients_of(spans: Survey, operations: _Operations, service: str, attributes: SurveyedAttributes) -> set[int]:
-    """The client operations of other services that say they call this one, and whose spans have nothing below them."""
+def _clients_by_peer(spans: Survey, operations: _Operations, attributes: SurveyedAttributes) -> dict[str, set[int]]:
+    """By service that they say they call the client operations whose spans have nothing below them."""
     childless = np.ones(spans.count, np.bool_)
     childless[spans.parent[spans.parent >= 0]] = False
-    found = set()
+    found: dict[str, set[int]] = defaultdict(set)
     for number in operations.of_kind(CLIENT):
-        rows = np.flatnonzero(operations.rows(number) & childless)[-CLIENTS_ASKED:].tolist()
-        if len(rows) == CLIENTS_ASKED and operations.names[number][0] != service:
-            attributes.fetch(rows)
-            if all(service in _peers(attributes[row]) for row in rows):
-                found.add(number)
+        rows = np.flatnonzero(operations.rows(number) & childless)
+        # Of one chunk: to read attributes is to unpack it.
+        rows = rows[np.argsort(spans.chunk[rows], kind="stable")][-CLIENTS_ASKED:]
+        if len(rows) == CLIENTS_ASKED:
+            attributes.fetch(rows.tolist())
+            for peer in set.intersection(*(_peers(attributes[row]) for row in rows.tolist())):
+                found[peer].add(number)
     return found
 
 
