@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from services.client_gateway.instruments import mark_price
 from services.client_gateway.limits import RateLimit
 from services.client_gateway.order_terms import protection_price, understand
+from services.client_gateway.pages import accepted
 from services.client_gateway.requests import FundingRequest, OrderRequest, funding_amount
 from services.client_gateway.views import average_text, time_text
 from shared.contracts.codes import OrderType, Side, TimeInForce
@@ -160,3 +161,13 @@ def test_a_mark_is_the_last_price_inside_the_quote(bid: int, ask: int, last: int
     """What shares count as worth: the last price as far as bid and ask agree with it, 0 where there is no market."""
     quote = {"symbol": "AAPL", "bid": bid, "ask": ask, "last": last, "volume": 0}
     assert mark_price(msgspec.convert(quote, Quote)) == mark
+
+
+@pytest.mark.parametrize(
+    ("header", "coding"),
+    [("gzip, deflate, br", "br"), ("gzip", "gzip"), ("br;q=0, gzip;q=0.5", "gzip"), ("gzip; q=0.0", ""), ("", "")],
+)
+def test_a_page_file_is_sent_as_the_browser_takes_it(header: str, coding: str) -> None:
+    """Of the forms that a file is there in the smallest that is accepted, and none that is refused."""
+    assert accepted(header, {"": b"", "br": b"", "gzip": b""}) == coding
+    assert accepted("br", {"": b"", "gzip": b""}) == ""
