@@ -22,6 +22,7 @@ from jaegerlite.store import Store
 from jaegerlite.survey import Survey, SurveyedAttributes, survey
 
 STEPS: Final = 60
+SERVICES_MAX: Final = 20
 BURST_CALLS_MIN: Final = 100
 BURST_FACTOR: Final = 2
 # Within a burst are the steps with at least this part of the calls of its busiest one.
@@ -78,9 +79,10 @@ def unusual_callers(
     """
     window = window_of(*window_ms, max(1, (window_ms[1] - window_ms[0]) // STEPS))
     attributes, attributes_before = SurveyedAttributes(snapshot, now), SurveyedAttributes(snapshot, before)
-    for service, entries in _entries(store, now).items():
+    for service, entries in _entries(store, now)[:SERVICES_MAX]:
+        snapshot.limits.check()
         if len(entries) < SPANS_MIN:
-            continue
+            break
         series = set(now.series[entries].tolist())
         calls = _calls(store, snapshot, window, series)
         burst = calls >= max(BURST_SHARE * calls.max(), 1)
@@ -94,12 +96,13 @@ def unusual_callers(
         yield from _refused(store, service, _some(now, entries, attributes))
 
 
-def _entries(store: Store, spans: Survey) -> dict[str, I64Array]:
-    """For each service the spans with which requests from outside come in."""
+def _entries(store: Store, spans: Survey) -> list[tuple[str, I64Array]]:
+    """The spans with which requests from outside come in, by service, the most first."""
     kinds = np.array([series.kind for series in store.registry.all], np.int64)
     rows = np.flatnonzero(spans.is_root & (kinds[spans.series] == SERVER)) if len(kinds) else np.empty(0, np.int64)
     services = np.asarray(store.registry.service_numbers, np.int64)[spans.series[rows]] if len(rows) else rows
-    return {store.registry.services[number]: rows[services == number] for number in np.unique(services).tolist()}
+    found = [(store.registry.services[number], rows[services == number]) for number in np.unique(services).tolist()]
+    return sorted(found, key=lambda one: -len(one[1]))
 
 
 def _calls(store: Store, snapshot: Snapshot, window: Window, series: set[int]) -> I64Array:
