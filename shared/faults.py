@@ -106,13 +106,13 @@ DROPPED_CONTEXT: Final = Fault(
     "dropped_context",
     GATEWAY,
     "validate_order is called without the trace context",
-    "traces of orders have no risk-manager: validate_order; outcry doctor says which hand-over is broken",
+    "traces of orders have no risk-manager: validate_order; many of them together, finding broken_handover",
 )
 CLOCK_SKEW: Final = Fault(
     "clock_skew",
     ORDERS,
     "order-manager's spans are timed by a clock that is 0.4 s behind",
-    "create_order seems to begin before its order came in; outcry doctor says whose clock is wrong",
+    "create_order seems to begin before its order came in, finding clock_skew says whose clock it is",
 )
 SLOW_CONSUMER: Final = Fault(
     "slow_consumer",
@@ -136,7 +136,7 @@ NOISY_USER: Final = Fault(
     "noisy_user",
     GATEWAY,
     "one account asks for its balance as fast as it is answered, and no limit per user holds it back",
-    "GET /wallet/balance at many times its rate, user.id the same in nearly all of it; others wait longer",
+    "GET /wallet/balance at many times its rate, finding noisy_caller says whose user.id; others wait longer",
 )
 
 FAULTS: Final = {fault.name: fault for fault in list(globals().values()) if isinstance(fault, Fault)}
