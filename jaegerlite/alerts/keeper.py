@@ -11,7 +11,7 @@ from typing import Any, Final
 import duckdb
 
 from jaegerlite.alerts import memory
-from jaegerlite.alerts.measure import measure
+from jaegerlite.alerts.measure import measure, traces_that_show
 from jaegerlite.alerts.notify import tell
 from jaegerlite.alerts.rules import Rule, RulesError, RulesFile, load_rules
 from jaegerlite.alerts.state import Alert, Silence, Target
@@ -136,6 +136,8 @@ def _gauges(rules: list[Rule], readings: dict[str, dict[Target, float]]) -> dict
 
 def _examples(store: Store, snapshot: Snapshot, rule: Rule, alert: Alert, at_ms: int) -> list[str]:
     """Some traces that show what an alert is about, the newest first."""
+    if rule.measure in GAUGES:
+        return [trace_id_text(key) for key in traces_that_show(store, snapshot, rule, alert.service, at_ms)[:EXAMPLES]]
     is_slow = rule.above is not None and rule.measure in ("p50_ms", "p95_ms", "p99_ms")
     query = TraceQuery(
         start_ns_min=max(0, at_ms - round(rule.window * 1000)) * NS_PER_MS,

@@ -9,7 +9,7 @@ import numpy as np
 from jaegerlite.alerts.rules import Rule
 from jaegerlite.alerts.state import Target
 from jaegerlite.analysis.across import day_before, find_broken, operations_of
-from jaegerlite.analysis.clocks import clock_offsets
+from jaegerlite.analysis.clocks import calls_that_show_skew, clock_offsets
 from jaegerlite.analysis.handovers import Call, calls_between
 from jaegerlite.partitions import Snapshot
 from jaegerlite.red import (
@@ -26,6 +26,7 @@ from jaegerlite.red import (
 )
 from jaegerlite.store import Store
 from jaegerlite.survey import Survey, survey
+from jaegerlite.traces import TraceKey
 
 # Silence means something only while others speak: within this time some service has to.
 SPEAKING_MS: Final = 60_000
@@ -60,6 +61,18 @@ def measure(store: Store, snapshot: Snapshot, rules: list[Rule], now_ms: int) ->
             target: value for target, value in values.items() if rule.concerns(target[0], target[1] or rule.operation)
         }
     return readings
+
+
+def traces_that_show(store: Store, snapshot: Snapshot, rule: Rule, service: str, at_ms: int) -> list[TraceKey]:
+    """Traces in which a service shows what only a look at traces tells: a wrong clock, a broken hand-over."""
+    window = window_of(at_ms - round(rule.window * SECOND_MS), at_ms)
+    now = survey(snapshot, window.start_ms * NS_PER_MS, window.end_ms * NS_PER_MS, runs=1)
+    if rule.measure == "skew_ms":
+        rows = calls_that_show_skew(now, store.registry.all, service)
+        return list(dict.fromkeys(now.trace(row) for row in sorted(rows, key=lambda row: -now.start_ns[row])))
+    found = find_broken(store, snapshot, now, _known_calls(store, snapshot, now, window))
+    pairs = next((one.traces for one in found if one.caller[0] == service), [])
+    return [key for pair in pairs for key in pair]
 
 
 def _figure(store: Store, snapshot: Snapshot, window: Window, rule: Rule) -> dict[Target, float]:
@@ -115,11 +128,7 @@ def _skew(store: Store, now: Survey, rule: Rule) -> dict[Target, float]:
 
 def _broken(store: Store, snapshot: Snapshot, now: Survey, window: Window, rule: Rule) -> dict[Target, float]:
     """For each service the largest share of one of its calls that begin traces of their own."""
-    known = _KNOWN_CALLS.get(store)
-    if known is None:
-        known = _KNOWN_CALLS[store] = calls_between(day_before(snapshot, window.start_ms), operations_of(store))
-    if len(known) < CALLS_KNOWN_MAX:
-        known |= calls_between(now, operations_of(store))
+    known = _known_calls(store, snapshot, now, window)
     services = {store.registry.services[store.registry.service_numbers[number]] for number in np.unique(now.series)}
     found: dict[Target, float] = {(service, ""): 0.0 for service in services}
     for broken in find_broken(store, snapshot, now, known):
@@ -127,3 +136,12 @@ def _broken(store: Store, snapshot: Snapshot, now: Survey, window: Window, rule:
             target = broken.caller[0], ""
             found[target] = max(found[target], broken.share)
     return found
+
+
+def _known_calls(store: Store, snapshot: Snapshot, now: Survey, window: Window) -> set[Call]:
+    known = _KNOWN_CALLS.get(store)
+    if known is None:
+        known = _KNOWN_CALLS[store] = calls_between(day_before(snapshot, window.start_ms), operations_of(store))
+    if len(known) < CALLS_KNOWN_MAX:
+        known |= calls_between(now, operations_of(store))
+    return known

@@ -81,6 +81,19 @@ def clock_offsets(spans: Survey, all_series: Sequence[Series], calls_min: int) -
     return found
 
 
+def calls_that_show_skew(spans: Survey, all_series: Sequence[Series], service: str) -> list[int]:
+    """The rows of calls from or to a service whose times cannot be."""
+    kinds = np.array([series.kind for series in all_series], np.int64)
+    callee = np.flatnonzero(spans.parent >= 0)
+    caller = spans.parent[callee]
+    rows = callee[_offsets_ns(spans, caller, callee, kinds) != 0].tolist()
+    sides = (
+        (row, all_series[spans.series[spans.parent[row]]].service, all_series[spans.series[row]].service)
+        for row in rows
+    )
+    return [row for row, one, other in sides if one != other and service in (one, other)]
+
+
 def _offsets_ns(spans: Survey, caller: I64Array, callee: I64Array, kinds: I64Array) -> I64Array:
     """`offset_ns` of many calls at once."""
     latest_ns = spans.start_ns[callee] - spans.start_ns[caller]

@@ -412,19 +412,28 @@ async def test_broken_traces_are_measured_by_their_share(kit: Kit, broken: int) 
 
 async def test_what_only_a_look_at_traces_tells_is_a_gauge(kit: Kit, tmp_path: Path) -> None:
     """Skew and broken hand-overs are told to Prometheus as the rules read them last."""
-    (tmp_path / "rules.yaml").write_text("rules: [{name: Skew, measure: skew_ms, above: 50}]")
+    both = "rules: [{name: Skew, measure: skew_ms, above: 50}, {name: Broken, measure: broken_share, above: 0.1}]"
+    (tmp_path / "rules.yaml").write_text(both)
     os.utime(tmp_path / "rules.yaml", ns=(1, 1))
     roots, checks = zip(*(_ordered(kit, number, clock_ms=-300) for number in range(30)), strict=True)
-    kit.send("gateway", *roots)
-    kit.send("risk", *checks)
+    fine = [kit.span("GET /health", NOW_MS - 10 - n, 1) for n in range(10)]
+    lost = [_ordered(kit, number, is_whole=False) for number in range(31, 41)]
+    kit.send("gateway", *roots, *fine, *(root for root, _ in lost))
+    kit.send("risk", *checks, *(check for _, check in lost))
     tenant = kit.backend.tenant()
     await tenant.alerts.judge(tenant.read, NOW_MS)
     text = (await kit.http.get("/metrics/spans")).text
     families = {family.name: family for family in text_string_to_metric_families(text)}
     skew = {s.labels["service_name"]: s.value for s in families["jaegerlite_clock_skew_milliseconds"].samples}
     assert skew == {"gateway": 0, "risk": pytest.approx(300, abs=1)}
-    (alert,) = (await kit.get("/api/alerts"))["alerts"]
-    assert (alert["rule"], alert["service"], len(alert["trace_ids"])) == ("Skew", "risk", 3)
+    broken = {s.labels["service_name"]: s.value for s in families["jaegerlite_broken_handover_ratio"].samples}
+    assert broken == {"gateway": 10 / 40, "risk": 0}
+    alerts = {alert["rule"]: alert for alert in (await kit.get("/api/alerts"))["alerts"]}
+    shown = {"Skew": {check.trace_id for check in checks}, "Broken": {span.trace_id for pair in lost for span in pair}}
+    assert {rule: alert["service"] for rule, alert in alerts.items()} == {"Skew": "risk", "Broken": "gateway"}
+    for rule, traces in shown.items():
+        assert len(alerts[rule]["trace_ids"]) == 3
+        assert {bytes.fromhex(trace_id) for trace_id in alerts[rule]["trace_ids"]} <= traces
 
 
 # Prometheus
