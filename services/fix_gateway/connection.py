@@ -261,12 +261,17 @@ class Connection:
         self._close()
         if self.engine is None or self._session is None or self.name is None:
             return
-        self.engine.detach()
-        if self._answering is not None:
-            await self._answering.stop()
-        if self._running is not None:
-            self._running.cancel()
-            await asyncio.wait((self._running,))
-        await self._session.close()
-        self._house.leave(self.name)
+        try:
+            self.engine.detach()
+        except Exception as error:
+            self._give_up(error)
+        try:
+            if self._answering is not None:
+                await self._answering.stop()
+            if self._running is not None:
+                self._running.cancel()
+                await asyncio.wait((self._running,))
+            await self._session.close()
+        finally:
+            self._house.leave(self.name)  # whatever went wrong, its owner may log on again
         log.info("a FIX session is over", session=str(self.name))

@@ -138,9 +138,11 @@ class Engine:
 
     def detach(self) -> None:
         """The connection is lost. What is sent from now on is kept, and comes with the next logon's resend."""
-        self._session.disconnect()
-        self._flush()
-        self._write = None
+        try:
+            self._session.disconnect()
+            self._flush()
+        finally:
+            self._write = None
 
     @property
     def logged_on(self) -> bool:
