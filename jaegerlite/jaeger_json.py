@@ -4,12 +4,14 @@ import base64
 import math
 import operator
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 
+from jaegerlite.jaeger_tags import tags_json
 from jaegerlite.otlp import Attributes, Event, Link, Value, value_text
-from jaegerlite.tags import event_fields, rest_tags, series_tags, status_tags
+from jaegerlite.tags import STATUS_NAMES, event_fields, rest_tags, series_tags, status_tags
 from jaegerlite.traces import Span, TraceKey
 
 JS_INTEGER_MAX: Final = 2**53 - 1
@@ -66,12 +68,50 @@ def _event_json(event: Event) -> Json:
     return {"timestamp": event.time_ns // NS_PER_US, "fields": fields}
 
 
-def _span_json(span: Span, trace_id: str, process: str, tags_of_series: list[Json], *, sort_tags: bool) -> Json:
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What all spans of a series have in common within a trace; `made` are the same tags, each as key and JSON."""
+
+    operation: bytes
+    process: str
+    tags: list[Json]
+    made: list[tuple[bytes, bytes]]
+
+
+def _made(tags: list[Json]) -> list[tuple[bytes, bytes]]:
+    return [(tag["key"].encode(), msgspec.json.encode(tag)) for tag in tags]
+
+
+_MADE_OF_STATUS: Final = tuple(_made(_tags_json(status_tags(status))) for status in range(len(STATUS_NAMES)))
+
+
+def _span_bytes(span: Span, trace_id: str, shared: _Shared, *, sort_tags: bool) -> bytes:
+    """A span as JSON: written at once where its tags are plain, as those of nearly all are, else encoded."""
+    tags = tags_json(span.rest_bytes, shared.made, _MADE_OF_STATUS[span.status], sort=sort_tags)
+    if tags is None:
+        return msgspec.json.encode(_span_json(span, trace_id, shared, sort_tags=sort_tags))
+    known = trace_id.encode()
+    references = (
+        b'[{"refType":"CHILD_OF","traceID":"%s","spanID":"%016x"}]' % (known, span.parent_id)
+        if span.parent_id
+        else b"[]"
+    )
+    return (
+        b'{"traceID":"%s","spanID":"%016x","operationName":%s,"references":%s,"startTime":%d,"duration":%d,"tags":[%s],'
+        b'"logs":[],"processID":"%s","warnings":null}'
+        % (
+            *(known, span.span_id, shared.operation, references),
+            *(span.start_ns // NS_PER_US, span.duration_ns // NS_PER_US, tags, shared.process.encode()),
+        )
+    )
+
+
+def _span_json(span: Span, trace_id: str, shared: _Shared, *, sort_tags: bool) -> Json:
     rest = span.rest
     references = [_reference("CHILD_OF", trace_id, f"{span.parent_id:016x}")] if span.parent_id else []
     if rest.links:
         references.extend(_links_json(rest.links))
-    tags = [*tags_of_series, *_tags_json(rest_tags(rest))]
+    tags = [*shared.tags, *_tags_json(rest_tags(rest))]
     if span.status:
         tags.extend(_tags_json(status_tags(span.status)))
     if sort_tags:
@@ -85,7 +125,7 @@ def _span_json(span: Span, trace_id: str, process: str, tags_of_series: list[Jso
         "duration": span.duration_ns // NS_PER_US,
         "tags": tags,
         "logs": [_event_json(event) for event in rest.events],
-        "processID": process,
+        "processID": shared.process,
         "warnings": None,
     }
 
@@ -100,7 +140,7 @@ def trace_pieces(key: TraceKey, spans: Iterable[Span], *, raw: bool = False) -> 
     names: dict[bytes, str] = {}
     processes: dict[str, Json] = {}
     # What all spans of a series share is made once: a trace may have 100,000 spans.
-    shared: dict[int, tuple[str, list[Json]]] = {}
+    shared: dict[int, _Shared] = {}
     trace_id = trace_id_text(key)
     head = b'{"traceID":"%s","spans":[' % trace_id.encode()
     for span in spans:
@@ -110,8 +150,10 @@ def trace_pieces(key: TraceKey, spans: Iterable[Span], *, raw: bool = False) -> 
             process = names.setdefault(series.resource, f"p{len(names) + 1}")
             if process not in processes:
                 processes[process] = _process_json(series.service, series.resource_attributes)
-            shared[series.number] = known = process, _tags_json(series_tags(series))
-        yield head + msgspec.json.encode(_span_json(span, trace_id, *known, sort_tags=not raw))
+            tags = _tags_json(series_tags(series))
+            known = _Shared(msgspec.json.encode(series.name), process, tags, _made(tags))
+            shared[series.number] = known
+        yield head + _span_bytes(span, trace_id, known, sort_tags=not raw)
         head = b","
     yield b'],"processes":%s,"warnings":null}' % msgspec.json.encode(processes)
 
