@@ -24,7 +24,8 @@ from jaegerlite.traces import TraceKey
 CALLS_MIN: Final = 5
 ROOTS_FIT_SHARE: Final = 0.8
 CALLERS_FIT_SHARE: Final = 0.5
-CALLERS_MAX: Final = 60
+CALLERS_MAX: Final = 300
+ROOTS_MAX: Final = 120
 INSIDE_MAX: Final = 50
 CLIENTS_ASKED: Final = 3
 EXAMPLES_MAX: Final = 6
@@ -86,16 +87,24 @@ def broken_handovers(
     callees, counts = np.unique(operations.of_span[entries], return_counts=True)
     for number in callees[counts >= CALLS_MIN].tolist():
         callee = operations.names[number]
-        roots = np.flatnonzero(entries & operations.rows(number))
         known = {caller for caller, called in calls if called == callee}
-        for caller in operations.numbers(known) | clients[callee[0]]:
-            if operations.names[caller][0] == callee[0]:
-                continue
-            whole, without = _callers(now, operations, caller, number)
-            found = _fitting(now, roots, without, attributes)
-            if found:
-                traces = [(now.trace(one), now.trace(other)) for one, other in found]
-                yield BrokenHandover(operations.names[caller], callee, len(found), whole, traces)
+        callers = [
+            caller
+            for caller in sorted(operations.numbers(known) | clients[callee[0]])
+            if operations.names[caller][0] != callee[0]
+        ]
+        all_roots = np.flatnonzero(entries & operations.rows(number))
+        roots = all_roots[np.argsort(now.start_ns[all_roots])][-ROOTS_MAX:]
+        taken: dict[int, int] = {}
+        sides = {caller: _callers(now, operations, caller, number) for caller in callers}
+        found = {caller: _fitting(now, roots, sides[caller][1], attributes, taken) for caller in callers}
+        if len(taken) < ROOTS_FIT_SHARE * len(roots):
+            continue
+        for caller, pairs in found.items():
+            if pairs:
+                traces = [(now.trace(one), now.trace(other)) for one, other in pairs]
+                broken = round(len(pairs) * len(all_roots) / len(roots))
+                yield BrokenHandover(operations.names[caller], callee, broken, sides[caller][0], traces)
 
 
 def _operations(spans: Survey, operation_of: Callable[[int], Operation]) -> _Operations:
@@ -143,36 +152,38 @@ def _callers(spans: Survey, operations: _Operations, caller: int, callee: int) -
 
 
 def _fitting(
-    spans: Survey, roots: I64Array, callers: I64Array, attributes: SurveyedAttributes
-) -> list[tuple[int, int]] | None:
-    """The callers that have a root within them that is theirs, each with it; None where too few have."""
-    if len(callers) < CALLS_MIN:
-        return None
-    roots = roots[np.argsort(spans.start_ns[roots])]
+    spans: Survey, roots: I64Array, callers: I64Array, attributes: SurveyedAttributes, taken: dict[int, int]
+) -> list[tuple[int, int]]:
+    """The callers that have a root within them that is theirs, each with it, which is `taken` then.
+
+    Nothing where too few of the callers have. The roots are by start.
+    """
     starts_ns = spans.start_ns[roots]
     # Only while roots came: before, the hand-over was whole, and callers without a call had none to make.
     near = (spans.end_ns[callers] >= starts_ns[0]) & (spans.start_ns[callers] <= starts_ns[-1])
     callers = callers[near]
     callers = callers[np.argsort(spans.start_ns[callers])][-CALLERS_MAX:]
     if len(callers) < CALLS_MIN:
-        return None
+        return []
     first = np.searchsorted(starts_ns, spans.start_ns[callers] - SLACK_NS)
     last = np.minimum(np.searchsorted(starts_ns, spans.end_ns[callers], "right"), first + INSIDE_MAX)
     inside = {
         caller: [root for root in roots[begin:end].tolist() if spans.end_ns[root] <= spans.end_ns[caller] + SLACK_NS]
         for caller, begin, end in zip(callers.tolist(), first.tolist(), last.tolist(), strict=True)
     }
-    attributes.fetch([*inside, *(root for some in inside.values() for root in some)])
-    taken: dict[int, int] = {}
+    attributes.fetch(row for caller, some in inside.items() if some for row in (caller, *some))
+    pairs: list[tuple[int, int]] = []
     for caller, some in inside.items():
         fitting = (root for root in some if root not in taken and _agree(attributes[caller], attributes[root]))
         mine = next(fitting, None)
         if mine is not None:
             taken[mine] = caller
-    came = int(last.max() - first.min())
-    if len(taken) < max(CALLS_MIN, CALLERS_FIT_SHARE * len(callers), ROOTS_FIT_SHARE * came):
-        return None
-    return [(caller, root) for root, caller in taken.items()]
+            pairs.append((caller, mine))
+    if len(pairs) < max(CALLS_MIN, CALLERS_FIT_SHARE * len(callers)):
+        for _, root in pairs:
+            del taken[root]
+        return []
+    return pairs
 
 
 def _agree(one: Mapping[str, Value], other: Mapping[str, Value]) -> bool:

@@ -108,6 +108,21 @@ async def test_a_hand_over_that_was_whole_the_day_before_is_missed(traffic: Traf
     assert (found["kind"], found["count"], found["details"]["share"]) == ("broken_handover", 20, 1)
 
 
+async def test_several_callers_may_lose_the_same_call(traffic: Traffic) -> None:
+    """Each caller is told by itself where all of them hand over without the trace, however many calls there were."""
+    for number in range(400):
+        at_ms = -400_000 + 1000 * number
+        for place, name in enumerate(("POST /order", "WS place")):
+            root = traffic.span("gateway", name, at_ms + 300 * place, 20, order__id=2 * number + place)
+            inside = root if number < 200 else None
+            traffic.span("risk", "check", at_ms + 300 * place + 5, 8, inside, order__id=2 * number + place)
+    found = await traffic.insights()
+    assert {(one["operation"], one["count"], one["details"]["share"]) for one in found} == {
+        ("POST /order", 200, 0.5),
+        ("WS place", 200, 0.5),
+    }
+
+
 @pytest.mark.parametrize("peer", ["risk", "elsewhere"])
 async def test_a_client_span_says_whom_it_called(traffic: Traffic, peer: str) -> None:
     """A client's call with nothing below it, which names the service whose roots lie within it, needs no history."""
