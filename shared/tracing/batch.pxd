@@ -1,6 +1,7 @@
 # C types for the compiled form of batch.py.
 
 cimport cython
+from shared.tracing.attributes cimport clean_attributes
 from shared.tracing.described cimport FixedAttributes, ItemAttributes
 from shared.tracing.starting cimport start_child, start_items
 from shared.tracing.sources cimport monotonic_ns

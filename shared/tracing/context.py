@@ -8,6 +8,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, SpanContext, Status, StatusCode, TraceFlags
 from opentelemetry.trace.propagation import _SPAN_KEY
 
+from shared.tracing.attributes import clean_text
 from shared.tracing.current import get_context, span_in
 from shared.tracing.described import ItemAttributes
 from shared.tracing.span import Span
@@ -81,4 +82,4 @@ def record_error(span: trace.Span, error: BaseException | str, error_type: str |
         kind = error_type or "_OTHER"
         span.add_event("exception", {"exception.type": kind, "exception.message": error})
     span.set_attribute("error.type", kind)
-    span.set_status(Status(StatusCode.ERROR, str(error)))
+    span.set_status(Status(StatusCode.ERROR, clean_text(error)))

@@ -1,6 +1,7 @@
 # C types for the compiled form of described.py.
 
 cimport cython
+from shared.tracing.attributes cimport clean_attributes, clean_value
 from shared.tracing.cards cimport is_card_as_id
 from shared.tracing.otlp_values cimport write_attributes, write_value
 from shared.tracing.redact cimport is_plain, is_suspect, redact_attributes

@@ -121,12 +121,27 @@ class ExportWorker:
             self._put_some(batch[start : start + self.batch_size])
 
     def _put_some(self, batch: Sequence[Ended]) -> None:
-        redact_spans(batch)
+        dirty = failing(redact_spans, batch)
+        clean = [entry for entry in batch if entry not in dirty] if dirty else batch
         for outlet in self.outlets:
-            try:
-                outlet.put(batch)
-            except Exception:
-                # A span that cannot be encoded is a bug here; it must not end the export of all others.
-                logger.exception("Spans could not be encoded for %s.", outlet.exporter.name)
-                outlet.dropped["encoding"] += span_count(batch)
+            lost = dirty + failing(outlet.put, clean)
+            outlet.dropped["encoding"] += span_count(lost)
             outlet.send()
+
+
+def failing(work: Callable[[Sequence[Ended]], None], batch: Sequence[Ended]) -> list[Ended]:
+    """Does something with a batch, in halves where it raises; gives those with which it can't be done even alone.
+
+    A span that can't be redacted or encoded is a bug here. It must not take others with it, nor end the export.
+    """
+    if not batch:
+        return []
+    try:
+        work(batch)
+    except Exception:
+        if len(batch) == 1:
+            logger.exception("A span could not be redacted or encoded, and is dropped.")
+            return list(batch)
+        half = len(batch) // 2
+        return failing(work, batch[:half]) + failing(work, batch[half:])
+    return []

@@ -5,6 +5,7 @@ from typing import Any
 
 from opentelemetry import trace
 
+from shared.tracing.attributes import NO_LIMIT, clean_attributes, clean_text
 from shared.tracing.buffer import SpanBuffer
 from shared.tracing.origin import Resource, Scope
 from shared.tracing.sampling import Sampler
@@ -37,9 +38,11 @@ class TracerProvider(trace.TracerProvider):
         attributes: Mapping[str, Any] | None = None,
     ) -> Tracer:
         """The tracer of one instrumentation scope; the same one again where the scope has no attributes."""
-        key = (instrumenting_module_name or "", instrumenting_library_version or "", schema_url or "")
+        names = (instrumenting_module_name, instrumenting_library_version, schema_url)
+        module, version, schema = [clean_text(name) if name else "" for name in names]
+        key = (module, version, schema)
         if attributes:
-            return Tracer(self.buffer, Scope(*key, attributes))
+            return Tracer(self.buffer, Scope(*key, clean_attributes(attributes, NO_LIMIT, None)[0]))
         tracer = self.tracers.get(key)
         if tracer is None:
             tracer = self.tracers[key] = Tracer(self.buffer, Scope(*key, None))

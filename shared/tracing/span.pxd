@@ -1,14 +1,13 @@
 # C types for the compiled form of span.py.
 
 cimport cython
+from shared.tracing.attributes cimport clean_attributes, clean_key, clean_text, clean_time, clean_value
 from shared.tracing.buffer cimport SpanBuffer
 from shared.tracing.sources cimport monotonic_ns
 from shared.tracing.span_events cimport RemoteLink
 from shared.tracing.w3c cimport format_traceparent
 
 
-@cython.freelist(256)
-@cython.no_gc
 @cython.final
 cdef class Span:
     cdef object __weakref__

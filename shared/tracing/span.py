@@ -12,10 +12,11 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType, TracebackType
 from typing import Any
 
+import cython
 from opentelemetry import trace
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceState
 
-from shared.tracing.attributes import clean_attributes, clean_value
+from shared.tracing.attributes import clean_attributes, clean_key, clean_text, clean_time, clean_value
 from shared.tracing.buffer import SpanBuffer
 from shared.tracing.origin import Resource, Scope
 from shared.tracing.sources import monotonic_ns
@@ -27,6 +28,9 @@ logger = logging.getLogger(__name__)
 BATCH_SIZE = "batch.size"
 
 
+@cython.freelist(256)
+@cython.no_gc
+@cython.cclass
 class Span:
     """One operation of a trace, implementing `opentelemetry.trace.Span` (registered as its virtual subclass).
 
@@ -42,7 +46,7 @@ class Span:
         """Fill in what every span begins with."""
         self.buffer = buffer
         self.scope = scope
-        self.span_name = name
+        self.span_name = name if type(name) is str else clean_text(name)
         self.span_kind = kind
         # Attributes that are not in `attribute_map` yet: those of the item it is about, and the size of its batch.
         self.described: Any = None
@@ -95,6 +99,8 @@ class Span:
         """Set one attribute; beyond the count limit new keys are dropped and counted, as the specification has it."""
         if not self.recording:
             return
+        if type(key) is not str:
+            key = clean_key(key)
         if type(value) is not str or self.buffer.span_value_length is not None:
             value = clean_value(value, self.buffer.span_value_length)
         if self.batch_size and (key == BATCH_SIZE or (self.described is not None and key in self.described.keys)):
@@ -157,7 +163,8 @@ class Span:
             return
         limits = self.buffer.limits
         cleaned, dropped = clean_attributes(attributes, limits.event_attributes, limits.value_length)
-        event = Event(name, timestamp if timestamp is not None else self.now_ns(), cleaned, dropped)
+        time_ns = self.now_ns() if timestamp is None else clean_time(timestamp)
+        event = Event(clean_text(name), time_ns, cleaned, dropped)
         if self.event_list is None:
             self.event_list = []
         self.event_list.append(event)
@@ -185,7 +192,7 @@ class Span:
     def update_name(self, name: str) -> None:
         """Give the span a better name, e.g. once the route is known."""
         if self.recording:
-            self.span_name = name
+            self.span_name = clean_text(name)
 
     def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
         """Set the status. OK is final; UNSET changes nothing; a description belongs to ERROR only."""
@@ -197,7 +204,7 @@ class Span:
             code, message = status.value, description
         if code:
             self.status_code = code
-            self.status_message = message if code == 2 else None
+            self.status_message = clean_text(message) if code == 2 and message else None
 
     def record_exception(
         self,
@@ -211,7 +218,7 @@ class Span:
             return
         described: dict[str, Any] = {
             "exception.type": exception_type(exception),
-            "exception.message": str(exception),
+            "exception.message": clean_text(exception),
             "exception.stacktrace": "".join(traceback.format_exception(exception)),
             "exception.escaped": str(escaped),
         }
@@ -225,7 +232,7 @@ class Span:
             if self.end_ns:
                 logger.warning("Span %s was ended twice; the first end counts.", self.span_name)
             return
-        self.end_at(monotonic_ns() + self.clock_offset_ns if end_time is None else end_time)
+        self.end_at(monotonic_ns() + self.clock_offset_ns if end_time is None else clean_time(end_time))
 
     def end_at(self, end_ns: int) -> None:
         """End a span that is recording."""
@@ -243,7 +250,7 @@ class Span:
             if self.record_exceptions:
                 self.record_exception(exception, None, None, True)
             if self.set_status_on_exception:
-                self.set_status(StatusCode.ERROR, f"{type(exception).__name__}: {exception}")
+                self.set_status(StatusCode.ERROR, f"{type(exception).__name__}: {clean_text(exception)}")
 
     def __enter__(self) -> "Span":
         return self

@@ -1,6 +1,7 @@
 # C types for the compiled form of span_group.py.
 
 cimport cython
+from shared.tracing.attributes cimport clean_text
 from shared.tracing.buffer cimport SpanBuffer
 from shared.tracing.sources cimport mixed_id, next_id
 from shared.tracing.span cimport Span

@@ -6,6 +6,7 @@ from typing import Any
 
 from opentelemetry.trace import SpanKind
 
+from shared.tracing.attributes import clean_text
 from shared.tracing.origin import Resource
 from shared.tracing.sources import mixed_id, next_id
 from shared.tracing.span import Span
@@ -24,7 +25,7 @@ class SpanGroup:
         self.buffer = parents[0].buffer
         self.scope = parents[0].scope
         self.parents = parents
-        self.span_name = name
+        self.span_name = clean_text(name)
         self.span_kind = kind
         self.fixed = fixed
         self.attribute_map = attributes

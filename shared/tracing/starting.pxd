@@ -1,6 +1,7 @@
 # C types for the compiled form of starting.py.
 
 cimport cython
+from shared.tracing.attributes cimport clean_attributes, clean_time
 from shared.tracing.buffer cimport SpanBuffer
 from shared.tracing.described cimport ItemAttributes
 from shared.tracing.sources cimport monotonic_ns, next_id, wall_ns

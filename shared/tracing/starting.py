@@ -9,7 +9,7 @@ from typing import Any
 
 from opentelemetry.trace import SpanContext, SpanKind
 
-from shared.tracing.attributes import clean_attributes
+from shared.tracing.attributes import clean_attributes, clean_time
 from shared.tracing.buffer import SpanBuffer
 from shared.tracing.described import ItemAttributes
 from shared.tracing.origin import Scope
@@ -126,7 +126,7 @@ def start_items(
             own = described.attributes(item)
         if decide(span, own):
             span.clock_offset_ns = offset_ns
-            span.start_ns = now_ns + offset_ns if start_ns is None else start_ns
+            span.start_ns = now_ns + offset_ns if start_ns is None else clean_time(start_ns)
             if described is not None and not limited:
                 span.described = described
                 span.item = item
@@ -190,7 +190,7 @@ def begin(span: Span, parent: Span | None, attributes: Mapping[str, Any] | None,
         span.clock_offset_ns = parent.clock_offset_ns
     else:
         span.clock_offset_ns = wall_ns() - now_ns
-    span.start_ns = now_ns + span.clock_offset_ns if start_ns is None else start_ns
+    span.start_ns = now_ns + span.clock_offset_ns if start_ns is None else clean_time(start_ns)
     if attributes:
         span.attribute_map, span.dropped_attributes = clean_attributes(
             attributes, buffer.span_attributes_max, buffer.span_value_length
