@@ -7,11 +7,12 @@ from shared.tracing.sampling cimport Sampler
 @cython.final
 cdef class SpanBuffer:
     cdef public Sampler sampler
-    cdef public object resource, limits, span_value_length, wake, ended
+    cdef public object resource, limits, span_value_length, wake, ended, append
     cdef public Py_ssize_t span_attributes_max, max_queue_size, wake_at
     cdef public bint parent_based, records_unsampled
     cdef public long long recorded, sampled_out, dropped
 
+    @cython.locals(waiting=cython.Py_ssize_t)
     cpdef take(self, object ended, Py_ssize_t spans)
 
     @cython.locals(taken=list)

@@ -31,6 +31,7 @@ class SpanBuffer:
         # With retroactive sampling, spans that were sampled out are recorded too: their trace may turn out to matter.
         self.records_unsampled = False
         self.ended: deque[Any] = deque()
+        self.append = self.ended.append
         self.recorded = 0
         self.sampled_out = 0
         self.dropped = 0
@@ -40,7 +41,7 @@ class SpanBuffer:
         waiting = len(self.ended)
         if waiting >= self.max_queue_size:
             self.dropped += self.ended.popleft().count
-        self.ended.append(ended)
+        self.append(ended)
         self.recorded += spans
         if waiting + 1 == self.wake_at and self.wake is not None:
             self.wake()

@@ -10,6 +10,7 @@ from shared.tracing.span_group cimport SpanGroup
 from shared.tracing.wire cimport Writer, put_back, take_writer
 
 cdef object SERVER, CLIENT, PRODUCER, CONSUMER
+cdef bytes LOCAL, REMOTE, FLAGS, NOTHING_SPECIAL, REMOTE_PARENT
 
 cdef int kind_number(object kind) except -1
 
@@ -36,8 +37,6 @@ cdef write_ids(Writer writer, Span span, unsigned long long span_id)
 
 @cython.locals(start=cython.Py_ssize_t)
 cdef write_batch_size(Writer writer, unsigned long long size)
-
-cdef write_no_details(Writer writer)
 
 @cython.locals(start=cython.Py_ssize_t)
 cdef write_span_details(Writer writer, Span span)

@@ -17,9 +17,16 @@ from shared.tracing.sources import mixed_id
 from shared.tracing.span import BATCH_SIZE, Span
 from shared.tracing.span_events import RemoteLink
 from shared.tracing.span_group import Ended, SpanGroup
+from shared.tracing.w3c import MASK_64
 from shared.tracing.wire import Writer, put_back, take_writer
 
-HAS_REMOTE_FLAG, REMOTE_FLAG = 0x100, 0x200
+LOCAL, REMOTE = b"\x00\x01\x00\x00", b"\x00\x03\x00\x00"
+"""Flags, little-endian: that it is known whether the parent is remote (0x100), and that it is (0x200)."""
+
+FLAGS, NO_STATUS = b"\x85\x01", b"\x7a\x00"
+NOTHING_SPECIAL, REMOTE_PARENT = NO_STATUS + FLAGS + LOCAL, NO_STATUS + FLAGS + REMOTE
+"""Status and flags of most spans."""
+
 INTERNAL, SERVER, CLIENT, PRODUCER, CONSUMER = SpanKind
 
 
@@ -84,7 +91,7 @@ def write_span(writer: Writer, span: Span) -> None:
 def write_group(writer: Writer, group: SpanGroup) -> None:
     """Several Span fields of a ScopeSpans message: what they share is written once and copied."""
     common = take_writer()
-    write_no_details(common)
+    common.raw(NOTHING_SPECIAL)
     write_attributes(common, 0x4A, group.attribute_map)
     fixed = group.fixed
     if fixed is not None:
@@ -104,10 +111,8 @@ def write_group(writer: Writer, group: SpanGroup) -> None:
 
 def write_what_and_when(writer: Writer, name: str, kind: SpanKind, start_ns: int, end_ns: int) -> None:
     """Times, kind and name."""
-    writer.fixed64(end_ns)
-    writer.byte(0x41)
-    writer.fixed64(start_ns)
-    writer.byte(0x39)
+    writer.fixed64_field(0x41, end_ns)
+    writer.fixed64_field(0x39, start_ns)
     writer.byte(kind_number(kind))
     writer.byte(0x30)
     if name:
@@ -128,22 +133,15 @@ def kind_number(kind: SpanKind) -> int:
 def write_parent(writer: Writer, parent_id: int, state: TraceState | None) -> None:
     """The parent's id and the tracestate."""
     if parent_id:
-        writer.big64(parent_id)
-        writer.byte(8)
-        writer.byte(0x22)
+        writer.id_field(0x22, parent_id)
     if state:
         writer.text_field(0x1A, state.to_header())
 
 
 def write_ids(writer: Writer, span: Span, span_id: int) -> None:
     """The ids of a span, or of one in the same trace."""
-    writer.big64(span_id)
-    writer.byte(8)
-    writer.byte(0x12)
-    writer.big64(span.trace_low)
-    writer.big64(span.trace_high)
-    writer.byte(16)
-    writer.byte(0x0A)
+    writer.id_field(0x12, span_id)
+    writer.wide_id_field(0x0A, span.trace_high, span.trace_low)
 
 
 def write_batch_size(writer: Writer, size: int) -> None:
@@ -151,31 +149,22 @@ def write_batch_size(writer: Writer, size: int) -> None:
     start = writer.size
     writer.varint(size)
     writer.byte(0x18)
-    writer.close(0x12, start)
-    writer.text_field(0x0A, BATCH_SIZE)
-    writer.close(0x4A, start)
-
-
-def write_no_details(writer: Writer) -> None:
-    """Flags and status of a span of which nothing special is to be said."""
-    writer.fixed32(HAS_REMOTE_FLAG)
-    writer.byte(0x01)
-    writer.byte(0x85)
-    writer.close(0x7A, writer.size)
+    writer.key_value(0x4A, BATCH_SIZE, start)
 
 
 def write_span_details(writer: Writer, span: Span) -> None:
     """The fields behind the attributes: flags, status, links, events and what was dropped."""
-    writer.fixed32(HAS_REMOTE_FLAG | REMOTE_FLAG if span.parent_remote else HAS_REMOTE_FLAG)
-    writer.byte(0x01)
-    writer.byte(0x85)
-    start = writer.size
     if span.status_code:
+        writer.raw(REMOTE if span.parent_remote else LOCAL)
+        writer.raw(FLAGS)
+        start = writer.size
         writer.byte(span.status_code)
         writer.byte(0x18)
-    if span.status_message:
-        writer.text_field(0x12, span.status_message)
-    writer.close(0x7A, start)
+        if span.status_message:
+            writer.text_field(0x12, span.status_message)
+        writer.close(0x7A, start)
+    else:
+        writer.raw(REMOTE_PARENT if span.parent_remote else NOTHING_SPECIAL)
     write_count(writer, 0x70, span.dropped_links)
     if span.link_list:
         for link in reversed(span.link_list):
@@ -200,38 +189,28 @@ def write_event(writer: Writer, event: Any) -> None:
     write_attributes(writer, 0x1A, event.attributes)
     if event.name:
         writer.text_field(0x12, event.name)
-    writer.fixed64(event.timestamp)
-    writer.byte(0x09)
+    writer.fixed64_field(0x09, event.timestamp)
 
 
 def write_link(writer: Writer, link: Any) -> None:
     """The fields of a Span.Link message."""
     context = link.context
-    writer.fixed32(HAS_REMOTE_FLAG | REMOTE_FLAG if context.is_remote else HAS_REMOTE_FLAG)
+    writer.raw(REMOTE if context.is_remote else LOCAL)
     writer.byte(0x35)
     write_count(writer, 0x28, link.dropped_attributes)
     write_attributes(writer, 0x22, link.attributes)
     if context.trace_state:
         writer.text_field(0x1A, context.trace_state.to_header())
-    writer.big64(context.span_id)
-    writer.byte(8)
-    writer.byte(0x12)
-    writer.raw(context.trace_id.to_bytes(16, "big"))
-    writer.byte(16)
-    writer.byte(0x0A)
+    writer.id_field(0x12, context.span_id)
+    writer.wide_id_field(0x0A, context.trace_id >> 64, context.trace_id & MASK_64)
 
 
 def write_remote_link(writer: Writer, link: RemoteLink) -> None:
     """The same of a link that is nothing but ids."""
-    writer.fixed32(HAS_REMOTE_FLAG | REMOTE_FLAG)
+    writer.raw(REMOTE)
     writer.byte(0x35)
-    writer.big64(link.span_id)
-    writer.byte(8)
-    writer.byte(0x12)
-    writer.big64(link.trace_low)
-    writer.big64(link.trace_high)
-    writer.byte(16)
-    writer.byte(0x0A)
+    writer.id_field(0x12, link.span_id)
+    writer.wide_id_field(0x0A, link.trace_high, link.trace_low)
 
 
 def write_count(writer: Writer, tag: int, count: int) -> None:

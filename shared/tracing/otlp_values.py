@@ -1,8 +1,12 @@
 # cython: language_level=3, annotation_typing=False
+# mypy: disable-error-code="name-defined"
+# ruff: noqa: F821
 """Attributes to OTLP: KeyValue fields and AnyValue messages (`common/v1/common.proto`), last field first like all."""
 
 from collections.abc import Mapping
 from typing import Any
+
+import cython
 
 from shared.tracing.wire import Writer
 
@@ -12,10 +16,15 @@ def write_attributes(writer: Writer, tag: int, attributes: Mapping[str, Any] | N
     if not attributes:
         return
     plain = attributes if type(attributes) is dict else dict(attributes)
-    # Two lists cost a third of a list of pairs.
-    keys, values = list(plain.keys()), list(plain.values())
-    for index in range(len(keys) - 1, -1, -1):
-        write_key_value(writer, tag, keys[index], values[index])
+    if cython.compiled and len(plain) <= ITEMS_MAX:
+        # What is encoded has ended and does not change, so its keys and values need not be held meanwhile.
+        read_items(plain, cython.address(items))
+        for index in range(items.count - 1, -1, -1):
+            key, value = cython.cast(object, items.keys[index]), cython.cast(object, items.values[index])
+            write_key_value(writer, tag, key, value)
+        return
+    for key, value in reversed(plain.items()):
+        write_key_value(writer, tag, key, value)
 
 
 def write_key_value(writer: Writer, tag: int, key: str, value: Any) -> None:
@@ -25,9 +34,7 @@ def write_key_value(writer: Writer, tag: int, key: str, value: Any) -> None:
         return
     start = writer.size
     write_value(writer, value)
-    writer.close(0x12, start)
-    writer.text_field(0x0A, key)
-    writer.close(tag, start)
+    writer.key_value(tag, key, start)
 
 
 def write_value(writer: Writer, value: Any) -> None:
@@ -56,9 +63,8 @@ def write_nested_value(writer: Writer, value: Any) -> None:
     if isinstance(value, bytes):
         writer.raw(value)
         writer.close(0x3A, start)
-    elif isinstance(value, Mapping):
-        for key, item in reversed(list(value.items())):
-            write_key_value(writer, 0x0A, key, item)
+    elif isinstance(value, dict):
+        write_attributes(writer, 0x0A, value)
         writer.close(0x32, start)
     else:
         for item in reversed(value):

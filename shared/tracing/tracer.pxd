@@ -2,7 +2,7 @@
 
 cimport cython
 from shared.tracing.buffer cimport SpanBuffer
-from shared.tracing.current cimport context_with, span_in
+from shared.tracing.current cimport context_with, get_context, reset_context, set_context, span_in
 from shared.tracing.span cimport Span
 from shared.tracing.starting cimport start_child, start_root, start_under
 
@@ -30,8 +30,6 @@ cdef class Tracer:
 
 
 @cython.final
-@cython.no_gc
-@cython.freelist(64)
 cdef class CurrentSpan:
     cdef public Tracer tracer
     cdef public object name, context, kind, attributes, links, start_time, token

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, TypeVar
 
+import cython
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Link, SpanKind
@@ -26,6 +27,9 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 logger = logging.getLogger(__name__)
 
 
+@cython.freelist(64)
+@cython.no_gc
+@cython.cclass
 class CurrentSpan:
     """What `start_as_current_span` returns: a context manager, and a decorator of plain and async functions."""
 

@@ -27,13 +27,13 @@ cdef class Writer:
     cpdef varint(self, unsigned long long number)
 
     @cython.locals(index=cython.int, place="unsigned char *")
-    cpdef fixed64(self, unsigned long long number)
+    cpdef fixed64_field(self, unsigned char tag, unsigned long long number)
 
     @cython.locals(index=cython.int, place="unsigned char *")
-    cpdef big64(self, unsigned long long number)
+    cpdef id_field(self, unsigned char tag, unsigned long long number)
 
     @cython.locals(index=cython.int, place="unsigned char *")
-    cpdef fixed32(self, unsigned int number)
+    cpdef wide_id_field(self, unsigned char tag, unsigned long long high, unsigned long long low)
 
     @cython.locals(overflow=cython.int, signed_number=cython.longlong)
     cpdef bint signed(self, object number) except -1
@@ -58,9 +58,11 @@ cdef class Writer:
     cpdef text_field(self, unsigned char tag, str value)
 
     @cython.locals(
-        key_size=cython.Py_ssize_t, size=cython.Py_ssize_t, whole=cython.Py_ssize_t, start=cython.Py_ssize_t,
-        place="unsigned char *"
+        key_size=cython.Py_ssize_t, size=cython.Py_ssize_t, whole=cython.Py_ssize_t, place="unsigned char *"
     )
+    cpdef key_value(self, unsigned char tag, str key, Py_ssize_t start)
+
+    @cython.locals(start=cython.Py_ssize_t, size=cython.Py_ssize_t, place="unsigned char *")
     cpdef text_attribute(self, unsigned char tag, str key, str value)
 
     cpdef bytes finish(self)

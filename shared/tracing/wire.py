@@ -88,38 +88,45 @@ class Writer:
             out.append(number)
             self.raw(bytes(out))
 
-    def fixed64(self, number: int) -> None:
-        """Eight bytes, little-endian."""
+    def fixed64_field(self, tag: int, number: int) -> None:
+        """A whole field of eight bytes, little-endian."""
         if cython.compiled:
-            self.reserve(8)
-            self.size += 8
+            self.reserve(9)
+            self.size += 9
             place = self.data + self.capacity - self.size
+            place[0] = tag
             for index in range(8):
-                place[index] = (number >> (8 * index)) & 0xFF
+                place[index + 1] = (number >> (8 * index)) & 0xFF
         else:
-            self.raw(number.to_bytes(8, "little"))
+            self.raw(bytes((tag,)) + number.to_bytes(8, "little"))
 
-    def big64(self, number: int) -> None:
-        """Eight bytes, big-endian: half a trace id, or a span id."""
+    def id_field(self, tag: int, number: int) -> None:
+        """A whole field of the eight bytes of a span id."""
         if cython.compiled:
-            self.reserve(8)
-            self.size += 8
+            self.reserve(10)
+            self.size += 10
             place = self.data + self.capacity - self.size
+            place[0] = tag
+            place[1] = 8
             for index in range(8):
-                place[7 - index] = (number >> (8 * index)) & 0xFF
+                place[9 - index] = (number >> (8 * index)) & 0xFF
         else:
-            self.raw(number.to_bytes(8, "big"))
+            self.raw(bytes((tag, 8)) + number.to_bytes(8, "big"))
 
-    def fixed32(self, number: int) -> None:
-        """Four bytes, little-endian."""
+    def wide_id_field(self, tag: int, high: int, low: int) -> None:
+        """A whole field of the sixteen bytes of a trace id."""
         if cython.compiled:
-            self.reserve(4)
-            self.size += 4
+            self.reserve(18)
+            self.size += 18
             place = self.data + self.capacity - self.size
-            for index in range(4):
-                place[index] = (number >> (8 * index)) & 0xFF
+            place[0] = tag
+            place[1] = 16
+            for index in range(8):
+                place[9 - index] = (high >> (8 * index)) & 0xFF
+            for index in range(8):
+                place[17 - index] = (low >> (8 * index)) & 0xFF
         else:
-            self.raw(number.to_bytes(4, "little"))
+            self.raw(bytes((tag, 16)) + high.to_bytes(8, "big") + low.to_bytes(8, "big"))
 
     def signed(self, number: int) -> bool:
         """An int64 as protobuf has it: two's complement as a varint. False, and nothing written, if it does not fit."""
@@ -208,33 +215,44 @@ class Writer:
         self.text(value)
         self.close(tag, start)
 
-    def text_attribute(self, tag: int, key: str, value: str) -> None:
-        """A whole KeyValue field whose value is text: what most attributes are, and at once where it is short."""
-        if cython.compiled and key.isascii() and value.isascii():
+    def key_value(self, tag: int, key: str, start: int) -> None:
+        """Put key, lengths and tags before a value written since the size was `start`: it becomes a KeyValue field."""
+        if cython.compiled and key.isascii():
             key_size = len(key)
-            size = len(value)
-            whole = key_size + size + 6
+            size = self.size - start
+            whole = key_size + size + 4
             if whole < 0x80:
-                self.reserve(whole + 2)
-                self.size += whole + 2
+                self.reserve(key_size + 6)
+                self.size += key_size + 6
                 place = self.data + self.capacity - self.size
                 place[0] = tag
                 place[1] = whole
                 place[2] = 0x0A
                 place[3] = key_size
                 memcpy(place + 4, PyUnicode_1BYTE_DATA(key), key_size)
-                place += key_size + 4
-                place[0] = 0x12
-                place[1] = size + 2
-                place[2] = 0x0A
-                place[3] = size
-                memcpy(place + 4, PyUnicode_1BYTE_DATA(value), size)
+                place[key_size + 4] = 0x12
+                place[key_size + 5] = size
                 return
-        start = self.size
-        self.text_field(0x0A, value)
         self.close(0x12, start)
         self.text_field(0x0A, key)
         self.close(tag, start)
+
+    def text_attribute(self, tag: int, key: str, value: str) -> None:
+        """A whole KeyValue field whose value is text: what most attributes are, and at once where it is short."""
+        start = self.size
+        if cython.compiled and value.isascii():
+            size = len(value)
+            if size < 0x7E:
+                self.reserve(size + 2)
+                self.size += size + 2
+                place = self.data + self.capacity - self.size
+                place[0] = 0x0A
+                place[1] = size
+                memcpy(place + 2, PyUnicode_1BYTE_DATA(value), size)
+                self.key_value(tag, key, start)
+                return
+        self.text_field(0x0A, value)
+        self.key_value(tag, key, start)
 
     def finish(self) -> bytes:
         """The message; the writer can be used for the next one."""
