@@ -46,9 +46,10 @@ class Checks:
         ]
         left = [index for index, answer in enumerate(answers) if answer is None]
         if left:
-            packed = [_packed(orders[index], profiles[index]) for index in left]
+            packed = [_packed(orders[index]) for index in left]
+            of_users = {str(orders[index].user_id): _profile(profiles[index]) for index in left}
             prices = self._reference.reference_prices
-            verdicts = await self._state.check([spans[index] for index in left], packed, prices)
+            verdicts = await self._state.check([spans[index] for index in left], packed, of_users, prices)
             for number, index in enumerate(left):
                 verdict, limit, value = verdicts[number * 3 : number * 3 + 3]
                 order, profile = orders[index], profiles[index]
@@ -80,8 +81,8 @@ class Checks:
         return profile.fault(order)
 
 
-def _packed(order: RiskCheck, profile: Profile) -> tuple[Any, ...]:
-    """For ``lua/check.lua``, with what it must know and can't look up. Ids as text, see ``effects``."""
+def _packed(order: RiskCheck) -> tuple[Any, ...]:
+    """For ``lua/check.lua``. Ids as text, see ``effects``."""
     return (
         str(order.order_id),
         str(order.user_id),
@@ -91,8 +92,10 @@ def _packed(order: RiskCheck, profile: Profile) -> tuple[Any, ...]:
         order.price,
         order.quantity,
         order.price * order.quantity,
-        profile.packed,
         order.amended_from,
-        str(profile.firm_id),
-        profile.firm_packed,
     )
+
+
+def _profile(profile: Profile) -> tuple[Any, ...]:
+    """What ``lua/check.lua`` must know of a user and can't look up."""
+    return profile.packed, str(profile.firm_id), profile.firm_packed

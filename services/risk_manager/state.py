@@ -63,16 +63,21 @@ class RiskState:
         self._changing = asyncio.Lock()
 
     async def check(
-        self, spans: Sequence[Span], orders: Sequence[tuple[Any, ...]], reference_prices: Mapping[str, Money]
+        self,
+        spans: Sequence[Span],
+        orders: Sequence[tuple[Any, ...]],
+        profiles: Mapping[str, tuple[Any, ...]],
+        reference_prices: Mapping[str, Money],
     ) -> list[int]:
         """Verdict, limit and value per order, flat. Raises Unavailable when Valkey is away or its state is lost.
 
-        ``reference_prices`` stand in for symbols without a quote.
+        ``profiles``: limits, firm and its limits of every user. ``reference_prices`` stand in for symbols without a
+        quote.
         """
         now_us = time.time_ns() // 1000
-        packed, prices = self._pack(orders), self._pack(reference_prices)
+        packed = [self._pack(part) for part in (orders, profiles, reference_prices)]
         with _outages(), statement_spans(spans, "check_limits", CHECK):
-            answers: list[int] = await self._check(now_us, now_us // DAY_US, QUOTES_KEY, packed, prices)
+            answers: list[int] = await self._check(now_us, now_us // DAY_US, QUOTES_KEY, *packed)
         if not answers:
             raise Unavailable("risk state", "it is being rebuilt")
         return answers

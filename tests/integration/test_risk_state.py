@@ -266,11 +266,14 @@ async def test_the_state_judges_as_a_naive_one_does_and_can_be_made_again(
         packed = [
             (
                 *(str(order_id), str(o.user), o.symbol, int(o.side), int(OrderType.LIMIT), o.price, o.open),
-                *(o.price * o.open, LIMITS.packed(), 0, str(morning.naive.firm[o.user]), FIRM_LIMITS.packed()),
+                *(o.price * o.open, 0),
             )
             for order_id, o in wishes
         ]
-        answers = (await state.check((), packed, PRICES))[::3]
+        profiles = {
+            str(o.user): (LIMITS.packed(), str(morning.naive.firm[o.user]), FIRM_LIMITS.packed()) for _, o in wishes
+        }
+        answers = (await state.check((), packed, profiles, PRICES))[::3]
         assert answers == [morning.naive.check(order_id, order) for order_id, order in wishes]
         verdicts.update(answers)
         before = len(morning.events)

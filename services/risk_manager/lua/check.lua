@@ -1,8 +1,9 @@
 -- Judges a batch of orders by what their accounts and firms have open and have traded, and counts those that pass.
 -- ARGV[1]: now (us). ARGV[2]: today (days since 1970, UTC). ARGV[3]: the quotes' key. ARGV[4]: packed list of orders
--- {order id, user, symbol, side, type, price, quantity, value, limits, amended from, firm, its limits}, limits as
--- Limits.packed has them. An open order that is to be amended from one quantity to another is judged by what it adds,
--- and does not count for more before the engine has amended it. ARGV[5]: packed reference prices by symbol.
+-- {order id, user, symbol, side, type, price, quantity, value, amended from}. An open order that is to be amended from
+-- one quantity to another is judged by what it adds, and does not count for more before the engine has amended it.
+-- ARGV[5]: packed profiles by user: {limits, firm, its limits}, limits as Limits.packed has them. ARGV[6]: packed
+-- reference prices by symbol.
 -- Answers three numbers per order: verdict (limits.Verdict), limit, value; or nothing at all when the state is lost.
 
 if redis.call('EXISTS', POSITION) == 0 then return {} end
@@ -10,7 +11,8 @@ local now, today, quotes_key = tonumber(ARGV[1]), ARGV[2], ARGV[3]
 local SECOND_US, UNLIMITED, EXACT_MAX = 1000000, 4e15, 2^53
 local OF_FIRM = 100
 local LIMIT, MARKET = 1, 2
-local fallbacks, references = cmsgpack.unpack(ARGV[5]), {}
+local orders, profiles = cmsgpack.unpack(ARGV[4]), cmsgpack.unpack(ARGV[5])
+local fallbacks, references = cmsgpack.unpack(ARGV[6]), {}
 
 local function reference_price(symbol)
     if references[symbol] then return references[symbol] end
@@ -28,18 +30,30 @@ local function reference_price(symbol)
     return reference
 end
 
--- What a subject has of a symbol and in all.
-local function read(key, side, symbol)
-    local stored = redis.call('HMGET', key, open_field(side, symbol), 'position:' .. symbol, 'buy_value', 'sell_value',
-        'orders', 'due', 'day', 'value', 'net', 'firm')
-    local traded_today = stored[7] == today
-    return {
-        key = key, open = tonumber(stored[1] or 0), position = tonumber(stored[2] or 0),
-        buy_value = tonumber(stored[3] or 0), sell_value = tonumber(stored[4] or 0),
-        orders = tonumber(stored[5] or 0), due = tonumber(stored[6] or 0),
-        traded = traded_today and tonumber(stored[8]) or 0, net = traded_today and tonumber(stored[9]) or 0,
-        firm = stored[10],
+-- What a subject has, read once. What the orders of this batch add is kept here, too, and written at the end.
+local subjects_held, held_by = {}, {}
+local function held_of(key)
+    local held = held_by[key]
+    if held then return held end
+    local stored = redis.call('HMGET', key, 'buy_value', 'sell_value', 'orders', 'due', 'day', 'value', 'net', 'firm')
+    local traded_today = stored[5] == today
+    held = {
+        key = key, buy_value = tonumber(stored[1] or 0), sell_value = tonumber(stored[2] or 0),
+        orders = tonumber(stored[3] or 0), due = tonumber(stored[4] or 0),
+        traded = traded_today and tonumber(stored[6]) or 0, net = traded_today and tonumber(stored[7]) or 0,
+        firm = stored[8], open = {}, positions = {}, changed = {},
     }
+    held_by[key], subjects_held[#subjects_held + 1] = held, held
+    return held
+end
+
+-- The shares of a symbol that a subject has open on a side, and its position in it.
+local function shares_of(held, field, symbol)
+    if not held.open[field] then
+        local stored = redis.call('HMGET', held.key, field, 'position:' .. symbol)
+        held.open[field], held.positions[symbol] = tonumber(stored[1] or 0), tonumber(stored[2] or 0)
+    end
+    return held.open[field], held.positions[symbol]
 end
 
 -- What a subject has bought and not sold again, at reference prices.
@@ -52,11 +66,15 @@ local function holdings(key)
     return math.min(sum, EXACT_MAX)
 end
 
--- Verdict, limit, value. ``more`` is what the order adds: {side, shares, value, orders}.
+-- Verdict, limit, value, and when the next order is due. ``more`` is what the order adds: {side, field of its open
+-- shares, symbol, shares, value, orders}.
 local function judge(held, limits, more)
     local position_limit, daily_limit, orders_limit, rate_limit, exposure_limit, credit_limit = unpack(limits)
-    if more.side == BUY and more.shares > 0 and held.position + held.open + more.shares > position_limit then
-        return 3, position_limit, held.position + held.open + more.shares
+    if more.side == BUY and more.shares > 0 then
+        local open, position = shares_of(held, more.field, more.symbol)
+        if position + open + more.shares > position_limit then
+            return 3, position_limit, position + open + more.shares
+        end
     end
     if more.value > 0 then
         local bought = held.buy_value + more.value
@@ -70,23 +88,38 @@ local function judge(held, limits, more)
     end
     if held.orders + more.orders > orders_limit then return 5, orders_limit, held.orders + more.orders end
     -- Each order makes the next one due a little later; who is a whole second ahead of that has to wait (GCRA).
-    held.due = math.max(held.due, now) + SECOND_US / rate_limit
-    if held.due - now > SECOND_US then return 6, rate_limit, rate_limit + 1 end
-    return 0, 0, 0
+    local due = math.max(held.due, now) + SECOND_US / rate_limit
+    if due - now > SECOND_US then return 6, rate_limit, rate_limit + 1 end
+    return 0, 0, 0, math.floor(due + 0.5)
 end
 
-local function count(held, symbol, more)
+local function set_due(held, due)
+    held.due, held.changed.due = due, due
+end
+
+local function count(held, more, due)
     local value = value_field(more.side)
-    redis.call('HSET', held.key, open_field(more.side, symbol), text(held.open + more.shares), value,
-        text(held[value] + more.value), 'orders', text(held.orders + more.orders), 'due', text(held.due))
+    held.open[more.field] = shares_of(held, more.field, more.symbol) + more.shares
+    held[value] = held[value] + more.value
+    held.orders = held.orders + more.orders
+    held.changed[more.field], held.changed[value], held.changed.orders = held.open[more.field], held[value], held.orders
+    set_due(held, due)
 end
 
-local function check(order)
-    local order_id, user, symbol, side, kind, price, quantity, value, limits, before, firm, firm_limits = unpack(order)
-    local record = redis.call('HGET', ORDERS, order_id)
+local order_ids, barred_keys, barred, let_through, waiting = {}, {}, {}, {}, {}
+for i, order in ipairs(orders) do order_ids[i], barred_keys[i] = order[1], barred_key(order[1]) end
+local records = records_of(order_ids)
+in_parts(barred_keys, function(...)
+    for _, found in ipairs(redis.call('MGET', ...)) do barred[#barred + 1] = found end
+end)
+
+local function check(order, is_barred)
+    local order_id, user, symbol, side, kind, price, quantity, value, before = unpack(order)
+    local limits, firm, firm_limits = unpack(profiles[user])
+    local record = records[order_id]
     -- Counted already; or, to be amended, gone already, which the engine will say.
     if (before == 0) == (record and true or false) then return 0, 0, 0 end
-    if redis.call('EXISTS', barred_key(order_id)) == 1 then return 1, 0, 0 end
+    if is_barred then return 1, 0, 0 end
 
     local collar_percent, window_ms = limits[7], limits[8]
     if kind == LIMIT then
@@ -105,40 +138,54 @@ local function check(order)
         if age_ms and age_ms < window_ms then return 9, window_ms, age_ms end
     end
 
-    local more = {side = side, shares = quantity, value = value, orders = 1}
+    local more = {
+        side = side, field = open_field(side, symbol), symbol = symbol, shares = quantity, value = value, orders = 1,
+    }
     if before > 0 then
         local amended = cmsgpack.unpack(record)
         more.shares, more.orders = quantity - before, 0
         more.value = price * math.max(amended[5] + more.shares, 0) - amended[4] * amended[5]
     end
-    local account = read(user_key(user), side, symbol)
-    local verdict, limit, figure = judge(account, limits, more)
+    local account = held_of(user_key(user))
+    local verdict, limit, figure, due = judge(account, limits, more)
     if verdict > 0 then return verdict, limit, figure end
-    local of_firm = account.firm and read(firm_key(account.firm), side, symbol)
+    local of_firm, firm_due = account.firm and held_of(firm_key(account.firm)), nil
     -- While an account changes firms there may be orders that were sent with the limits of the one before.
     if of_firm and account.firm == firm then
-        verdict, limit, figure = judge(of_firm, firm_limits, more)
+        verdict, limit, figure, firm_due = judge(of_firm, firm_limits, more)
         if verdict > 0 then return OF_FIRM + verdict, limit, figure end
     end
 
     if before > 0 then
-        redis.call('HSET', account.key, 'due', text(account.due))
-        if of_firm then redis.call('HSET', of_firm.key, 'due', text(of_firm.due)) end
+        set_due(account, due)
+        if of_firm then set_due(of_firm, firm_due or of_firm.due) end
         return 0, 0, 0
     end
-    count(account, symbol, more)
-    if of_firm then count(of_firm, symbol, more) end
-    redis.call('HSET', ORDERS, order_id, cmsgpack.pack({user, symbol, side, price, quantity, recent}))
-    redis.call('ZADD', WAITING, ARGV[1], order_id)
+    count(account, more, due)
+    if of_firm then count(of_firm, more, firm_due or of_firm.due) end
+    records[order_id] = cmsgpack.pack({user, symbol, side, price, quantity, recent})
+    let_through[#let_through + 1], let_through[#let_through + 2] = order_id, records[order_id]
+    waiting[#waiting + 1], waiting[#waiting + 2] = ARGV[1], order_id
     if recent then redis.call('SET', recent, ARGV[1], 'PX', window_ms) end
     return 0, 0, 0
 end
 
 local answers = {}
-for _, order in ipairs(cmsgpack.unpack(ARGV[4])) do
-    local verdict, limit, value = check(order)
+for i, order in ipairs(orders) do
+    local verdict, limit, value = check(order, barred[i])
     answers[#answers + 1] = verdict
     answers[#answers + 1] = limit
     answers[#answers + 1] = value
 end
+
+for _, held in ipairs(subjects_held) do
+    local fields = {}
+    for name, number in pairs(held.changed) do
+        fields[#fields + 1] = name
+        fields[#fields + 1] = text(number)
+    end
+    in_parts(fields, function(...) redis.call('HSET', held.key, ...) end)
+end
+in_parts(let_through, function(...) redis.call('HSET', ORDERS, ...) end)
+in_parts(waiting, function(...) redis.call('ZADD', WAITING, ...) end)
 return answers

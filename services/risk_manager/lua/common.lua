@@ -43,22 +43,59 @@ local function add_traded(key, day, value, net)
     end
 end
 
+-- Calls with the items of a list as arguments, as many at once as Lua's stack surely takes.
+local PART = 1000
+local function in_parts(list, call)
+    for first = 1, #list, PART do call(unpack(list, first, math.min(first + PART - 1, #list))) end
+end
+
+-- The stored record of each of these orders, by id; none where there is none.
+local function records_of(order_ids)
+    local records = {}
+    in_parts(order_ids, function(...)
+        local asked, stored = {...}, redis.call('HMGET', ORDERS, ...)
+        for i = 1, #asked do records[asked[i]] = stored[i] or nil end
+    end)
+    return records
+end
+
+-- What a script changes is added up here and written once, by ``write``: each call costs more than the sum in it.
+local added, order_records, orders_gone = {}, {}, {}
+
+local function add(key, field, amount)
+    local fields = added[key]
+    if not fields then
+        fields = {}
+        added[key] = fields
+    end
+    fields[field] = (fields[field] or 0) + amount
+end
+
+local function write()
+    for key, fields in pairs(added) do
+        for field, amount in pairs(fields) do
+            if amount ~= 0 then redis.call('HINCRBY', key, field, text(amount)) end
+        end
+    end
+    in_parts(order_records, function(...) redis.call('HSET', ORDERS, ...) end)
+    in_parts(orders_gone, function(...) redis.call('HDEL', ORDERS, ...) end)
+end
+
 -- Sets what an order has open, and at which price (0: at the one it had), and counts the difference for its subjects.
--- An order with nothing open is forgotten.
+-- An order with nothing open is forgotten. Each order at most once in a script, which ends with ``write``.
 local function set_open(order_id, record, open, new_price)
     local user, symbol, side, price, before = record[1], record[2], record[3], record[4], record[5]
     local was = price
     if new_price > 0 then price = new_price end
     for _, key in ipairs(subjects(user)) do
-        if before ~= open then redis.call('HINCRBY', key, open_field(side, symbol), text(open - before)) end
-        if open * price ~= before * was then
-            redis.call('HINCRBY', key, value_field(side), text(open * price - before * was))
-        end
-        if open == 0 then redis.call('HINCRBY', key, 'orders', -1) end
+        if before ~= open then add(key, open_field(side, symbol), open - before) end
+        if open * price ~= before * was then add(key, value_field(side), open * price - before * was) end
+        if open == 0 then add(key, 'orders', -1) end
     end
     if open == 0 then
-        redis.call('HDEL', ORDERS, order_id)
+        orders_gone[#orders_gone + 1] = order_id
     elseif before ~= open or price ~= was then
-        redis.call('HSET', ORDERS, order_id, cmsgpack.pack({user, symbol, side, price, open}))
+        order_records[#order_records + 1] = order_id
+        order_records[#order_records + 1] = cmsgpack.pack({user, symbol, side, price, open})
     end
 end

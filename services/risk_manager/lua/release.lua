@@ -14,4 +14,5 @@ for _, order_id in ipairs(cmsgpack.unpack(ARGV[2])) do
         end
     end
 end
+write()
 return redis.status_reply('OK')
