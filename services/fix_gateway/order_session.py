@@ -161,7 +161,8 @@ class OrderSession:
         async with self._orders.turn(self._orders.find(request.get(41), request.get(37))) as order:
             answer = await self._ask("cancel", order_id=order.order_id)
             self._orders.name(request.get(11), order)
-            self._orders.tell(order, reports.by_view(order, answer.body, ended_by=request.get(11)))
+            done = {"ended_by": request.get(11), "asked_in": trace_id()}
+            self._orders.tell(order, reports.by_view(order, answer.body, **done))
 
     async def replace(self, request: Message) -> None:
         """OrderCancelReplaceRequest: another price, another quantity, or both."""
@@ -175,7 +176,8 @@ class OrderSession:
                 terms = requests.new_terms(request, order.decremented)
                 answer = await self._ask("amend", order_id=order.order_id, terms=terms)
                 self._orders.name(request.get(11), order)
-                self._orders.tell(order, reports.by_view(order, answer.body, amended_by=request.get(11)))
+                done = {"amended_by": request.get(11), "asked_in": trace_id()}
+                self._orders.tell(order, reports.by_view(order, answer.body, **done))
         except BaseException as error:
             if entry.order is None or not _may_be_done(error):
                 self._orders.forget(request.get(11))

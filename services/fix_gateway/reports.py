@@ -94,10 +94,13 @@ def order_of(view: Mapping[str, Any], cl_ord_id: str) -> Order:
     )
 
 
-def by_view(order: Order, view: Mapping[str, Any], *, amended_by: str = "", ended_by: str = "") -> Iterator[Fields]:
+def by_view(
+    order: Order, view: Mapping[str, Any], *, amended_by: str = "", ended_by: str = "", asked_in: str = ""
+) -> Iterator[Fields]:
     """Reports of what a view knows and the session does not.
 
-    ``amended_by``, ``ended_by``: the ClOrdID of the session's request that did this, and is answered by it.
+    ``amended_by``, ``ended_by``: the ClOrdID of the session's request that did this, and is answered by it;
+    ``asked_in``: the trace of that request. All else is in the order's own.
     """
     now_us, trace = time_us(view["updated_at"]), view["trace_id"]
     yield from _accepted(order, time_us(view["created_at"]), trace)
@@ -108,14 +111,14 @@ def by_view(order: Order, view: Mapping[str, Any], *, amended_by: str = "", ende
         order.price, order.quantity = view["price"], view["quantity"] - order.decremented
         if changed and amended_by:
             order.amended.append(terms)
-        yield from _replaced(order, now_us, trace, amended_by)
+        yield from _replaced(order, now_us, asked_in if amended_by else trace, amended_by)
     if view["triggered"] and not order.triggered:
         yield from _triggered(order, now_us, trace)
     for fill in view["fills"]:
         yield from _traded(order, fill, time_us(fill["time"]), trace, "")
     if quantity < order.quantity:
         yield from _restated(order, order.quantity - quantity, now_us, trace)
-    yield from _ended(order, view["status"], view["reason"], now_us, trace, ended_by)
+    yield from _ended(order, view["status"], view["reason"], now_us, asked_in if ended_by else trace, ended_by)
 
 
 def by_message(order: Order, message: Mapping[str, Any]) -> Iterator[Fields]:

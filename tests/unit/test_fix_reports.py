@@ -8,6 +8,7 @@ import pytest
 
 from services.fix_gateway import reports
 from services.fix_gateway.ledger import Ledger
+from services.fix_gateway.names import TRACE_ID
 from services.fix_gateway.reports import Order
 from services.fix_gateway.wire import Fields, Message, message_text
 from shared.errors import Problem
@@ -110,14 +111,16 @@ def test_the_end_is_told_once_with_its_reason() -> None:
 def test_a_cancel_is_answered_with_both_names() -> None:
     """The report of a cancel has the request's ClOrdID, and the order's as OrigClOrdID."""
     order = placed()
-    (report,) = reports.by_view(order, view(status="CANCELLED", reason="cancelled"), ended_by="two")
+    (report,) = reports.by_view(order, view(status="CANCELLED", reason="cancelled"), ended_by="two", asked_in="f" * 32)
+    assert (TRACE_ID, "f" * 32) in report
     assert (dict(report)[11], dict(report)[41]) == ("two", "one")
 
 
 def test_a_replace_renames_the_order() -> None:
     """From then on it has the request's ClOrdID; its own message tells nothing new, one of another's doing does."""
     order = placed()
-    (report,) = reports.by_view(order, view(price="151.00", quantity=12), amended_by="two")
+    (report,) = reports.by_view(order, view(price="151.00", quantity=12), amended_by="two", asked_in="f" * 32)
+    assert (TRACE_ID, "f" * 32) in report
     assert short([report]) == [("5", "0", "12", "0")]
     assert (dict(report)[11], dict(report)[41], dict(report)[44]) == ("two", "one", "151.00")
     assert short(reports.by_message(order, said("amended", price="151.00", quantity=12, open_quantity=12))) == []
