@@ -21,6 +21,10 @@ FLAGS = (
     *("--disable-component-update", "--disable-sync", "--disable-default-apps", "--no-default-browser-check"),
 )
 
+# Waiting costs nothing where it goes well; a machine that does other things beside gets its time.
+WAIT_MS = 30_000
+expect.set_options(timeout=WAIT_MS)
+
 Look = Callable[[Page, str], None]
 
 
@@ -42,7 +46,7 @@ def page(browser: Browser) -> Iterator[Page]:
     """A page of its own for each test, which ends without an error in its console and without a request elsewhere."""
     context = browser.new_context(viewport={"width": 1440, "height": 900}, reduced_motion="reduce")
     opened = context.new_page()
-    opened.set_default_timeout(15_000)
+    opened.set_default_timeout(WAIT_MS)
     wrong: list[str] = []
 
     def hear(message: ConsoleMessage) -> None:

@@ -22,12 +22,12 @@ from tests.browser.sample_traces import SampleTrace, order_trace, sample_orders,
 from tests.ports import free_ports
 
 ORDERS = 120
-START_SECONDS_MAX = 15.0
+START_SECONDS_MAX = 60.0
 MANY_SPANS = 10_000
 SLOW_S = 120
 SOUTH_US = 150_000
 # 0.4 s on an idle machine; one that runs other things beside the tests gets its time.
-OPEN_MS_MAX = 4_000
+OPEN_MS_MAX = 8_000
 THEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
 
 
@@ -222,11 +222,11 @@ def test_search_over_all_services_is_one_list(backend: Backend, page: Page) -> N
     page.goto(f"{backend.url}/search?limit=5")
     total = len(backend.orders) + 1
     page.get_by_role("heading", name=f"5 of {total} traces").wait_for()
-    assert backend.failed.trace_id[:8] in page.locator(".results li").first.inner_text()
+    expect(page.locator(".results li").first).to_contain_text(backend.failed.trace_id[:8])
     page.get_by_role("button", name="Show more").click()
     page.get_by_role("heading", name=f"10 of {total} traces").wait_for()
-    assert page.locator(".results li").count() == 10
-    assert "limit=10" in page.url
+    expect(page.locator(".results li")).to_have_count(10)
+    expect(page).to_have_url(re.compile("limit=10"))
 
 
 def test_a_query_finds_what_forms_cannot_ask(backend: Backend, page: Page) -> None:
@@ -245,7 +245,7 @@ def test_a_query_finds_what_forms_cannot_ask(backend: Backend, page: Page) -> No
     page.get_by_label("Of those that fit").select_option("The slowest 5 %")
     page.get_by_role("button", name="Find traces").click()
     page.get_by_role("heading", name=re.compile(r"^7 traces$")).wait_for()
-    assert page.get_by_label("Query", exact=True).input_value() == "service = client-gateway"
+    expect(page.get_by_label("Query", exact=True)).to_have_value("service = client-gateway")
 
 
 def test_a_wrong_query_says_where(backend: Backend, page: Page) -> None:
@@ -304,8 +304,8 @@ def test_links_of_jaegers_ui_open_here(backend: Backend, page: Page) -> None:
         f"&service=user-service&start={now_us - 3_600_000_000}&tags=%7B%22span.kind%22%3A%22server%22%7D"
     )
     page.get_by_role("heading", name="20 of ").wait_for()
-    assert page.get_by_label("Service").input_value() == "user-service"
-    assert page.get_by_label("Tags").input_value() == "span.kind=server"
+    expect(page.get_by_label("Service")).to_have_value("user-service")
+    expect(page.get_by_label("Tags")).to_have_value("span.kind=server")
 
 
 def test_waterfall_by_keyboard(backend: Backend, page: Page) -> None:
@@ -317,10 +317,10 @@ def test_waterfall_by_keyboard(backend: Backend, page: Page) -> None:
     all_rows = _rows(page).count()
     assert all_rows == len(backend.good.spans)
     page.keyboard.press("ArrowDown")
-    assert grid.get_attribute("aria-activedescendant") == "span-1"
+    expect(grid).to_have_attribute("aria-activedescendant", "span-1")
     page.keyboard.press("[")
     expect(_rows(page)).to_have_count(1)
-    assert grid.get_attribute("aria-activedescendant") == "span-0"
+    expect(grid).to_have_attribute("aria-activedescendant", "span-0")
     page.keyboard.press("]")
     expect(_rows(page)).to_have_count(all_rows)
     page.keyboard.press("Enter")
@@ -336,10 +336,10 @@ def test_find_marks_and_goes_to_spans(backend: Backend, page: Page) -> None:
     page.keyboard.press("/")
     page.keyboard.type("wallet-service")
     page.get_by_text("of 3").wait_for()
-    assert page.locator(".span-row.match").count() == 3
+    expect(page.locator(".span-row.match")).to_have_count(3)
     page.keyboard.press("Enter")
     page.get_by_text("1 of 3").wait_for()
-    assert "uiFind=wallet-service" in page.url
+    expect(page).to_have_url(re.compile("uiFind=wallet-service"))
 
 
 def test_deep_link_opens_its_span(backend: Backend, page: Page) -> None:
@@ -347,7 +347,7 @@ def test_deep_link_opens_its_span(backend: Backend, page: Page) -> None:
     span_id = backend.many.spans[8_765][1]["spanId"]
     page.goto(f"{backend.url}/trace/{backend.many.trace_id}?uiFind={span_id}")
     page.locator(".span-detail").get_by_text(span_id).wait_for()
-    assert page.locator(".span-detail").is_visible()
+    expect(page.locator(".span-detail")).to_be_visible()
 
 
 def test_finding_leads_to_its_spans(backend: Backend, page: Page) -> None:
@@ -378,7 +378,7 @@ def test_graph_leads_to_spans_by_keyboard(backend: Backend, page: Page) -> None:
     ]
     page.keyboard.press("Enter")
     expect(page.locator(".span-row.match")).to_have_count(1)
-    assert "view=" not in page.url
+    expect(page).to_have_url(f"{backend.url}/trace/{backend.good.trace_id}")
 
 
 def test_spans_as_a_table(backend: Backend, page: Page) -> None:
@@ -424,10 +424,10 @@ def test_minimap_drag_zooms(backend: Backend, page: Page) -> None:
     page.mouse.move(box["x"] + box["width"] - 1, box["y"] + 30, steps=5)
     page.mouse.up()
     page.get_by_text("Shows ").wait_for()
-    assert page.locator(".span-row").first.locator(".bar").count() == 0
+    expect(page.locator(".span-row").first.locator(".bar")).to_have_count(0)
     page.keyboard.press("0")
     page.get_by_text("Drag over the picture").wait_for()
-    assert page.locator(".span-row").first.locator(".bar").count() == 1
+    expect(page.locator(".span-row").first.locator(".bar")).to_have_count(1)
 
 
 def test_downloaded_trace_opens_again(backend: Backend, page: Page, tmp_path: Path) -> None:
@@ -470,18 +470,18 @@ def test_two_chosen_traces_are_compared(backend: Backend, page: Page) -> None:
         box.check()
     page.get_by_role("button", name="Compare 2 of 2").click()
     page.get_by_role("heading", name="Comparison of two traces").wait_for()
-    assert page.get_by_role("row", name="matching-engine match_order").get_by_text("only in B").is_visible()
+    expect(page.get_by_role("row", name="matching-engine match_order").get_by_text("only in B")).to_be_visible()
 
 
 def test_map_leads_to_traces(backend: Backend, page: Page) -> None:
     """The map tells rates, errors and durations; a service leads to its traces, a call to its own."""
     failed = sum(any("status" in span for _, span in trace.spans) for trace in backend.orders)
-    page.goto(f"{backend.url}/dependencies?lookback=15m")
+    page.goto(f"{backend.url}/dependencies?lookback=30m")
     calls = page.get_by_role("row", name=re.compile("client-gateway wallet-service"))
     expect(calls).to_contain_text("%")
     page.get_by_role("group", name="Arrows show").get_by_role("button", name="Errors").click()
     expect(page.locator(".arrow-figure.failing").first).to_contain_text("%")
-    assert "show=errors" in page.url
+    expect(page).to_have_url(re.compile("show=errors"))
     calls.get_by_role("link", name="Failed traces of client-gateway calling wallet-service").click()
     page.wait_for_url("**/search?q=trace.service*service=wallet-service*")
     page.get_by_label("At most").fill("500")
@@ -491,13 +491,13 @@ def test_map_leads_to_traces(backend: Backend, page: Page) -> None:
     page.go_back()
     page.go_back()
     page.get_by_role("link", name=re.compile("^reporting")).click()
-    page.wait_for_url("**/search?service=reporting*lookback=15m*")
+    page.wait_for_url("**/search?service=reporting*lookback=30m*")
     page.get_by_role("heading", name="20 of ").wait_for()
 
 
 def test_arrows_of_the_map_are_reached_by_keyboard(backend: Backend, page: Page) -> None:
     """An arrow follows the box that it leaves, says its figures, and leads to its traces as a click on it does."""
-    page.goto(f"{backend.url}/dependencies?lookback=15m")
+    page.goto(f"{backend.url}/dependencies?lookback=30m")
     picture = page.get_by_role("group", name="Map of the services")
     picture.get_by_role("link", name=re.compile(r"^matching-engine \d")).focus()
     page.keyboard.press("Tab")
@@ -530,15 +530,15 @@ def test_windows_are_compared(backend: Backend, page: Page) -> None:
     page.get_by_role("link", name="shard = south").click()
     page.wait_for_url("**/search?service=wallet-service&operation=SELECT*")
     page.get_by_role("heading", name="traces").wait_for()
-    assert page.get_by_label("Tags").input_value() == "shard=south"
-    assert page.get_by_label("Of those that fit").input_value() == "longest"
+    expect(page.get_by_label("Tags")).to_have_value("shard=south")
+    expect(page.get_by_label("Of those that fit")).to_have_value("longest")
 
 
 def test_peak_in_the_monitor_leads_to_its_traces(backend: Backend, page: Page) -> None:
     """From a service to its operations, and from the peak of their errors to the failed traces of that minute."""
-    page.goto(f"{backend.url}/monitor?lookback=15m")
+    page.goto(f"{backend.url}/monitor?lookback=30m")
     page.get_by_role("region", name="client-gateway").get_by_role("link", name="client-gateway").click()
-    page.wait_for_url("**/monitor?service=client-gateway&lookback=15m")
+    page.wait_for_url("**/monitor?service=client-gateway&lookback=30m")
     expect(page.get_by_role("region", name="wallet-service")).to_have_count(0)
     page.get_by_role("button", name=re.compile("^Errors: traces of the peak")).click()
     page.wait_for_url("**/search?service=client-gateway&operation=POST*")
@@ -583,8 +583,10 @@ def test_many_spans_open_soon_and_few_are_in_the_page(backend: Backend, page: Pa
 
 
 def test_unknown_trace_leads_on(backend: Backend, page: Page) -> None:
-    """A trace that is not there says so, and leads back to the search."""
+    """A trace that is not there, and an id that is none, say so and lead back to the search."""
     page.goto(f"{backend.url}/trace/1234")
     page.get_by_text("There is no such trace").wait_for()
+    page.goto(f"{backend.url}/trace/order-1")
+    page.get_by_text("a trace id has 1 to 32 hexadecimal digits").wait_for()
     page.get_by_role("link", name="Search", exact=True).last.click()
     page.wait_for_url("**/search")
