@@ -8,7 +8,7 @@ import { type KeyboardEvent, useEffect, useId, useMemo, useRef, useState } from 
 import { serviceColour } from "../model/colours";
 import type { Link, ServiceMap } from "../map/layout";
 import { push } from "../model/lists";
-import { arrowOf, type Grid, pointOf, sizeOf } from "./arrows";
+import { type Arrow, arrowOf, type Grid, pointOf, sizeOf } from "./arrows";
 
 export interface BoxText {
   readonly service: string;
@@ -87,9 +87,48 @@ function Box({ text, lines, label, grid: { box } }: BoxProps) {
   );
 }
 
+interface DrawnArrow<L extends Link> extends Arrow {
+  readonly key: string;
+  readonly link: L;
+  readonly text: ArrowText;
+}
+
+interface ArrowsProps<L extends Link> {
+  readonly arrows: readonly DrawnArrow<L>[];
+  /** The box that is pointed at; arrows of others step back. */
+  readonly pointed: string;
+  readonly onArrow: (link: L) => void;
+}
+
+/** What one sees of the arrows, beneath the boxes. What takes the focus stands with the box that an arrow leaves. */
+function Arrows<L extends Link>({ arrows, pointed, onArrow }: ArrowsProps<L>) {
+  const marker = useId();
+  const lookOf = ({ link, text }: DrawnArrow<L>) => `${pointed && link.parent !== pointed && link.child !== pointed ? "far" : ""} ${text.look}`;
+  const markerOf = ({ text }: DrawnArrow<L>) => `url(#${marker}${["failing", "critical"].find((look) => text.look.includes(look)) ?? ""})`;
+  return (
+    <g aria-hidden="true">
+      <defs>
+        {["", "failing", "critical"].map((look) => (
+          <marker key={look} id={`${marker}${look}`} className={look} viewBox="0 0 8 8" refX="6" refY="4" markerWidth="7" markerHeight="7"
+            markerUnits="userSpaceOnUse" orient="auto">
+            <path d="M0,0 L8,4 L0,8 z" />
+          </marker>
+        ))}
+      </defs>
+      {arrows.map((arrow) => (
+        <path key={arrow.key} className={`arrow ${lookOf(arrow)}`} d={arrow.path} strokeWidth={1 + 3 * arrow.text.weight} markerEnd={markerOf(arrow)} />
+      ))}
+      {arrows.map((arrow) => (
+        <text key={arrow.key} className={`arrow-figure ${lookOf(arrow)}`} x={arrow.label.x} y={arrow.label.y} onClick={() => onArrow(arrow.link)}>
+          {arrow.text.figure}
+        </text>
+      ))}
+    </g>
+  );
+}
+
 export function GraphPicture<L extends Link>({ label, map, grid, boxOf, arrowTextOf, onBox, onArrow }: GraphPictureProps<L>) {
   const [pointed, setPointed] = useState("");
-  const marker = useId();
   const frame = useRef<HTMLDivElement>(null);
   useEffect(() => {
     // What begins it is seen first, also where the picture is higher than its frame.
@@ -97,7 +136,7 @@ export function GraphPicture<L extends Link>({ label, map, grid, boxOf, arrowTex
     if (first && frame.current) frame.current.scrollTop = pointOf(first, map.rows, grid).y - frame.current.clientHeight / 2;
   }, [map, grid]);
   const { width, height } = sizeOf(map, grid);
-  const arrows = useMemo(
+  const arrows: readonly DrawnArrow<L>[] = useMemo(
     () =>
       map.calls.flatMap((call) => {
         const arrow = arrowOf(call, map, grid);
@@ -106,34 +145,14 @@ export function GraphPicture<L extends Link>({ label, map, grid, boxOf, arrowTex
     [map, grid, arrowTextOf],
   );
   const leaving = useMemo(() => {
-    const byBox = new Map<string, typeof arrows>();
+    const byBox = new Map<string, DrawnArrow<L>[]>();
     for (const arrow of arrows) push(byBox, arrow.link.parent, arrow);
     return byBox;
   }, [arrows]);
-  const lookOf = ({ link, text }: (typeof arrows)[number]) =>
-    `${pointed && link.parent !== pointed && link.child !== pointed ? "far" : ""} ${text.look}`;
   return (
     <div ref={frame} className="graph" tabIndex={0} role="region" aria-label={label}>
       <svg width={width} height={height} viewBox={`0 0 ${width} ${height}`} role="group" aria-label={label}>
-        <defs>
-          {["", "failing", "critical"].map((look) => (
-            <marker key={look} id={`${marker}${look}`} className={look} viewBox="0 0 8 8" refX="6" refY="4" markerWidth="7" markerHeight="7"
-              markerUnits="userSpaceOnUse" orient="auto">
-              <path d="M0,0 L8,4 L0,8 z" />
-            </marker>
-          ))}
-        </defs>
-        <g aria-hidden="true">
-          {arrows.map((arrow) => (
-            <path key={arrow.key} className={`arrow ${lookOf(arrow)}`} d={arrow.path} strokeWidth={1 + 3 * arrow.text.weight}
-              markerEnd={`url(#${marker}${["failing", "critical"].find((look) => arrow.text.look.includes(look)) ?? ""})`} />
-          ))}
-          {arrows.map((arrow) => (
-            <text key={arrow.key} className={`arrow-figure ${lookOf(arrow)}`} x={arrow.label.x} y={arrow.label.y} onClick={() => onArrow(arrow.link)}>
-              {arrow.text.figure}
-            </text>
-          ))}
-        </g>
+        <Arrows arrows={arrows} pointed={pointed} onArrow={onArrow} />
         {[...map.nodes.values()].map((node) => {
           const { x, y } = pointOf(node, map.rows, grid);
           const text = boxOf(node.service);
