@@ -121,6 +121,7 @@ def fix_gateway(settings: Settings, home: Home, redis_url: str) -> ProcessSpec:
         "FIX_PORT": str(settings.fix_port),
         "FIX_STORE": str(home.folder / "fix"),
         "CLIENT_GATEWAY_URL": service_url(settings, GATEWAY),
+        "MATCHING_ENGINE_SHARDS": "*",  # it calls no engine, however many there are
         "REDIS_URL": redis_url,
     }
     url = _local_url(settings.fix_gateway_port)
