@@ -3,13 +3,15 @@
 Workload: the exchange's own spans, `benchmarks.exchange_spans`, about 500 bytes of OTLP each; requests of some hundreds
 of one service, protobuf without compression, one after the other over one connection to a real process, made before
 the measurement. CPU is the process's own (user and system, all threads), from the first request until the last span is
-stored; the generator's is not in it. Run it with `python -m benchmarks.jaegerlite [--spans 500000] [--rate 30000]`.
+stored; the generator's is not in it. Run it with `python -m benchmarks.jaegerlite [--spans 500000] [--rate 37500]`.
+With `--core 0` jaegerlite has that core for itself and the generator the others: what one core takes in, by the clock.
 What a store of ten million spans answers meanwhile: `benchmarks.jaegerlite_large`.
 """
 
 import argparse
 import http.client
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -30,9 +32,10 @@ START_SECONDS_MAX = 60
 HEADERS = {"Content-Type": "application/x-protobuf"}
 
 
-def start(folder: Path) -> psutil.Popen:
-    """Run jaegerlite on a folder; returns once it is ready."""
-    argv = [sys.executable, "-m", "jaegerlite", "--data", str(folder)]
+def start(folder: Path, core: int | None = None) -> psutil.Popen:
+    """Run jaegerlite on a folder, with all of its threads on one core if that is given; returns once it is ready."""
+    argv = [] if core is None else ["taskset", "--cpu-list", str(core)]
+    argv += [sys.executable, "-m", "jaegerlite", "--data", str(folder)]
     argv += ["--query-port", str(QUERY_PORT), "--otlp-http-port", str(OTLP_PORT), "--otlp-grpc-port", "0"]
     argv += ["--jaeger-compact-port", "0", "--jaeger-binary-port", "0", "--jaeger-http-port", "0", "--zipkin-port", "0"]
     argv += ["--sampling-port", "0"]
@@ -97,12 +100,14 @@ def _requests(maker: ExchangeSpans, spans: int) -> list[tuple[bytes, int]]:
     return made
 
 
-def measure(spans: int, rate: int) -> dict[str, object]:
+def measure(spans: int, rate: int, core: int | None) -> dict[str, object]:
     """One run on an empty store; the figures as a dictionary."""
+    if core is not None:
+        os.sched_setaffinity(0, os.sched_getaffinity(0) - {core})
     maker = ExchangeSpans(1, time.time_ns(), SPANS_PER_S / SPANS_PER_TRACE)
     warm, requests = _requests(maker, WARM_SPANS), _requests(maker, spans)
     with tempfile.TemporaryDirectory() as folder:
-        process = start(Path(folder))
+        process = start(Path(folder), core)
         try:
             before, _ = _send(warm, 0)  # imports, caches and the first tables are not what is measured
             while stored_spans() < before:
@@ -144,8 +149,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="What a span costs jaegerlite.")
     parser.add_argument("--spans", type=int, default=500_000)
     parser.add_argument("--rate", type=int, default=0, help="spans/s; 0 sends as fast as they are taken")
+    parser.add_argument("--core", type=int, help="the core that jaegerlite runs on, and the generator does not")
     options = parser.parse_args()
-    print(json.dumps(measure(options.spans, options.rate), indent=2))
+    print(json.dumps(measure(options.spans, options.rate, options.core), indent=2))
 
 
 if __name__ == "__main__":

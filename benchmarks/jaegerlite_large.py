@@ -8,7 +8,7 @@ Method. The spans are those of `benchmarks.exchange_spans`, one trace each 6 ms 
 lie in about an hour before the load began; twenty traces of 10,000 spans and forty of 100, of no user, lie among them.
 They are sent as OTLP over one connection to `python -m jaegerlite` with its default settings, as fast as it takes them.
 Then the process is started anew on that store, a process of its own sends 10,000 spans/s more, and each question is
-asked twenty times, one after the other, over a new connection each: percentiles are of these, from the request to the
+asked forty times, one after the other, over a new connection each: percentiles are of these, from the request to the
 last byte.
 """
 
@@ -35,7 +35,7 @@ LARGE_TRACES, LARGE_SPANS = 20, 10_000
 MIDDLE_TRACES, MIDDLE_SPANS = 40, 100
 EXAMPLES_EVERY = 200
 MEANWHILE_PER_S = 10_000
-REPEATS = 20
+REPEATS = 40
 NOTES = "benchmark.json"
 HOUR_NS = 3_600_000_000_000
 
