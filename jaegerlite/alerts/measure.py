@@ -43,7 +43,7 @@ def measure(store: Store, snapshot: Snapshot, rules: list[Rule], now_ms: int) ->
 
     @functools.cache
     def now(window: Window) -> Survey:
-        return survey(snapshot, window.start_ms * NS_PER_MS, window.end_ms * NS_PER_MS, runs=1)
+        return _survey(snapshot, window)
 
     for rule in rules:
         window = window_of(now_ms - round(rule.window * SECOND_MS), now_ms)
@@ -66,7 +66,7 @@ def measure(store: Store, snapshot: Snapshot, rules: list[Rule], now_ms: int) ->
 def traces_that_show(store: Store, snapshot: Snapshot, rule: Rule, service: str, at_ms: int) -> list[TraceKey]:
     """Traces in which a service shows what only a look at traces tells: a wrong clock, a broken hand-over."""
     window = window_of(at_ms - round(rule.window * SECOND_MS), at_ms)
-    now = survey(snapshot, window.start_ms * NS_PER_MS, window.end_ms * NS_PER_MS, runs=1)
+    now = _survey(snapshot, window)
     if rule.measure == "skew_ms":
         rows = calls_that_show_skew(now, store.registry.all, service)
         return list(dict.fromkeys(now.trace(row) for row in sorted(rows, key=lambda row: -now.start_ns[row])))
@@ -118,6 +118,10 @@ def _lost(store: Store, snapshot: Snapshot, window: Window, rule: Rule) -> dict[
     return {
         (service, ""): orphans.get(service, 0) / count for service, count in calls.items() if count >= rule.calls_min
     }
+
+
+def _survey(snapshot: Snapshot, window: Window) -> Survey:
+    return survey(snapshot, window.start_ms * NS_PER_MS, window.end_ms * NS_PER_MS, runs=1)
 
 
 def _skew(store: Store, now: Survey, rule: Rule) -> dict[Target, float]:

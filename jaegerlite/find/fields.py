@@ -4,6 +4,7 @@ Unlike the conditions of our own language, which look for a key wherever a tag o
 place alone: the span, its resource, its scope, any of its events or of its links.
 """
 
+import functools
 import operator
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
@@ -12,7 +13,7 @@ import numpy as np
 
 from jaegerlite.chunk_reader import ChunkColumns
 from jaegerlite.columns import BoolArray, I64Array, U8Array
-from jaegerlite.find.language import And, Condition, Expression, FieldTest, Not, Or, Some
+from jaegerlite.find.language import Atom, Condition, FieldTest, Some, holds
 from jaegerlite.find.leaves import NAMES, Leaf
 from jaegerlite.otlp import Attributes, Event, Link, SpanRest, Value, value_text
 from jaegerlite.series import Series
@@ -103,7 +104,8 @@ class FieldLeaf:
         """Whether what a span has besides its columns passes."""
         if isinstance(self._test, Some):
             elements: Iterable[Event | Link] = rest.events if self._test.level == "event" else rest.links
-            return any(_element_fits(self._test.part, element) for element in elements)
+            part = self._test.part
+            return any(holds(part, functools.partial(_element_fits, element)) for element in elements)
         return _any(self._test, _rest_values(self._test, rest))
 
 
@@ -155,15 +157,9 @@ def _element_values(test: FieldTest, element: Event | Link) -> Iterator[Value]:
         yield from _given(element.trace_id if test.name == "traceID" else element.span_id)
 
 
-def _element_fits(expression: Expression, element: Event | Link) -> bool:
-    if isinstance(expression, And):
-        return all(_element_fits(part, element) for part in expression.parts)
-    if isinstance(expression, Or):
-        return any(_element_fits(part, element) for part in expression.parts)
-    if isinstance(expression, Not):
-        return not _element_fits(expression.part, element)
-    assert isinstance(expression, FieldTest)
-    return _any(expression, _element_values(expression, element))
+def _element_fits(element: Event | Link, test: Atom) -> bool:
+    assert isinstance(test, FieldTest)
+    return _any(test, _element_values(test, element))
 
 
 def _of_key(attributes: Attributes, key: str) -> Iterator[Value]:

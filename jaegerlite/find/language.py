@@ -10,6 +10,7 @@ attribute of the span, its resource, scope, events or links; `resource.` asks fo
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -92,8 +93,20 @@ class Or:
 
 Atom = Condition | AnyText | FieldTest | Some
 Expression = Atom | Not | And | Or
+
 EVERYTHING: Final = And(())
 NOTHING: Final = Or(())
+
+
+def holds(expression: Expression, is_so: Callable[[Atom], bool]) -> bool:
+    """Whether an expression is true where `is_so` tells that of its atoms; asks no more of them than it needs."""
+    if isinstance(expression, And):
+        return all(holds(part, is_so) for part in expression.parts)
+    if isinstance(expression, Or):
+        return any(holds(part, is_so) for part in expression.parts)
+    if isinstance(expression, Not):
+        return not holds(expression.part, is_so)
+    return is_so(expression)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from jaegerlite.chunk_list import ChunkList
 from jaegerlite.chunk_reader import ChunkColumns
 from jaegerlite.columns import BoolArray, I64Array, U8Array
 from jaegerlite.find.fields import FieldLeaf
-from jaegerlite.find.language import TRACE_KEYS, And, Atom, Condition, Expression, FieldTest, Not, Or, Some
+from jaegerlite.find.language import TRACE_KEYS, And, Atom, Condition, Expression, FieldTest, Not, Or, Some, holds
 from jaegerlite.find.leaves import Leaf
 from jaegerlite.jaeger_params import ParameterError
 from jaegerlite.otlp_read import read_rest
@@ -127,7 +127,7 @@ class Plan:
                 key: bool(certain[key][row]) or (bool(possible[key][row]) and leaf.rest_fits(rest))
                 for key, leaf in self._leaves.items()
             }
-            fits[row] = _is_true(self._expression, known)
+            fits[row] = holds(self._expression, known.__getitem__)
         return fits
 
 
@@ -145,13 +145,3 @@ def _bounds(expression: Expression, certain: Facts, possible: Facts, spans: int)
             both = join(both[0], found[0]), join(both[1], found[1])
         return both
     return certain[expression].copy(), possible[expression]
-
-
-def _is_true(expression: Expression, known: Mapping[Atom, bool]) -> bool:
-    if isinstance(expression, And):
-        return all(_is_true(part, known) for part in expression.parts)
-    if isinstance(expression, Or):
-        return any(_is_true(part, known) for part in expression.parts)
-    if isinstance(expression, Not):
-        return not _is_true(expression.part, known)
-    return known[expression]
