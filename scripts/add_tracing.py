@@ -10,18 +10,24 @@ be read.
 
 import argparse
 import difflib
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).absolute().parent.parent))
+PROJECT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(PROJECT))
 
 try:
     import libcst
 except ModuleNotFoundError:
-    sys.exit("add_tracing needs LibCST, which keeps your formatting: pip install libcst")
+    # Started by another Python than the one that `make up` installed everything for.
+    installed = PROJECT / ".venv" / "bin" / "python"
+    if installed.exists() and Path(sys.prefix) != PROJECT / ".venv":
+        os.execv(installed, [str(installed), *sys.argv])  # noqa: S606 - that Python, with the arguments of this one
+    sys.exit("add_tracing needs LibCST, which keeps your formatting: run make up once, or pip install libcst.")
 
-from scripts import codemod
+from scripts import codemod  # noqa: E402 - after the path and LibCST are sure
 
 PASSED_OVER = {"node_modules", "site-packages", "__pycache__", "build", "dist"}
 PLAIN_NAMES = {"main", "app", "api", "server", "__init__", "__main__", "asgi", "application"}

@@ -22,11 +22,13 @@ from shared.tracing.context import (
     traceparent_of,
 )
 from shared.tracing.described import FixedAttributes, ItemAttributes
+from shared.tracing.sampling import Sampler
 from shared.tracing.setup import flush, setup_tracing, shutdown_tracing, span_count, tracing_stats
 
 __all__ = [
     "FixedAttributes",
     "ItemAttributes",
+    "Sampler",
     "TracingMiddleware",
     "context_from",
     "current_span",

@@ -4,6 +4,7 @@ The middleware wraps the whole stack of an application, so it sees what every ot
 before it becomes a 500. https://opentelemetry.io/docs/specs/semconv/http/http-spans/
 """
 
+import logging
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
@@ -13,11 +14,14 @@ from opentelemetry import trace
 from shared.tracing.context import record_error
 from shared.tracing.server_span import METHODS, Scope, finish, response_headers, start_request
 
+logger = logging.getLogger(__name__)
+
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+SCOPE = "shared.tracing.asgi"
 EXCLUDED = ("/health", "/ready", "/metrics", "/internal/")
 
 
@@ -34,11 +38,15 @@ def instrument_fastapi(
         return
     app._traced = True
     build = app.build_middleware_stack
-    tracer = trace.get_tracer("shared.tracing.asgi", tracer_provider=tracer_provider)
+    tracer = trace.get_tracer(SCOPE, tracer_provider=tracer_provider)
 
     def build_traced() -> AsgiApp:
         disabled = isinstance(tracer_provider or trace.get_tracer_provider(), trace.NoOpTracerProvider)
-        return build() if disabled else TracingMiddleware(build(), tracer, exclude)
+        # What the official instrumentation notes on an application. Two server spans for a request are one too many.
+        official = getattr(app, "_is_instrumented_by_opentelemetry", False)
+        if official:
+            logger.warning("FastAPIInstrumentor traces this application already; instrument_fastapi leaves it to that.")
+        return build() if disabled or official else TracingMiddleware(build(), tracer, exclude)
 
     app.build_middleware_stack = build_traced
     # An application that serves already has its stack: let it build a new one.
@@ -52,9 +60,9 @@ def instrument_fastapi(
 class TracingMiddleware:
     """The ASGI middleware behind `instrument_fastapi`; wraps any other ASGI application as well."""
 
-    def __init__(self, app: AsgiApp, tracer: trace.Tracer, exclude: Sequence[str] = EXCLUDED) -> None:
+    def __init__(self, app: AsgiApp, tracer: trace.Tracer | None = None, exclude: Sequence[str] = EXCLUDED) -> None:
         self.app = app
-        self.tracer = tracer
+        self.tracer = tracer or trace.get_tracer(SCOPE)
         self.excluded = frozenset(exclude)
         self.excluded_below = tuple(path if path.endswith("/") else path + "/" for path in exclude)
 

@@ -77,9 +77,9 @@ class RemoteSampler(Sampler):
         sampler = self.strategy.sampler_of(operation_of(name, attributes))
         return sampler.keep(trace_low, name, kind, attributes)
 
-    def told(self, name: str, attributes: Attributes) -> dict[str, Any]:
+    def told(self, span: Any, attributes: Attributes) -> Mapping[str, Any]:
         """Type and parameter, as Jaeger's own clients have always noted them."""
-        sampler = self.strategy.sampler_of(operation_of(name, attributes))
+        sampler = self.strategy.sampler_of(operation_of(span.span_name, attributes))
         if isinstance(sampler, RateLimited):
             return {"sampler.type": "ratelimiting", "sampler.param": sampler.per_s}
         return {"sampler.type": "probabilistic", "sampler.param": sampler.ratio}

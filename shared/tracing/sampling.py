@@ -27,13 +27,18 @@ class Sampler:
         self.bound = min(round(ratio * _ALL_TRACE_IDS), _ALL_TRACE_IDS - 1)
         self.parent_based = parent_based
         self.tells = False
+        self.sees_spans = False
 
     def keep(self, trace_low: int, name: str, kind: SpanKind, attributes: Mapping[str, Any] | None) -> bool:
         """Whether a trace that starts with this span is kept."""
         return self.keeps_all or trace_low < self.bound
 
-    def told(self, name: str, attributes: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Attributes for the root span of a kept trace that say how it was chosen; asked for only where `tells`."""
+    def keep_span(self, span: Any, attributes: Mapping[str, Any] | None) -> bool:
+        """Instead of `keep` where `sees_spans`: the span has its ids, name, kind and `tracestate` and no more yet."""
+        return self.keep(span.trace_low, span.span_name, span.span_kind, attributes)
+
+    def told(self, span: Any, attributes: Mapping[str, Any] | None) -> Mapping[str, Any]:
+        """Attributes to add to a span that the sampler kept, to say how; asked for only where `tells`."""
         return {}
 
     def start(self) -> None:

@@ -3,15 +3,15 @@
 import atexit
 import logging
 import os
-import signal
-import threading
 from collections.abc import Iterator, Sequence
-from types import FrameType
+from dataclasses import replace
 
 from opentelemetry import trace
 
+from shared.tracing.automatic import is_chosen
 from shared.tracing.console import ConsoleExporter
 from shared.tracing.destinations import CONSOLE, OTLP_GRPC, THRIFT_HTTP, THRIFT_UDP, Destination
+from shared.tracing.endings import before_end_of_child, before_exit_by_sigterm
 from shared.tracing.export import ExportWorker
 from shared.tracing.instrumentations import instrument_installed
 from shared.tracing.jaeger_thrift import JaegerHttpExporter, JaegerUdpExporter
@@ -19,7 +19,9 @@ from shared.tracing.otlp_http import OtlpHttpExporter
 from shared.tracing.outlet import Exporter, Outlet
 from shared.tracing.provider import TracerProvider
 from shared.tracing.redact import redact_attributes
+from shared.tracing.reference_sampler import ShouldSample, sampler_of
 from shared.tracing.retention import Retention
+from shared.tracing.sampling import Sampler
 from shared.tracing.settings import RetentionSettings, TracingSettings, process_attributes, read_settings
 from shared.tracing.slowness import Slowness
 from shared.tracing.triggers import HttpTriggers, TriggerChannel
@@ -39,9 +41,16 @@ class _Process:
 
 
 def setup_tracing(
-    service_name: str, triggers: TriggerChannel | None = None, *, instrument: bool = True
+    service_name: str,
+    triggers: TriggerChannel | None = None,
+    *,
+    instrument: bool = True,
+    sampler: Sampler | ShouldSample | None = None,
 ) -> trace.Tracer:
     """Install the recorder as the global tracer provider, exporting as the environment says; returns a tracer.
+
+    `sampler` goes before what the environment says: one of ours (`samplers`, `sampling`), or one written for the
+    reference SDK (`reference_sampler`). Raises TypeError for what is no sampler.
 
     Calling it again returns a tracer of the provider that is there. With `OTEL_SDK_DISABLED=true`, or when the
     application has installed another provider already, nothing is installed and that provider's tracer is returned.
@@ -51,6 +60,8 @@ def setup_tracing(
     """
     if _Process.provider is None and not _other_provider():
         settings = read_settings(service_name)
+        if sampler is not None:
+            settings = replace(settings, sampler=sampler_of(sampler))
         if settings.disabled:
             trace.set_tracer_provider(trace.NoOpTracerProvider())
         else:
@@ -177,11 +188,12 @@ def _install(settings: TracingSettings, channel: TriggerChannel | None) -> None:
         _Process.hooks_installed = True
         atexit.register(shutdown_tracing)
         os.register_at_fork(after_in_child=_after_fork)
-        _flush_on_sigterm()
+        before_exit_by_sigterm(shutdown_tracing)
 
 
 def _other_provider() -> bool:
-    return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+    # Where ours is to be asked for (`automatic`), the API would do that now.
+    return not is_chosen() and not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
 
 
 def _after_fork() -> None:
@@ -189,22 +201,7 @@ def _after_fork() -> None:
     if provider is not None and worker is not None and not worker.stopping:
         provider.identify(process_attributes())
         worker.restart_after_fork()
+        before_end_of_child(shutdown_tracing)
         provider.buffer.sampler.start()
         if _Process.channel is not None and worker.retention is not None:
             _Process.channel.listen(worker.retention.announced.put)
-
-
-def _flush_on_sigterm() -> None:
-    """SIGTERM's default action ends Python without `atexit`; servers that handle it themselves are left alone.
-
-    uvicorn raises the signal again after its own shutdown, with the handler it found: this one.
-    """
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
-        return
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        shutdown_tracing()
-        signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
-
-    signal.signal(signal.SIGTERM, handle)

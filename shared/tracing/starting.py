@@ -166,6 +166,8 @@ def decide(span: Span, attributes: Mapping[str, Any] | None) -> bool:
         span.flags = RANDOM_TRACE_ID
     if span.parent_id and buffer.parent_based:
         kept = span.flags & SAMPLED
+    elif buffer.sampler.sees_spans:
+        kept = buffer.sampler.keep_span(span, attributes)
     else:
         kept = buffer.sampler.keep(span.trace_low, span.span_name, span.span_kind, attributes)
     if kept:
@@ -200,6 +202,6 @@ def begin(span: Span, parent: Span | None, attributes: Mapping[str, Any] | None,
 
 
 def tell(span: Span, attributes: Mapping[str, Any] | None) -> None:
-    """Have the sampler say on the root span of a trace why it was kept."""
-    if span.flags & SAMPLED and not span.parent_id:
-        span.set_attributes(span.buffer.sampler.told(span.span_name, attributes))
+    """Have the sampler say on a span that it kept why it did."""
+    if span.flags & SAMPLED and not (span.parent_id and span.buffer.parent_based):
+        span.set_attributes(span.buffer.sampler.told(span, attributes))

@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = ("tracing.md", "tracing-reference.md")
 LANGUAGES = {
     "tracing.md": {"", "bash", "python", "yaml", "env"},
-    "tracing-reference.md": {"env", "json", "promql"},
+    "tracing-reference.md": {"env", "json", "promql", "python"},
 }
 """The languages of a page's blocks; `bash` and trees are for tests/e2e/test_tracing_guide.py, the others run here."""
 
@@ -36,6 +36,8 @@ DRIVERS = {
     "assert pricing.fair_price('AAPL', [1.0], [2.0]) == 1.5;"
     "pricing.fair_price('AAPL', [], []); asyncio.run(pricing.reprice())",
     "mailbox": "import mailbox",
+    "sampled": "import sampled; [sampled.tracer.start_span('one').end() for _ in range(2000)]",
+    "own_sampler": "import own_sampler;[own_sampler.tracer.start_span(n).end() for n in ['search', 'order'] * 1000]",
 }
 """What calls each module of the guide, as the guide says that it would be."""
 
@@ -116,6 +118,18 @@ def test_a_trace_is_carried_as_the_guide_does_it(receiver: OtlpReceiver, tmp_pat
     run(snippet("mailbox"), receiver, tmp_path)
     send, read = receiver.spans()
     assert (read.trace_id, read.parent_span_id) == (send.trace_id, send.span_id)
+
+
+def test_a_hundredth_is_kept_as_the_guide_does_it(receiver: OtlpReceiver, tmp_path: Path) -> None:
+    """The guide's sampler of the reference SDK keeps about 1 % of 2,000 traces."""
+    assert 2 <= len(run(snippet("sampled"), receiver, tmp_path)) <= 80
+
+
+def test_an_own_sampler_decides_as_the_reference_does_it(receiver: OtlpReceiver, tmp_path: Path) -> None:
+    """What it names is kept seldom, all else always."""
+    names = [name for _, name, _ in run(snippet("own_sampler"), receiver, tmp_path)]
+    assert names.count("order") == 1000
+    assert names.count("search") <= 60
 
 
 @pytest.mark.parametrize("block", all_blocks("env"), ids=str)
