@@ -171,7 +171,10 @@ def process_attributes() -> dict[str, str | int]:
 
 
 def _version() -> str:
-    try:
-        return importlib.metadata.version("outcry")
-    except importlib.metadata.PackageNotFoundError:
-        return "0.1.0"
+    """The version of the distribution that this package came with: the exchange's, or its own."""
+    for distribution in ("outcry", "outcry-tracing"):
+        try:
+            return importlib.metadata.version(distribution)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return "0.1.0"
