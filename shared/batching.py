@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, cast
+from typing import Any, Generic, NamedTuple, TypeAlias, cast
 
 import msgspec
 from opentelemetry import trace
@@ -29,6 +29,30 @@ WAITING_MAX = 4096
 
 TIMEOUT_S = 5.0
 
+Outcome: TypeAlias = A | Refused | Unavailable
+"""How the call for one of several items ended."""
+
+
+class _Call(NamedTuple):
+    """Items that came together and are answered together. A ``lone`` one gets its answer itself, not a list of it."""
+
+    items: Sequence[Any]
+    future: "asyncio.Future[Any]"
+    since_ns: int
+    lone: bool
+
+    def answer(self, answers: list[Any]) -> None:
+        if not self.future.done():
+            self.future.set_result(answers[0] if self.lone else answers)
+
+    def fail(self, failure: Unavailable) -> None:
+        if self.future.done():
+            return
+        if self.lone:
+            self.future.set_exception(failure)
+        else:
+            self.future.set_result([failure] * len(self.items))
+
 
 class Caller(Generic[I, A]):
     """Calls one operation of one service. Awaiting it gives the answer to that item."""
@@ -38,7 +62,8 @@ class Caller(Generic[I, A]):
         self._operation = operation
         self._encode = msgspec.json.Encoder().encode
         self._decode = msgspec.json.Decoder(list[operation.answer | Refused]).decode  # type: ignore[name-defined]
-        self._waiting: deque[tuple[I, asyncio.Future[Any], int]] = deque()
+        self._waiting: deque[_Call] = deque()
+        self._waiting_items = 0
         self._free_lanes = operation.lanes
         self._tasks: set[asyncio.Task[None]] = set()
         self._tracer = trace.get_tracer("shared.batching")
@@ -49,43 +74,67 @@ class Caller(Generic[I, A]):
         Awaiting raises Unavailable when the service can't be reached, fails or is too far behind.
         """
         future: asyncio.Future[A | Refused] = asyncio.get_running_loop().create_future()
-        if len(self._waiting) >= WAITING_MAX:
-            future.set_exception(Unavailable(self._operation.service, "too many calls are waiting"))
-            return future
-        self._waiting.append((item, future, time.time_ns()))
+        self._take(_Call((item,), future, time.time_ns(), True))
+        return future
+
+    def many(self, items: Sequence[I]) -> "asyncio.Future[list[Outcome[A]]]":
+        """The answers to several items that travel together, in their order: what is Unavailable is one of them."""
+        future: asyncio.Future[list[Outcome[A]]] = asyncio.get_running_loop().create_future()
+        if items:
+            self._take(_Call(items, future, time.time_ns(), False))
+        else:
+            future.set_result([])
+        return future
+
+    def _take(self, call: _Call) -> None:
+        if self._waiting_items >= WAITING_MAX:
+            call.fail(Unavailable(self._operation.service, "too many calls are waiting", sent=False))
+            return
+        self._waiting.append(call)
+        self._waiting_items += len(call.items)
         if self._free_lanes:
             self._free_lanes -= 1
             task = asyncio.create_task(self._work())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        return future
 
     async def _work(self) -> None:
         """Sends batches until nothing waits."""
         try:
             while self._waiting:
-                batch = [self._waiting.popleft() for _ in range(min(BATCH_MAX, len(self._waiting)))]
-                # A caller that gave up (its client went away) no longer waits for an answer.
-                batch = [entry for entry in batch if not entry[1].done()]
-                if batch:
+                if batch := self._next():
                     await self._send(batch)
         finally:
             self._free_lanes += 1
 
-    async def _send(self, batch: list[tuple[I, "asyncio.Future[Any]", int]]) -> None:
+    def _next(self) -> list[_Call]:
+        """What goes next. A caller that gave up (its client went away) no longer waits for an answer."""
+        batch: list[_Call] = []
+        room = BATCH_MAX
+        while self._waiting and (not batch or len(self._waiting[0].items) <= room):
+            call = self._waiting.popleft()
+            self._waiting_items -= len(call.items)
+            if not call.future.done():
+                batch.append(call)
+                room -= len(call.items)
+        return batch
+
+    async def _send(self, batch: list[_Call]) -> None:
         try:
-            answers = await self._post([item for item, _, _ in batch])
+            answers = await self._post([item for call in batch for item in call.items])
         except (TimeoutError, OSError, msgspec.DecodeError, Unavailable) as error:
             reason = str(error) or type(error).__name__
             failure = Unavailable(self._operation.service, reason, sent=not isinstance(error, NotSent))
-            for item, future, since_ns in batch:
-                self._record_failure(item, since_ns, failure, error)
-                if not future.done():
-                    future.set_exception(failure)
+            for call in batch:
+                for item in call.items:
+                    self._record_failure(item, call.since_ns, failure, error)
+                call.fail(failure)
             return
-        for (_, future, _), answer in zip(batch, answers, strict=True):
-            if not future.done():
-                future.set_result(answer)
+        begin = 0
+        for call in batch:
+            end = begin + len(call.items)
+            call.answer(answers[begin:end])
+            begin = end
 
     async def _post(self, items: list[I]) -> list[A | Refused]:
         status, body = await self._transport.request("POST", self._operation.path, self._encode(items), TIMEOUT_S)
@@ -129,6 +178,20 @@ class ShardedCaller(Generic[I, A]):
             return self._callers[self._shards.of(symbol)](item)
         return asyncio.ensure_future(self._everywhere(item, self._merge))
 
+    def many(self, items: Sequence[I]) -> "asyncio.Future[list[Outcome[A]]]":
+        """Like that of ``Caller``, for items that name a symbol."""
+        return asyncio.ensure_future(self._each_to_its_own(items))
+
+    async def _each_to_its_own(self, items: Sequence[I]) -> "list[Outcome[A]]":
+        places: dict[int, list[int]] = {}
+        for place, item in enumerate(items):
+            places.setdefault(self._shards.of(item.symbol), []).append(place)  # type: ignore[attr-defined]
+        calls = [self._callers[shard].many([items[place] for place in own]) for shard, own in places.items()]
+        answers: dict[int, Outcome[A]] = {}
+        for own, call in zip(places.values(), calls, strict=True):
+            answers.update(zip(own, await call, strict=True))
+        return [answers[place] for place in range(len(items))]
+
     async def _everywhere(self, item: I, merge: Callable[[Sequence[A]], A]) -> A | Refused:
         answers = await asyncio.gather(*[caller(item) for caller in self._callers])
         refused = [answer for answer in answers if isinstance(answer, Refused)]
@@ -171,6 +234,10 @@ class Clients:
     def call(self, operation: Operation[I, A], item: I) -> "asyncio.Future[A | Refused]":
         """One call of an operation, to be awaited like ``Caller``."""
         return self.caller(operation)(item)
+
+    def call_many(self, operation: Operation[I, A], items: Sequence[I]) -> "asyncio.Future[list[Outcome[A]]]":
+        """Calls for several items at once, with an answer for each: one await for all of them."""
+        return self.caller(operation).many(items)
 
 
 async def outcome(call: "asyncio.Future[A | Refused]") -> A | Refused | Exception:

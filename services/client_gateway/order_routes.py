@@ -9,13 +9,12 @@ import structlog
 from fastapi import Response
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind
-from prometheus_client import Counter
 
 from services.client_gateway.amendment import Amendment, new_terms
 from services.client_gateway.api import Api, Call, Nothing, Told, read_body, refusal
 from services.client_gateway.instruments import Listing
-from services.client_gateway.order_terms import LIMITED, Wanted, protection_price, understand
-from services.client_gateway.placement import Placed, Placement
+from services.client_gateway.intake import Answered, Intake
+from services.client_gateway.placement import Placement
 from services.client_gateway.requests import (
     AmendRequest,
     CancelAllQuery,
@@ -26,22 +25,15 @@ from services.client_gateway.requests import (
     PathId,
 )
 from services.client_gateway.settings import GatewaySettings
-from services.client_gateway.steps import Steps, steps
-from services.client_gateway.views import order_view, placed_view
-from shared.attributes import NEW_ORDER
+from services.client_gateway.views import order_view
 from shared.contracts import engine, orders
 from shared.contracts.operations import Refused
 from shared.errors import Problem, Unavailable
-from shared.ids import OrderIds, created_us
-from shared.tracing import current_span, current_traceparent, describe, item_spans
-from shared.web import json_response, problem_body, trace_id
+from shared.ids import OrderIds
+from shared.tracing import item_spans, record_error
+from shared.web import bug_problem, json_response, problem_body, unavailable_problem
 
 log = structlog.get_logger()
-
-ORDERS = Counter("outcry_orders_total", "Orders by outcome, and why not", ["outcome", "code"])
-"""Outcomes are accepted, repeated (the answer was given before), refused and failed."""
-
-ACCEPTED, REPEATED = ORDERS.labels("accepted", ""), ORDERS.labels("repeated", "")
 
 
 class OrderRoutes:
@@ -50,11 +42,10 @@ class OrderRoutes:
     def __init__(
         self, placement: Placement, amendment: Amendment, listing: Listing, told: Told, settings: GatewaySettings
     ) -> None:
-        self._placement = placement
         self._listing = listing
         self._told = told
-        self._settings = settings
         self._ids = OrderIds(settings.gateway_node)
+        self._intake = Intake(placement, listing, told, settings, self._ids)
         self._amendment = amendment
         self._decode = msgspec.json.Decoder(OrderRequest).decode
 
@@ -70,88 +61,22 @@ class OrderRoutes:
 
     async def place(self, call: Call, request: OrderRequest) -> Response:
         """Places an order: 201 with its status and its fills, 200 if this client_order_id was used before."""
-        status, view = await self._place(call, request)
+        status, view = await self._intake.take(call, request)
         return json_response(view, status, {"Idempotent-Replay": "true"} if status == 200 else None)
 
     async def place_many(self, call: Call, batch: OrderBatch) -> Response:
         """Places up to 100 orders. 200 with one result each: the status and body that POST /v1/order would give."""
         with item_spans("place_order", [call.traceparent] * len(batch.orders), kind=SpanKind.INTERNAL) as spans:
-            results = await asyncio.gather(
-                *(self._place_one(call, raw, span) for raw, span in zip(batch.orders, spans, strict=True))
-            )
+            answers = await self._intake.take_many(call, [self._read(raw) for raw in batch.orders], spans)
+            results = [_result(*pair) for pair in zip(answers, spans, strict=True)]
         return json_response({"results": results})
 
-    async def _place_one(self, call: Call, raw: msgspec.Raw, span: trace.Span) -> dict[str, Any]:
-        with trace.use_span(span, end_on_exit=False, record_exception=False, set_status_on_exception=False):
-            try:
-                status, view = await self._place(call, read_body(self._decode, bytes(raw)))
-            except Problem as problem:
-                span.set_attribute("error.code", problem.code)
-                return {"status": problem.status, "problem": problem_body(problem)}
-            except Unavailable as error:
-                log.warning("order failed", error=str(error))
-                silent = Problem(503, "service_unavailable", f"The {error.what} does not answer right now.")
-                return {"status": 503, "problem": problem_body(silent)}
-            return {"status": status, "order": view}
-
-    async def _place(self, call: Call, request: OrderRequest) -> tuple[int, dict[str, Any]]:
-        """Status and body of an order's answer; its outcome is counted."""
+    def _read(self, raw: msgspec.Raw) -> OrderRequest | Problem:
         try:
-            status, view = await self._take(call, request)
+            request: OrderRequest = read_body(self._decode, bytes(raw))
         except Problem as problem:
-            ORDERS.labels("refused" if problem.status < 500 else "failed", problem.code).inc()
-            raise
-        except Exception as error:
-            code = "service_unavailable" if isinstance(error, Unavailable) else "internal_error"
-            ORDERS.labels("failed", code).inc()
-            raise
-        (ACCEPTED if status == 201 else REPEATED).inc()
-        return status, view
-
-    async def _take(self, call: Call, request: OrderRequest) -> tuple[int, dict[str, Any]]:
-        if self._placement.in_flight >= self._settings.orders_in_flight_max:
-            raise Problem(503, "overloaded", "Too many orders are on their way. Try again in 1 s.", headers=RETRY)
-        wanted = understand(request, self._listing.instruments)
-        way = await self._steps(call, wanted)
-        placed = await self._placement.place(way)
-        if placed.refused is not None:
-            if placed.refused.code == "fees_changed":
-                await self._listing.load()
-            raise refusal(placed.refused)
-        if placed.known is not None:
-            return self._replay(way, placed)
-        assert placed.matched is not None
-        self._told.note(call.identity.user_id, placed.matched.position)
-        current_span().set_attribute("order.status", placed.matched.status)
-        now_us = time.time_ns() // 1000
-        return 201, placed_view(way.order, created_us(way.order.order_id), placed.matched, now_us, trace_id())
-
-    async def _steps(self, call: Call, wanted: Wanted) -> Steps:
-        price = wanted.price
-        if price is None:
-            near = await self._listing.expected_price(wanted)
-            price = protection_price(wanted, near, self._settings.market_protection_percent)
-        way = steps(wanted, self._ids.next(), call.identity.user_id, price, current_traceparent(), call.position)
-        describe(current_span(), NEW_ORDER, way.order)
-        return way
-
-    def _replay(self, way: Steps, placed: Placed) -> tuple[int, dict[str, Any]]:
-        """The first answer again for the same order; another order under the same id is a mistake."""
-        known = placed.known
-        assert known is not None
-        if known.order_id == way.order.order_id:
-            return 201, order_view(known)
-        asked = way.order
-        limit = asked.order_type in LIMITED
-        same = all(getattr(known, name) == getattr(asked, name) for name in SAME)
-        same = same and _free_of_fees(known.options) == _free_of_fees(asked.options)
-        if not same or (limit and known.price != asked.price):
-            raise Problem(
-                409,
-                "client_order_id_reused",
-                f"This client_order_id belongs to order {known.order_id}, which is a different one. Choose a new one.",
-            )
-        return 200, order_view(known)
+            return problem
+        return request
 
     async def get(self, call: Call, _query: Nothing) -> Response:
         """One of your orders, with its fills."""
@@ -261,9 +186,20 @@ class OrderRoutes:
             raise Problem(404, "order_not_found", detail) from error
 
 
-RETRY = {"Retry-After": "1"}
-SAME = ("symbol", "side", "order_type", "time_in_force", "quantity")
-"""What must be equal for an order to be the one that was sent before under the same client_order_id."""
+def _result(answer: Answered | Exception, span: trace.Span) -> dict[str, Any]:
+    """What became of one order of a batch; its span learns the code of what went wrong."""
+    if isinstance(answer, tuple):
+        return {"status": answer[0], "order": answer[1]}
+    if isinstance(answer, Problem):
+        problem = answer
+        span.set_attribute("error.code", problem.code)
+    elif isinstance(answer, Unavailable):
+        log.warning("order failed", error=str(answer))
+        problem = unavailable_problem(answer)
+    else:
+        record_error(span, answer)
+        problem = bug_problem(answer)
+    return {"status": problem.status, "problem": problem_body(problem)}
 
 
 def _ended(order: orders.Order, cancelled: engine.Cancelled) -> orders.Order | None:
@@ -278,8 +214,3 @@ def _ended(order: orders.Order, cancelled: engine.Cancelled) -> orders.Order | N
     return msgspec.structs.replace(
         order, status=orders.OrderStatus.CANCELLED, reason="cancelled", updated_us=time.time_ns() // 1000
     )
-
-
-def _free_of_fees(options: orders.OrderOptions) -> orders.OrderOptions:
-    """What the client asked for: the fees may be others by now, and the order is still the same."""
-    return msgspec.structs.replace(options, fee_ppm=0)

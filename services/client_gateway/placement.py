@@ -3,12 +3,17 @@
 ``check_balance`` and ``validate_order`` run side by side, then the order goes on disk, then to the engine. When a step
 refuses, what was done before is undone. When a step does not answer, nobody knows whether it was done: the engine is
 asked to bar the order, which it does unless it has it. What can't be cleared up here is left to the sweeper.
+
+Orders that come together go together, one call for all at each step. One that falls out is cleared up by itself.
 """
 
 import asyncio
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import structlog
+from opentelemetry import trace
 
 from services.client_gateway.steps import Steps
 from shared.batching import Clients, outcome
@@ -19,6 +24,8 @@ from shared.errors import Problem, Unavailable
 from shared.tracing import current_span, current_traceparent
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,45 +54,90 @@ class Placement:
         finally:
             self.in_flight -= 1
 
+    async def place_many(self, ways: Sequence[Steps], spans: Sequence[trace.Span]) -> list[Placed | Exception]:
+        """The same way for orders that came together, each with its open span. What ``place`` raises is an answer."""
+        self.in_flight += len(ways)
+        try:
+            return await self._place_many(ways, spans)
+        finally:
+            self.in_flight -= len(ways)
+
     async def _place(self, steps: Steps) -> Placed:
         call = self._clients.call
         holding, checking = call(wallet.CHECK_BALANCE, steps.hold), call(risk.VALIDATE_ORDER, steps.check)
         held, passed = await outcome(holding), await outcome(checking)
         if (failure := first_failure(held, passed)) is not None:
-            await self._release(steps)
-            return await self._refuse(steps, failure)
-        _tell(steps.hold, passed)
-        try:
-            created = await call(orders.CREATE_ORDER, steps.order)
-        except Unavailable:
-            await self._give_up(steps, "order-manager did not answer")
-            raise
-        if isinstance(created, Refused):
-            await self._release(steps)
-            return Placed(refused=created)
-        if created.order_id != steps.order.order_id:
-            await self._release(steps)
-            return Placed(known=created)
-        return await self._match(steps)
+            return await self._undo(steps, failure)
+        _tell(current_span(), steps.hold, passed)
+        created = await outcome(call(orders.CREATE_ORDER, steps.order))
+        if not _is_new(created, steps):
+            return await self._not_created(steps, created)
+        matched = await outcome(call(engine.MATCH_ORDER, steps.order))
+        return (
+            Placed(matched=matched) if isinstance(matched, engine.Matched) else await self._not_matched(steps, matched)
+        )
 
-    async def _match(self, steps: Steps) -> Placed:
+    async def _place_many(self, ways: Sequence[Steps], spans: Sequence[trace.Span]) -> list[Placed | Exception]:
+        call_many = self._clients.call_many
+        holding = call_many(wallet.CHECK_BALANCE, [way.hold for way in ways])
+        checking = call_many(risk.VALIDATE_ORDER, [way.check for way in ways])
+        fallen: dict[int, asyncio.Task[Placed]] = {}
+
+        def fall(number: int, rest: Coroutine[Any, Any, Placed]) -> None:
+            fallen[number] = asyncio.create_task(within(spans[number], rest))
+
+        on: list[int] = []
+        for number, (held, passed) in enumerate(zip(await holding, await checking, strict=True)):
+            if (failure := first_failure(held, passed)) is not None:
+                fall(number, self._undo(ways[number], failure))
+            else:
+                _tell(spans[number], ways[number].hold, passed)
+                on.append(number)
+        created_all = await call_many(orders.CREATE_ORDER, [ways[number].order for number in on])
+        off, on = on, []
+        for number, created in zip(off, created_all, strict=True):
+            if _is_new(created, ways[number]):
+                on.append(number)
+            else:
+                fall(number, self._not_created(ways[number], created))
+        placed: dict[int, Placed | Exception] = {}
+        matched_all = await call_many(engine.MATCH_ORDER, [ways[number].order for number in on])
+        for number, matched in zip(on, matched_all, strict=True):
+            if isinstance(matched, engine.Matched):
+                placed[number] = Placed(matched=matched)
+            else:
+                fall(number, self._not_matched(ways[number], matched))
+        for number, rest in fallen.items():
+            placed[number] = await ending(rest)
+        return [placed[number] for number in range(len(ways))]
+
+    async def _undo(self, steps: Steps, failure: Refused | BaseException) -> Placed:
+        await self._release(steps)
+        return await self._refuse(steps, failure)
+
+    async def _not_created(self, steps: Steps, created: orders.Order | Refused | Exception) -> Placed:
+        if isinstance(created, Exception):
+            await self._give_up(steps, "order-manager did not answer")
+            raise created
+        await self._release(steps)
+        return Placed(refused=created) if isinstance(created, Refused) else Placed(known=created)
+
+    async def _not_matched(self, steps: Steps, failure: Refused | Exception) -> Placed:
+        if isinstance(failure, Refused):
+            await self._give_up(steps, failure.code)
+            return Placed(refused=failure)
+        if not isinstance(failure, Unavailable):
+            raise failure
+        if not failure.sent:
+            await self._give_up(steps, "matching-engine is down")
+            raise failure
         try:
-            matched = await self._clients.call(engine.MATCH_ORDER, steps.order)
-        except Unavailable as error:
-            if not error.sent:
-                await self._give_up(steps, "matching-engine is down")
-                raise
-            try:
-                known = await self._clear_up(steps)
-            except Unavailable as silence:
-                raise _unsettled(steps.order.order_id) from silence
-            if known is None:
-                raise
-            return Placed(known=known)
-        if isinstance(matched, Refused):
-            await self._give_up(steps, matched.code)
-            return Placed(refused=matched)
-        return Placed(matched=matched)
+            known = await self._clear_up(steps)
+        except Unavailable as silence:
+            raise _unsettled(steps.order.order_id) from silence
+        if known is None:
+            raise failure
+        return Placed(known=known)
 
     async def _refuse(self, steps: Steps, failure: Refused | BaseException) -> Placed:
         """A refusal, unless the same order was accepted before: then it is that one's hold that is in the way."""
@@ -165,6 +217,11 @@ class Placement:
             del self.unreleased[order_id]
 
 
+def _is_new(created: Answer | Exception, steps: Steps) -> bool:
+    """Whether the order is on disk now. Another one that is known under its ``client_order_id`` is not it."""
+    return isinstance(created, orders.Order) and created.order_id == steps.order.order_id
+
+
 def first_failure(*answers: Answer | BaseException) -> Refused | BaseException | None:
     """What went wrong first: a refusal tells the client more than a failure beside it."""
     for kind in (Refused, BaseException):
@@ -174,7 +231,21 @@ def first_failure(*answers: Answer | BaseException) -> Refused | BaseException |
     return None
 
 
-def _tell(hold: wallet.HoldRequest, passed: Answer | BaseException) -> None:
+async def within(span: trace.Span, work: Coroutine[Any, Any, T]) -> T:
+    """Does something while an order's span is the current one."""
+    with trace.use_span(span, end_on_exit=False, record_exception=False, set_status_on_exception=False):
+        return await work
+
+
+async def ending(task: "asyncio.Task[T]") -> T | Exception:
+    """How a task ended."""
+    try:
+        return await task
+    except Exception as error:
+        return error
+
+
+def _tell(span: trace.Span, hold: wallet.HoldRequest, passed: Answer | BaseException) -> None:
     """Notes in the order's span what was held for it and how many limits it passed: the figures of its story."""
     told: dict[str, str | int] = {
         "hold.asset": hold.asset,
@@ -182,7 +253,7 @@ def _tell(hold: wallet.HoldRequest, passed: Answer | BaseException) -> None:
     }
     if isinstance(passed, risk.RiskPassed):
         told["risk.checks"] = passed.checks
-    current_span().set_attributes(told)
+    span.set_attributes(told)
 
 
 def _unsettled(order_id: int) -> Problem:
