@@ -101,9 +101,10 @@ class OtlpReceiver:
         self.thread.start()
 
     def spans(self) -> list[SpanMessage]:
-        """All spans received so far."""
+        """All spans received so far, in the order of their ends."""
         blocks = [block for request in list(self.requests) for block in request.resource_spans]
-        return [span for block in blocks for scope in block.scope_spans for span in scope.spans]
+        spans = [span for block in blocks for scope in block.scope_spans for span in scope.spans]
+        return sorted(spans, key=lambda span: span.end_time_unix_nano)
 
     def wait_for(self, count: int, timeout_s: float = 5.0) -> list[SpanMessage]:
         """The spans, once there are `count` of them; fails after `timeout_s`."""

@@ -4,8 +4,13 @@ cimport cython
 from shared.tracing.sampling cimport Sampler
 
 
+cdef class Encoder:
+    cpdef bint add(self, object ended, Py_ssize_t spans) except -1
+
+
 @cython.final
 cdef class SpanBuffer:
+    cdef public Encoder encoder
     cdef public Sampler sampler
     cdef public object resource, limits, span_value_length, wake, ended, append
     cdef public Py_ssize_t span_attributes_max, max_queue_size, wake_at

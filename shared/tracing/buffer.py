@@ -10,6 +10,18 @@ from shared.tracing.sampling import Sampler
 from shared.tracing.settings import Limits
 
 
+class Encoder:
+    """What can take ended spans before the buffer does (`early`)."""
+
+    def add(self, ended: Any, spans: int) -> bool:
+        """Whether it took an ended span, or a group of so many."""
+        return False
+
+    def waiting(self) -> int:
+        """How many of the spans that it took are still here."""
+        return 0
+
+
 class SpanBuffer:
     """What all spans of a process share: resource, sampler, limits, and the bounded buffer of those that have ended.
 
@@ -30,6 +42,7 @@ class SpanBuffer:
         self.wake: Callable[[], None] | None = None
         # With retroactive sampling, spans that were sampled out are recorded too: their trace may turn out to matter.
         self.records_unsampled = False
+        self.encoder: Encoder | None = None
         self.ended: deque[Any] = deque()
         self.append = self.ended.append
         self.recorded = 0
@@ -37,14 +50,20 @@ class SpanBuffer:
         self.dropped = 0
 
     def take(self, ended: Any, spans: int) -> None:
-        """Put an ended span, or a group of so many, into the buffer; when it is full the oldest goes and is counted."""
+        """Keep an ended span, or a group of so many; when the buffer is full the oldest goes and is counted."""
+        self.recorded += spans
+        if self.encoder is not None and self.encoder.add(ended, spans):
+            return
         waiting = len(self.ended)
         if waiting >= self.max_queue_size:
             self.dropped += self.ended.popleft().count
         self.append(ended)
-        self.recorded += spans
         if waiting + 1 == self.wake_at and self.wake is not None:
             self.wake()
+
+    def waiting(self) -> int:
+        """How many spans, or groups of them, the export thread has not taken out."""
+        return len(self.ended) + (self.encoder.waiting() if self.encoder is not None else 0)
 
     def take_out(self, count: int) -> list[Any]:
         """The oldest that have ended, `count` entries at most."""

@@ -34,6 +34,7 @@ class ConsoleExporter:
     """Prints spans."""
 
     name = "console"
+    takes_otlp = False
 
     def encode(self, ended: Sequence[Ended]) -> list[tuple[int, bytes]]:
         """The lines of these spans."""

@@ -3,7 +3,7 @@
 from the item that a span is about.
 
 Both are cleaned of what is sensitive by themselves. What is fixed is encoded once; what is read from an item is read
-when its span is encoded, off the hot path, so the span only notes which item it is about.
+when its span is encoded, so until then the span only notes which item it is about.
 """
 
 import logging

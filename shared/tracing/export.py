@@ -1,4 +1,4 @@
-"""The export thread: takes ended spans out of the buffer, redacts and encodes them and sends the bytes.
+"""The export thread: takes ended spans out of the buffer, redacts and encodes them (unless `early` did) and sends them.
 
 Requests never wait for it; what a backend that is away does not take waits in its outlet (`outlet`).
 """
@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from shared.tracing.buffer import SpanBuffer
+from shared.tracing.early import COMPILED, OtlpEncoder
 from shared.tracing.outlet import Outlet
 from shared.tracing.redact import redact_spans
 from shared.tracing.retention import Retention
@@ -19,6 +20,9 @@ logger = logging.getLogger(__name__)
 
 BUSY_SPANS, BUSY_DELAYS = 100, 5
 """A request costs both ends some 0.3 ms of CPU, whatever is in it: when there is much to send, it gathers longer."""
+
+
+CLOSE_TRIES, CLOSE_PAUSE_S = 50, 0.001
 
 
 class ExportWorker:
@@ -43,6 +47,9 @@ class ExportWorker:
         self.batch_size = max(1, batch_size)
         self.retention = retention
         buffer.records_unsampled = retention is not None
+        self.encoder: OtlpEncoder | None = None
+        if COMPILED and retention is None and all(outlet.exporter.takes_otlp for outlet in outlets):
+            self.encoder = OtlpEncoder(buffer, self.batch_size)
         self.requests: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self.stopping = False
         self.stop_at_s = 0.0
@@ -51,6 +58,7 @@ class ExportWorker:
     def start(self) -> None:
         """Start the thread; the buffer wakes it from now on."""
         self.buffer.wake = self.wake
+        self.buffer.encoder = self.encoder
         self.thread = threading.Thread(target=self._run, name="span-export", daemon=True)
         self.thread.start()
 
@@ -78,6 +86,8 @@ class ExportWorker:
     def restart_after_fork(self) -> None:
         """A child has none of its parent's threads, and its parent sends the parent's spans."""
         self.buffer.ended.clear()
+        if self.encoder is not None:
+            self.encoder = OtlpEncoder(self.buffer, self.batch_size)
         self.requests = queue.SimpleQueue()
         if self.retention is not None:
             self.retention.clear()
@@ -111,10 +121,26 @@ class ExportWorker:
             self._put(batch if retention is None else retention.sort(batch))
         if retention is not None:
             self._put(retention.due())
+        waiting += self._put_encoded()
         for outlet in self.outlets:
             if outlet.backlog_spans:
                 outlet.send(ignore_pause)
         return waiting
+
+    def _put_encoded(self) -> int:
+        """What was encoded when it ended; gives the number of spans. The request that is open may be written just now:
+        that takes microseconds, unless it is this very moment that a signal has interrupted."""
+        encoder = self.encoder
+        if encoder is None:
+            return 0
+        for _ in range(CLOSE_TRIES):
+            if encoder.close_open():
+                break
+            time.sleep(CLOSE_PAUSE_S)
+        requests = encoder.take_full()
+        for outlet in self.outlets:
+            outlet.add(requests)
+        return sum(count for count, _ in requests)
 
     def _put(self, batch: Sequence[Ended]) -> None:
         for start in range(0, len(batch), self.batch_size):

@@ -12,7 +12,7 @@ from typing import Any
 from opentelemetry.trace import Link, SpanKind
 
 from shared.tracing.destinations import Destination, host_and_port
-from shared.tracing.otlp_http import RETRYABLE, HttpSender
+from shared.tracing.http_sender import RETRYABLE, HttpSender
 from shared.tracing.span import Span
 from shared.tracing.span_group import Ended, each_span
 from shared.tracing.thrift import DOUBLE, I32, I64, LIST, STRING, STRUCT, BinaryWriter, CompactWriter, ThriftWriter
@@ -163,6 +163,8 @@ def encoded_span(writer: CompactWriter | BinaryWriter, span: Span) -> bytes:
 class JaegerUdpExporter:
     """Compact Thrift to an agent, in datagrams an agent accepts. UDP tells nobody whether they arrived."""
 
+    takes_otlp = False
+
     def __init__(self, destination: Destination) -> None:
         self.name = destination.url
         self.address = host_and_port(destination.url)
@@ -215,6 +217,8 @@ class JaegerUdpExporter:
 
 class JaegerHttpExporter:
     """Binary Thrift to a collector's `/api/traces`."""
+
+    takes_otlp = False
 
     def __init__(self, destination: Destination) -> None:
         self.name = destination.url

@@ -14,11 +14,19 @@ cdef bytes LOCAL, REMOTE, FLAGS, NOTHING_SPECIAL, REMOTE_PARENT
 
 cdef int kind_number(object kind) except -1
 
-@cython.locals(writer=Writer, start=cython.Py_ssize_t, by_scope=dict, entries=list)
+@cython.locals(writer=Writer, whole=cython.Py_ssize_t, by_scope=dict, entries=list)
 cpdef bytes encode_request(object resource, object ended)
 
-@cython.locals(whole=cython.Py_ssize_t, start=cython.Py_ssize_t)
-cdef write_scope_spans(Writer writer, object scope, list entries)
+@cython.locals(start=cython.Py_ssize_t)
+cpdef write_entry(Writer writer, object entry)
+
+cpdef open_scope(Writer writer, object scope)
+
+@cython.locals(start=cython.Py_ssize_t)
+cpdef close_scope(Writer writer, object scope, Py_ssize_t whole)
+
+@cython.locals(start=cython.Py_ssize_t)
+cpdef close_resource(Writer writer, object resource)
 
 @cython.locals(described=ItemAttributes)
 cdef write_span(Writer writer, Span span)

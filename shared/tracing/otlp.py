@@ -42,28 +42,35 @@ def encode_request(resource: Resource, ended: Iterable[Ended]) -> bytes:
         entries.append(entry)
     writer = take_writer()
     for scope in reversed(by_scope):
-        write_scope_spans(writer, scope, by_scope[scope])
-    start = writer.size
-    write_attributes(writer, 0x0A, resource.attributes)
-    writer.close(0x0A, start)
-    writer.close(0x0A, 0)
+        whole = writer.size
+        open_scope(writer, scope)
+        for entry in reversed(by_scope[scope]):
+            write_entry(writer, entry)
+        close_scope(writer, scope, whole)
+    close_resource(writer, resource)
     request = writer.finish()
     put_back(writer)
     return request
 
 
-def write_scope_spans(writer: Writer, scope: Scope, entries: list[Ended]) -> None:
-    """A ScopeSpans field."""
-    whole = writer.size
+def write_entry(writer: Writer, entry: Ended) -> None:
+    """What has ended as Span fields of a ScopeSpans message: one, or those of a group."""
+    if isinstance(entry, SpanGroup):
+        write_group(writer, entry)
+    else:
+        start = writer.size
+        write_span(writer, entry)
+        writer.close(0x12, start)
+
+
+def open_scope(writer: Writer, scope: Scope) -> None:
+    """Begin, that is end, a ScopeSpans field."""
     if scope.schema_url:
         writer.text_field(0x1A, scope.schema_url)
-    for entry in reversed(entries):
-        if isinstance(entry, SpanGroup):
-            write_group(writer, entry)
-        else:
-            start = writer.size
-            write_span(writer, entry)
-            writer.close(0x12, start)
+
+
+def close_scope(writer: Writer, scope: Scope, whole: int) -> None:
+    """Put the scope before its spans, all written since the size was `whole`: they become a ScopeSpans field."""
     start = writer.size
     write_attributes(writer, 0x1A, scope.attributes)
     if scope.version:
@@ -72,6 +79,14 @@ def write_scope_spans(writer: Writer, scope: Scope, entries: list[Ended]) -> Non
         writer.text_field(0x0A, scope.name)
     writer.close(0x0A, start)
     writer.close(0x12, whole)
+
+
+def close_resource(writer: Writer, resource: Resource) -> None:
+    """Put the resource before all that was written: it becomes a request with one ResourceSpans field."""
+    start = writer.size
+    write_attributes(writer, 0x0A, resource.attributes)
+    writer.close(0x0A, start)
+    writer.close(0x0A, 0)
 
 
 def write_span(writer: Writer, span: Span) -> None:

@@ -28,6 +28,8 @@ RETRYABLE = {
 class OtlpGrpcExporter:
     """Exporter for the TraceService; one channel, opened when there is something to send."""
 
+    takes_otlp = True
+
     def __init__(self, destination: Destination) -> None:
         self.name = destination.url
         self.destination = destination

@@ -5,7 +5,6 @@ tried again with growing pauses, or when it asked to be; one warning is logged p
 has a thread of its own, so that one that is slow or away does not hold up the others.
 """
 
-import http.client
 import logging
 import queue
 import random
@@ -39,6 +38,8 @@ class Exporter(Protocol):
     """Speaks one protocol to one backend."""
 
     name: str
+    takes_otlp: bool
+    """Whether payloads are OTLP requests, such as `early` makes without asking."""
 
     def encode(self, ended: Sequence[Ended]) -> list[tuple[int, bytes]]:
         """Payloads with the number of spans in each; spans too large for the protocol are left out."""
@@ -46,7 +47,7 @@ class Exporter(Protocol):
     def send(self, payload: bytes) -> int:
         """Deliver one payload; the number of its spans that the backend took and then rejected.
 
-        Raises `Rejected` if it never will be taken, OSError (`Later` with a time) or HTTPException if later might do.
+        Raises `Rejected` if it never will be taken, OSError (`Later` with a time) if later might do.
         """
 
     def close(self) -> None:
@@ -75,14 +76,17 @@ class Outlet:
         threading.Thread(target=self._run, args=(self.requests,), name="span-outlet", daemon=True).start()
 
     def put(self, ended: Sequence[Ended]) -> None:
-        """Encode spans into the backlog; drops the oldest payloads beyond the byte limit."""
+        """Encode spans into the backlog; those that do not fit the protocol are counted."""
         payloads = self.exporter.encode(ended)
-        fitting = sum(count for count, _ in payloads)
+        self.add(payloads)
+        self.dropped["too_large"] += span_count(ended) - sum(count for count, _ in payloads)
+
+    def add(self, payloads: Sequence[tuple[int, bytes]]) -> None:
+        """Put payloads, each with its number of spans, into the backlog; the oldest go beyond the byte limit."""
         with self.lock:
             self.backlog.extend(payloads)
             self.backlog_bytes += sum(len(payload) for _, payload in payloads)
-            self.backlog_spans += fitting
-            self.dropped["too_large"] += span_count(ended) - fitting
+            self.backlog_spans += sum(count for count, _ in payloads)
             while self.backlog and self.backlog_bytes > self.backlog_bytes_max:
                 self._done(self.backlog.popleft(), "backlog_full")
 
@@ -138,7 +142,7 @@ class Outlet:
                 with self.lock:
                     self._done(entry, "rejected")
                 continue
-            except (OSError, http.client.HTTPException) as error:
+            except OSError as error:
                 with self.lock:
                     self.backlog.appendleft(entry)
                 self._pause(error)

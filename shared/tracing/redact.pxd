@@ -9,8 +9,10 @@ from shared.tracing.span_group cimport SpanGroup
 cdef int CARD_DIGITS_MIN, TEXT_LENGTH_MIN, PLAIN, ID, SENSITIVE, STATEMENT, URL
 cdef dict _key_kinds
 
-@cython.locals(group=SpanGroup)
 cpdef redact_spans(object ended)
+
+@cython.locals(group=SpanGroup)
+cpdef redact_entry(object entry)
 
 cdef redact_span(Span span)
 

@@ -1,7 +1,7 @@
 # cython: language_level=3, annotation_typing=False
-"""Nothing sensitive leaves the process: the redactor on the way from the buffer to every exporter.
+"""Nothing sensitive leaves the process: the redactor on the way to every exporter.
 
-It works in the export thread, on ended spans, so no request pays for it. By key: values of attributes whose name speaks
+It works on ended spans, before anything encodes them. By key: values of attributes whose name speaks
 of passwords, tokens, cookies and the like. By pattern, in every text: e-mail addresses, JSON Web Tokens, bearer
 credentials, payment card numbers. Statements lose their literals and URLs their query values.
 """
@@ -58,13 +58,18 @@ PLAIN, ID, SENSITIVE, STATEMENT, URL = 0, 1, 2, 3, 4
 def redact_spans(ended: Iterable[Ended]) -> None:
     """Clean ended spans in place. What is described beforehand (`described`) is clean already."""
     for entry in ended:
-        if isinstance(entry, SpanGroup):
-            group = entry
-            if group.attribute_map is not None:
-                redact_attributes(group.attribute_map)
-            group.span_name = redact_text(group.span_name)
-        else:
-            redact_span(entry)
+        redact_entry(entry)
+
+
+def redact_entry(entry: Ended) -> None:
+    """Clean an ended span, or a group of them, in place."""
+    if isinstance(entry, SpanGroup):
+        group = entry
+        if group.attribute_map is not None:
+            redact_attributes(group.attribute_map)
+        group.span_name = redact_text(group.span_name)
+    else:
+        redact_span(entry)
 
 
 def redact_span(span: Span) -> None:

@@ -107,7 +107,7 @@ def tracing_stats() -> dict[str, int | dict[str, int]]:
         "sampled_out": provider.buffer.sampled_out,
         "exported": exported,
         "dropped": dropped,
-        "queued": len(provider.buffer.ended) + waiting,
+        "queued": provider.buffer.waiting() + waiting,
         "retained": {} if retention is None else {"held": retention.held_spans, **retention.counts},
     }
 
@@ -124,6 +124,8 @@ def exporters(destinations: Sequence[Destination]) -> Iterator[Exporter]:
             yield exporter_for(destination)
         except ImportError as error:
             logger.error("Spans do not go to %s: %s. Install grpcio, or use OTLP over HTTP.", destination.url, error)
+        except ValueError as error:
+            logger.error("Spans do not go to %s: %s.", destination.url, error)
 
 
 def exporter_for(destination: Destination) -> Exporter:

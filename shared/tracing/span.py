@@ -1,9 +1,9 @@
 # cython: language_level=3, annotation_typing=False
 """The span: what one operation of a trace notes about itself.
 
-This runs inside the request, so it only notes facts: ids, times, attributes, one append at the end. Encoding and
-sending happen in a thread of their own (`export`). The same source runs compiled (`span.pxd` holds the C types) or as
-plain Python.
+This runs inside the request, so it only notes facts: ids, times, attributes. Its end hands it on, to be written as
+bytes there and then (`early`) or, for other protocols than OTLP, in the thread that sends them (`export`). The same
+source runs compiled (`span.pxd` holds the C types) or as plain Python.
 """
 
 import logging

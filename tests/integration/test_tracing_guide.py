@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def test_no_block_goes_untested() -> None:
 
 
 def run(block: Block, receiver: OtlpReceiver, folder: Path) -> list[tuple[str, str, dict[str, Any]]]:
-    """Runs a snippet in a process of its own: (service, name, attributes) of each span that arrived, in order."""
+    """Runs a snippet in a process of its own: (service, name, attributes) of each span, in the order of their ends."""
     module = module_of(block)
     (folder / f"{module}.py").write_text(block.text)
     done = subprocess.run(
@@ -86,8 +87,8 @@ def run(block: Block, receiver: OtlpReceiver, folder: Path) -> list[tuple[str, s
         for part in request.resource_spans:
             service = attributes_of(part.resource)["service.name"]
             spans = [span for scope in part.scope_spans for span in scope.spans]
-            found += [(service, span.name, attributes_of(span)) for span in spans]
-    return found
+            found += [(span.end_time_unix_nano, service, span.name, attributes_of(span)) for span in spans]
+    return [(service, name, attributes) for _, service, name, attributes in sorted(found, key=itemgetter(0))]
 
 
 def snippet(module: str) -> Block:
