@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import msgspec
 
-from jaegerlite.jaeger_tags import tags_json
 from jaegerlite.otlp import Attributes, Event, Link, Value, value_text
+from jaegerlite.span_json import Made, SpanWriter
 from jaegerlite.tags import STATUS_NAMES, event_fields, rest_tags, series_tags, status_tags
 from jaegerlite.traces import Span, TraceKey
 
@@ -70,40 +70,18 @@ def _event_json(event: Event) -> Json:
 
 @dataclass(frozen=True, slots=True)
 class _Shared:
-    """What all spans of a series have in common within a trace; `made` are the same tags, each as key and JSON."""
+    """What all spans of a series have in common within a trace."""
 
-    operation: bytes
     process: str
     tags: list[Json]
-    made: list[tuple[bytes, bytes]]
+    writer: SpanWriter
 
 
-def _made(tags: list[Json]) -> list[tuple[bytes, bytes]]:
+def _made(tags: list[Json]) -> list[Made]:
     return [(tag["key"].encode(), msgspec.json.encode(tag)) for tag in tags]
 
 
 _MADE_OF_STATUS: Final = tuple(_made(_tags_json(status_tags(status))) for status in range(len(STATUS_NAMES)))
-
-
-def _span_bytes(span: Span, trace_id: str, shared: _Shared, *, sort_tags: bool) -> bytes:
-    """A span as JSON: written at once where its tags are plain, as those of nearly all are, else encoded."""
-    tags = tags_json(span.rest_bytes, shared.made, _MADE_OF_STATUS[span.status], sort=sort_tags)
-    if tags is None:
-        return msgspec.json.encode(_span_json(span, trace_id, shared, sort_tags=sort_tags))
-    known = trace_id.encode()
-    references = (
-        b'[{"refType":"CHILD_OF","traceID":"%s","spanID":"%016x"}]' % (known, span.parent_id)
-        if span.parent_id
-        else b"[]"
-    )
-    return (
-        b'{"traceID":"%s","spanID":"%016x","operationName":%s,"references":%s,"startTime":%d,"duration":%d,"tags":[%s],'
-        b'"logs":[],"processID":"%s","warnings":null}'
-        % (
-            *(known, span.span_id, shared.operation, references),
-            *(span.start_ns // NS_PER_US, span.duration_ns // NS_PER_US, tags, shared.process.encode()),
-        )
-    )
 
 
 def _span_json(span: Span, trace_id: str, shared: _Shared, *, sort_tags: bool) -> Json:
@@ -150,10 +128,17 @@ def trace_pieces(key: TraceKey, spans: Iterable[Span], *, raw: bool = False) -> 
             process = names.setdefault(series.resource, f"p{len(names) + 1}")
             if process not in processes:
                 processes[process] = _process_json(series.service, series.resource_attributes)
-            tags = _tags_json(series_tags(series))
-            known = _Shared(msgspec.json.encode(series.name), process, tags, _made(tags))
-            shared[series.number] = known
-        yield head + _span_bytes(span, trace_id, known, sort_tags=not raw)
+            tags, name = _tags_json(series_tags(series)), msgspec.json.encode(series.name)
+            writer = SpanWriter(trace_id.encode(), name, process.encode(), _made(tags), not raw)
+            known = shared[series.number] = _Shared(process, tags, writer)
+        written = known.writer.write(
+            *(span.span_id, span.parent_id, span.start_ns, span.duration_ns, span.rest_bytes),
+            _MADE_OF_STATUS[span.status],
+        )
+        # Nearly all are plain; the others are encoded from what is read of them.
+        if written is None:
+            written = msgspec.json.encode(_span_json(span, trace_id, known, sort_tags=not raw))
+        yield head + written
         head = b","
     yield b'],"processes":%s,"warnings":null}' % msgspec.json.encode(processes)
 

@@ -1,10 +1,12 @@
 """What one query may cost: so much time, so many spans read in full, so many bytes of answer, and then it ends."""
 
 import math
+import threading
 import time
 from typing import Final
 
 SPANS_BETWEEN_CHECKS: Final = 1000
+ANSWER_MEMORY_BYTES_MAX: Final = 48_000_000
 
 
 class QueryLimitError(Exception):
@@ -47,3 +49,24 @@ class QueryLimits:
         self._bytes_left -= count
         if self._bytes_left < 0:
             raise QueryLimitError(413, f"the answer would be larger than {self._bytes_max:g} bytes; set a lower limit")
+
+
+class AnswerMemory:
+    """Room in memory for all answers together that are being made or sent; on any thread."""
+
+    def __init__(self, bytes_max: int = ANSWER_MEMORY_BYTES_MAX) -> None:
+        self._left = bytes_max
+        self._lock = threading.Lock()
+
+    def take(self, count: int) -> bool:
+        """Take so many bytes of it, if they are left."""
+        with self._lock:
+            if count > self._left:
+                return False
+            self._left -= count
+            return True
+
+    def give(self, count: int) -> None:
+        """Give so many bytes back."""
+        with self._lock:
+            self._left += count

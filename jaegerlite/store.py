@@ -17,7 +17,7 @@ from jaegerlite.columns import SpanColumns
 from jaegerlite.decode import decode_request
 from jaegerlite.directory import TraceDirectory
 from jaegerlite.housekeeping import Housekeeping
-from jaegerlite.limits import QueryLimits
+from jaegerlite.limits import AnswerMemory, QueryLimits
 from jaegerlite.partitions import Partitions, Snapshot
 from jaegerlite.series import SeriesRegistry
 from jaegerlite.span_metrics import SpanMetrics
@@ -60,6 +60,7 @@ class Store:
         self._flushing_bytes = 0
         self.registry = SeriesRegistry()
         self.directory = TraceDirectory()
+        self.answer_memory = AnswerMemory()
         self.span_metrics = SpanMetrics(self.registry)
         self._partitions = Partitions(self._connection)
         series_stored = self._load_series()

@@ -1,10 +1,10 @@
 """Critical path and findings of single traces: planted faults are found, what only looks like one is not."""
 
-import dataclasses
 import itertools
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import zstandard
 
@@ -358,7 +358,7 @@ def test_the_first_error_and_what_it_brought_down() -> None:
 def _shift(kit: TraceKit, service: str, offset_ms: float) -> TraceKit:
     """The same trace with one service's clock put forward, or back."""
     kit.spans = [
-        dataclasses.replace(span, start_ns=span.start_ns + round(offset_ms * NS_PER_MS))
+        msgspec.structs.replace(span, start_ns=span.start_ns + round(offset_ms * NS_PER_MS))
         if span.series.service == service
         else span
         for span in kit.spans

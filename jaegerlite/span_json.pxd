@@ -1,4 +1,4 @@
-# C types for the compiled form of jaeger_tags.py.
+# C types for the compiled form of span_json.py.
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
@@ -9,7 +9,18 @@ from jaegerlite.wire cimport FieldReader
 ctypedef const char* Text
 
 @cython.final
-cdef class TagList:
+cdef class SpanWriter:
+    cdef bytes opening
+    cdef bytes without_parent
+    cdef bytes with_parent
+    cdef bytes closing
+    cdef bytes written
+    cdef list shared
+    cdef bint sorting
+    cdef bint fitting
+    cdef int shared_count
+    cdef Py_ssize_t shared_room
+    cdef Py_ssize_t frame
     cdef FieldReader reader
     cdef const unsigned char* buf
     cdef int count
@@ -55,8 +66,17 @@ cdef class TagList:
     @cython.locals(power=cython.longlong, size=cython.Py_ssize_t, place=cython.Py_ssize_t)
     cdef int put_number(self, long long number) noexcept
 
+    @cython.locals(place=cython.int, digit=cython.int)
+    cdef int put_id(self, unsigned long long number) noexcept
+
     @cython.locals(how=cython.int)
     cdef int put_tag(self, int tag) noexcept
 
-@cython.locals(tags=TagList, tag=cython.int, key=bytes, text=bytes, written=bytes)
-cpdef bytes tags_json(bytes data, list before, list behind, bint sort)
+    @cython.locals(tag=cython.int, key=bytes, text=bytes)
+    cdef bint collect(self, bytes data, list status) except -1
+
+    @cython.locals(tag=cython.int)
+    cpdef bytes write(
+        self, unsigned long long span_id, unsigned long long parent_id, unsigned long long start_ns,
+        unsigned long long duration_ns, bytes data, list status
+    )
