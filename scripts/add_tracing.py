@@ -30,7 +30,7 @@ except ModuleNotFoundError:
 from scripts import codemod  # noqa: E402 - after the path and LibCST are sure
 
 PASSED_OVER = {"node_modules", "site-packages", "__pycache__", "build", "dist"}
-PLAIN_NAMES = {"main", "app", "api", "server", "__init__", "__main__", "asgi", "application"}
+PLAIN_NAMES = {"main", "app", "api", "server", "__init__", "__main__", "asgi", "application", "src"}
 
 
 def sources(paths: list[Path]) -> Iterator[Path]:
@@ -45,9 +45,9 @@ def sources(paths: list[Path]) -> Iterator[Path]:
 
 
 def service_of(file: Path) -> str:
-    """A service's name from its file, or from its folder where the file is called like any other."""
-    name = file.absolute().parent.name if file.stem in PLAIN_NAMES else file.stem
-    return name.replace("_", "-")
+    """A service's name from its file, or from the first folder above it that is not called like any other."""
+    named = [file.stem, *(folder.name for folder in file.absolute().parents if folder.name)]
+    return next((name for name in named if name not in PLAIN_NAMES), named[0]).replace("_", "-")
 
 
 def changed(file: Path, service: str, *, remove: bool) -> tuple[str, codemod.Change]:

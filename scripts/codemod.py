@@ -12,7 +12,8 @@ from libcst.metadata import MetadataWrapper, PositionProvider, QualifiedNameProv
 
 MARK = "# added by add_tracing"
 IMPORT = "from shared.tracing import instrument_fastapi, setup_tracing"
-FACTORY = "fastapi.FastAPI"
+APPS = frozenset({"fastapi.FastAPI", "fastapi.applications.FastAPI"})
+OFFICIAL = "FastAPIInstrumentor"
 RETURNED = "app"
 """The name that an app gets which is returned without one."""
 
@@ -39,6 +40,8 @@ def add(source: str, service: str) -> Change:
         return Change(source, 0, ())
     adder = _Adder(service)
     changed = MetadataWrapper(module).visit(adder)
+    if OFFICIAL in source:
+        return Change(source, 0, adder.all_missed(f"{OFFICIAL} traces it already: take that out, and run this again"))
     if adder.placed:
         changed = changed.with_changes(body=_with_import(changed.body))
     return Change(changed.code, adder.placed, adder.missed())
@@ -59,8 +62,10 @@ class _Adder(cst.CSTTransformer):
     def __init__(self, service: str) -> None:
         super().__init__()
         self._service = service
-        self._calls: dict[cst.Call, int] = {}
-        self._handled: set[cst.Call] = set()
+        self._apps = set(APPS)
+        self._calls: dict[cst.BaseExpression, int] = {}
+        self._handled: set[cst.BaseExpression] = set()
+        self._set_up = [False]
         self.placed = 0
 
     def missed(self) -> list[Missed]:
@@ -68,41 +73,70 @@ class _Adder(cst.CSTTransformer):
         why = "the app has no name of its own here: give it one, on a line of its own"
         return [Missed(line, why) for call, line in self._calls.items() if call not in self._handled]
 
-    def visit_Call(self, node: cst.Call) -> None:  # noqa: N802 - libcst's name
-        names = self.get_metadata(QualifiedNameProvider, node.func, set())
-        if any(name.name == FACTORY for name in names):
+    def all_missed(self, why: str) -> list[Missed]:
+        """The apps, none of which is to be traced."""
+        return [Missed(line, why) for line in self._calls.values()]
+
+    def visit_ClassDef(self, node: cst.ClassDef) -> None:  # noqa: N802 - libcst's name
+        if any(self._is_app(base.value) for base in node.bases):
+            self._apps.add(node.name.value)
+
+    def visit_Call(self, node: cst.Call) -> None:  # noqa: N802
+        if self._is_app(node.func):
             self._calls[node] = self.get_metadata(PositionProvider, node).start.line
+
+    def visit_IndentedBlock(self, node: cst.IndentedBlock) -> None:  # noqa: N802
+        self._set_up.append(False)
+
+    def leave_IndentedBlock(  # noqa: N802
+        self, original_node: cst.IndentedBlock, updated_node: cst.IndentedBlock
+    ) -> cst.IndentedBlock:
+        self._set_up.pop()
+        return updated_node
 
     def leave_SimpleStatementLine(  # noqa: N802
         self, original_node: cst.SimpleStatementLine, updated_node: cst.SimpleStatementLine
     ) -> cst.SimpleStatementLine | cst.FlattenSentinel[cst.SimpleStatementLine]:
         last = original_node.body[-1]
-        if isinstance(last, cst.Return) and last.value in self._calls:
+        if isinstance(last, cst.Return) and self._makes_app(last.value):
             self._place(last.value)
             value = cst.ensure_type(updated_node.body[-1], cst.Return).value
             assert value is not None
             assign = cst.Assign([cst.AssignTarget(cst.Name(RETURNED))], value)
-            made = updated_node.with_changes(body=[*updated_node.body[:-1], assign], leading_lines=())
-            return self._around(updated_node, made, RETURNED, _marked(f"return {RETURNED}"))
+            made = updated_node.with_changes(body=[*updated_node.body[:-1], assign])
+            return self._around(made, _marked(f"instrument_fastapi({RETURNED})"), _marked(f"return {RETURNED}"))
+        after = []
         for statement in original_node.body:
             value, target = _assigned(statement)
-            if value in self._calls and target is not None:
+            if target is not None and self._makes_app(value):
                 self._place(value)
-                made = updated_node.with_changes(leading_lines=())
-                return self._around(updated_node, made, cst.Module([]).code_for_node(target))
-        return updated_node
+                after.append(_marked(f"instrument_fastapi({cst.Module([]).code_for_node(target)})"))
+        return self._around(updated_node, *after) if after else updated_node
 
-    def _place(self, call: cst.BaseExpression | None) -> None:
-        assert isinstance(call, cst.Call)
-        self._handled.add(call)
+    def _is_app(self, node: cst.BaseExpression) -> bool:
+        """Whether this names FastAPI, or a class made of it in the same file."""
+        return any(name.name in self._apps for name in self.get_metadata(QualifiedNameProvider, node, set()))
+
+    def _makes_app(self, value: cst.BaseExpression | None) -> bool:
+        """Whether a value is a new app, one way or the other."""
+        if isinstance(value, cst.IfExp):
+            return self._makes_app(value.body) and self._makes_app(value.orelse)
+        return value in self._calls
+
+    def _place(self, value: cst.BaseExpression | None) -> None:
+        assert value is not None
+        self._handled |= {value.body, value.orelse} if isinstance(value, cst.IfExp) else {value}
         self.placed += 1
 
     def _around(
-        self, before: cst.SimpleStatementLine, made: cst.SimpleStatementLine, name: str, *after: cst.SimpleStatementLine
+        self, made: cst.SimpleStatementLine, *after: cst.SimpleStatementLine
     ) -> cst.FlattenSentinel[cst.SimpleStatementLine]:
-        """The statement between its two new lines. Comments above it stay above."""
-        setup = _marked(f'setup_tracing("{self._service}")').with_changes(leading_lines=before.leading_lines)
-        return cst.FlattenSentinel([setup, made, _marked(f"instrument_fastapi({name})"), *after])
+        """The statement between its new lines; tracing is set up once in a block. Comments above stay above."""
+        if self._set_up[-1]:
+            return cst.FlattenSentinel([made, *after])
+        self._set_up[-1] = True
+        setup = _marked(f'setup_tracing("{self._service}")').with_changes(leading_lines=made.leading_lines)
+        return cst.FlattenSentinel([setup, made.with_changes(leading_lines=()), *after])
 
 
 class _Remover(cst.CSTTransformer):
@@ -145,7 +179,7 @@ def _assigned(statement: cst.BaseSmallStatement) -> tuple[cst.BaseExpression | N
         target = statement.target
     else:
         return None, None
-    return statement.value, target if isinstance(target, cst.Name | cst.Attribute) else None
+    return statement.value, target if isinstance(target, cst.Name | cst.Attribute | cst.Subscript) else None
 
 
 def _marked(code: str) -> cst.SimpleStatementLine:
@@ -167,9 +201,11 @@ def _returning(assigned: cst.SimpleStatementLine) -> cst.SimpleStatementLine:
 
 
 def _with_import(body: Sequence[cst.BaseStatement]) -> list[cst.BaseStatement]:
-    """The import after the last one at the top of a module."""
+    """The import after the last one that is above the first app."""
     place = 0
     for index, statement in enumerate(body):
+        if MARK in cst.Module([]).code_for_node(statement):
+            break
         if not isinstance(statement, cst.SimpleStatementLine):
             continue
         if isinstance(statement.body[0], cst.Import | cst.ImportFrom):

@@ -22,6 +22,7 @@ Send = Callable[[Message], Awaitable[None]]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 SCOPE = "shared.tracing.asgi"
+"""The instrumentation scope, and what tells on an ASGI scope that its request is traced."""
 EXCLUDED = ("/health", "/ready", "/metrics", "/internal/")
 
 
@@ -68,9 +69,11 @@ class TracingMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, WebSocket or lifespan."""
-        if scope["type"] == "lifespan":
+        # An application that is mounted in another one shares its requests, and their span.
+        if scope["type"] == "lifespan" or SCOPE in scope:
             await self.app(scope, receive, send)
             return
+        scope[SCOPE] = True
         # Tells FastAPI applications mounted below that the request is traced already.
         scope.setdefault("fastapi.telemetry", None)
         path = scope["path"]

@@ -103,6 +103,9 @@ def route_of(scope: Scope) -> str:
     """
     path, route = scope["path"], scope.get("route")
     if route is None:
+        # As Litestar tells its routes.
+        if scope.get("path_template"):
+            return str(scope["path_template"])
         # Only a mount sets `app_root_path`; what it serves has no routes that could be named.
         return f"{scope.get('root_path', '')}/{{path}}" if "app_root_path" in scope else ""
     regex, template = getattr(route, "path_regex", None), getattr(route, "path_format", None)

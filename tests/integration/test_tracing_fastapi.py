@@ -11,6 +11,7 @@ import pytest
 import uvicorn
 from fastapi import APIRouter, FastAPI, HTTPException, WebSocket
 from opentelemetry import baggage, trace
+from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
 from opentelemetry.trace import SpanKind
 from starlette.applications import Starlette
 from starlette.middleware.base import BaseHTTPMiddleware
@@ -18,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Mount, Route
 
-from shared.tracing import current_traceparent, instrument_fastapi
+from shared.tracing import TracingMiddleware, current_traceparent, instrument_fastapi
 from shared.tracing.provider import TracerProvider
 from tests.tracing_kit import attributes_of, ended_messages, make_provider
 
@@ -240,3 +241,58 @@ async def test_plain_starlette_applications_are_traced(provider: TracerProvider)
             async with client.get(path) as response:
                 assert response.status == 200
     assert [span.name for span in ended_messages(provider)] == ["GET /health", "GET /sub/{number}"]
+
+
+async def test_a_mounted_application_shares_the_span_of_its_request(provider: TracerProvider) -> None:
+    """Where an application and one that is mounted in it are both instrumented, a request is one span in one trace."""
+    outer, inner = FastAPI(), FastAPI()
+    for app in (outer, inner):
+        instrument_fastapi(app)
+
+    @inner.get("/items/{item}")
+    async def item(item: str) -> str:
+        return item
+
+    outer.mount("/v1", inner)
+    async with served(outer) as client, client.get("/v1/items/tea") as response:
+        assert response.status == 200
+    assert [span.name for span in ended_messages(provider)] == ["GET /v1/items/{item}"]
+
+
+async def test_the_official_instrumentation_is_left_alone(
+    provider: TracerProvider, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An application that FastAPIInstrumentor traces gets no second server span, and the log says why."""
+    app = FastAPI()
+
+    @app.get("/items")
+    async def items() -> list[str]:
+        return []
+
+    FastAPIInstrumentor.instrument_app(app, exclude_spans=["receive", "send"])
+    instrument_fastapi(app)
+    async with served(app) as client, client.get("/items") as response:
+        assert response.status == 200
+    assert [span.name for span in ended_messages(provider)] == ["GET /items"]
+    assert "FastAPIInstrumentor traces this application already" in caplog.text
+
+
+async def test_any_asgi_application_can_be_wrapped(provider: TracerProvider) -> None:
+    """The middleware needs nothing but the application; a route that its router tells, as Litestar does, is used."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            for step in ("startup", "shutdown"):
+                await receive()
+                await send({"type": f"lifespan.{step}.complete"})
+            return
+        if scope["path"].startswith("/items/"):
+            scope["path_template"] = "/items/{item}"
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": current_traceparent().encode()})
+
+    async with served(TracingMiddleware(app)) as client:
+        for path in ("/items/tea", "/other"):
+            async with client.get(path) as response:
+                assert (await response.text()) == response.headers["traceresponse"]
+    assert [span.name for span in ended_messages(provider)] == ["GET /items/{item}", "GET"]

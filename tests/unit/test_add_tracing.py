@@ -1,9 +1,11 @@
 """``scripts/add_tracing.py``: what it does to differently shaped apps, and that these then run and are traced."""
 
 import asyncio
+import shutil
 import socket
 import subprocess
 import sys
+import venv
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import uvicorn
 from opentelemetry.trace import SpanKind
 
 from scripts import codemod
+from scripts.add_tracing import service_of
 from tests.services import recorded_spans
 
 SCRIPT = Path(__file__).parent.parent.parent / "scripts" / "add_tracing.py"
@@ -30,6 +33,12 @@ APPS = {
     "windows": "from fastapi import FastAPI\r\n\r\napp = FastAPI()\r\n",
     "branches": "import os\nfrom fastapi import FastAPI\n\nif os.name == 'posix':\n    app = FastAPI(title='A')\nelse:\n    app = FastAPI(title='B')\n",
     "one_line": "from fastapi import FastAPI\n\napp = FastAPI(); app.title = 'A'\n",
+    "package": "from fastapi import FastAPI\n\napp = FastAPI()\n\nfrom fastapi import routing  # at the end\n",
+    "subclass": "from fastapi import applications\n\n\nclass Service(applications.FastAPI):\n    pass\n\n\napp = Service()\n",
+    "choice": "from fastapi import FastAPI\n\napp = FastAPI(title='A') if True else FastAPI(title='B')\n",
+    "key": "from fastapi import FastAPI\n\napps = {}\napps['a'] = FastAPI()\napp = apps['a']\n",
+    "several": "from fastapi import FastAPI\n\nother = FastAPI(); app = FastAPI()\n# One more\nthird = FastAPI()\napp.mount('/third', third)\n",
+    "lifespan": "import contextlib\nfrom fastapi import FastAPI\n\n\n@contextlib.asynccontextmanager\nasync def lifespan(app):\n    yield\n\n\napp = FastAPI(lifespan=lifespan)\n",
     "chained": "from fastapi import FastAPI\n\napp = other = FastAPI()\n\n\n@app.get('/own')\ndef own() -> int:\n    return 1\n",
 }
 
@@ -37,6 +46,7 @@ UNPLACED = {
     "argument": "from fastapi import FastAPI\n\nserved = [FastAPI()]\n",
     "suite": "from fastapi import FastAPI\n\nif True: app = FastAPI()\n",
     "lambda": "from fastapi import FastAPI\n\nmake = lambda: FastAPI()\n",
+    "official": "from fastapi import FastAPI\nfrom opentelemetry.instrumentation.fastapi import FastAPIInstrumentor\napp = FastAPI()\nFastAPIInstrumentor.instrument_app(app)\n",
 }
 
 
@@ -95,6 +105,39 @@ async def first_answer(app: Any, headers: dict[str, str]) -> int:
         finally:
             server.should_exit = True
             await serving
+
+
+@pytest.mark.parametrize(
+    ("file", "service"),
+    [
+        ("user_service/app.py", "user-service"),
+        ("quotes.py", "quotes"),
+        ("billing/src/app/main.py", "billing"),
+        ("billing/__init__.py", "billing"),
+    ],
+)
+def test_a_service_is_called_what_its_files_are_called(file: str, service: str) -> None:
+    """A name that every service has, such as `app`, is passed over for the next folder's."""
+    assert service_of(Path("/work") / file) == service
+
+
+def test_it_runs_by_any_python_once_everything_is_installed(tmp_path: Path) -> None:
+    """A Python without LibCST hands over to the one of the installation; without that it says what to install."""
+    bare = tmp_path / "python"
+    venv.create(bare, with_pip=False)
+    (tmp_path / "plain.py").write_text(APPS["plain"])
+    project = tmp_path / "project"
+    shutil.copytree(SCRIPT.parent, project / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
+    command = [str(bare / "bin" / "python"), str(project / "scripts" / "add_tracing.py"), str(tmp_path / "plain.py")]
+    alone = subprocess.run([*command, "--write"], capture_output=True, text=True, timeout=60, check=False)
+    assert (alone.returncode, "pip install libcst" in alone.stderr) == (1, True)
+    (project / ".venv" / "bin").mkdir(parents=True)
+    (project / ".venv" / "bin" / "python").symlink_to(sys.executable)
+    (project / ".venv" / "pyvenv.cfg").write_text((Path(sys.prefix) / "pyvenv.cfg").read_text())
+    (project / ".venv" / "lib").symlink_to(Path(sys.prefix) / "lib")
+    found = subprocess.run([*command, "--write"], capture_output=True, text=True, timeout=60, check=False)
+    assert (found.returncode, found.stderr) == (0, "")
+    assert codemod.MARK in (tmp_path / "plain.py").read_text()
 
 
 def script(*arguments: str, said: str = "") -> subprocess.CompletedProcess[str]:
