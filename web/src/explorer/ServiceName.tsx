@@ -6,7 +6,9 @@ export function ServiceName({ service, count }: { readonly service: string; read
   return (
     <span className="service">
       <span className="swatch" style={{ background: serviceColour(service) }} aria-hidden="true" />
-      {service}
+      <span className="service-name" title={service}>
+        {service}
+      </span>
       {count !== undefined && <span className="muted"> {count}</span>}
     </span>
   );

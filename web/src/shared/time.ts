@@ -9,6 +9,14 @@ export function shortTime(date: Date, now: Date = new Date()): string {
   return date.toDateString() === now.toDateString() ? clock : `${DAY.format(date)}, ${clock}`;
 }
 
+/** The time of a mark on a scale, with as many decimals of a second as marks that lie `step_us` apart differ in. */
+export function markTime(time_us: number, step_us: number): string {
+  const whole_us = Math.round(time_us);
+  const clock = shortTime(new Date(Math.floor(whole_us / 1000)));
+  if (step_us >= 1e6) return clock;
+  return `${clock}.${String(whole_us % 1e6).padStart(6, "0").slice(0, step_us >= 1000 ? 3 : 6)}`;
+}
+
 /** The full time for a tooltip: the reader's day and clock with the six decimals that a Date does not hold. */
 export function exactTime(iso: string): string {
   const date = new Date(iso);

@@ -26,23 +26,24 @@ const COMMON: readonly Column<Alert>[] = [
   { key: "severity", title: "Severity", show: (alert) => alert.severity, order: (alert) => alert.severity },
   { key: "service", title: "Service", show: (alert) => <ServiceName service={alert.service} />, order: (alert) => alert.service },
   { key: "operation", title: "Operation", show: (alert) => alert.operation ?? "", order: (alert) => alert.operation ?? "" },
-  {
-    key: "value", title: "Value", number: true, show: (alert) => (
-      <>
-        <strong>{valueOf(alert.measure, alert.value)}</strong>{" "}
-        <span className="muted">
-          {measureName(alert.measure)}, limit {valueOf(alert.measure, alert.threshold)}
-        </span>
-      </>
-    ),
-  },
 ];
+const valueColumn = (title: string): Column<Alert> => ({
+  key: "value", title, number: true, show: (alert) => (
+    <>
+      <strong>{valueOf(alert.measure, alert.value)}</strong>{" "}
+      <span className="muted">
+        {measureName(alert.measure)}, limit {valueOf(alert.measure, alert.threshold)}
+      </span>
+    </>
+  ),
+});
 const TRACES: Column<Alert> = { key: "traces", title: "Example traces", show: (alert) => <TraceLinks ids={alert.trace_ids} /> };
 
 function currentColumns(onSilence: (alert: Alert) => void): Column<Alert>[] {
   return [
     { key: "state", title: "State", show: (alert) => <State alert={alert} />, order: (alert) => alert.state },
     ...COMMON,
+    valueColumn("Value"),
     { key: "since", title: "Since", show: (alert) => when(alert.since_ms), order: (alert) => alert.since_ms },
     TRACES,
     {
@@ -58,6 +59,7 @@ function currentColumns(onSilence: (alert: Alert) => void): Column<Alert>[] {
 
 const HISTORY_COLUMNS: readonly Column<Alert>[] = [
   ...COMMON,
+  valueColumn("At the end"),
   { key: "fired", title: "Fired", show: (alert) => when(alert.fired_ms ?? alert.since_ms), order: (alert) => alert.fired_ms ?? alert.since_ms },
   { key: "lasted", title: "Lasted", number: true, show: (alert) => duration(lastedOf(alert) * 1000), order: lastedOf },
   TRACES,

@@ -1,6 +1,6 @@
 /** The found traces as points: when they began against how long they took, as large as they have spans, failures marked. */
 
-import { duration, shortTime } from "../../shared/time";
+import { duration, markTime } from "../../shared/time";
 import { ticks } from "../model/durations";
 import { navigate } from "../navigation";
 import { tracePath } from "../route";
@@ -41,7 +41,7 @@ export function ScatterPlot({ traces }: { readonly traces: readonly TraceSummary
         ))}
         {times.map((mark) => (
           <text key={mark} x={Math.min(Math.max(x(mark), MARGIN.left + 20), width - 40)} y={HEIGHT - 8} textAnchor="middle">
-            {shortTime(new Date(mark / 1000))}
+            {markTime(mark, (times[1] ?? Infinity) - (times[0] ?? 0))}
           </text>
         ))}
         {traces.map((trace) => (
