@@ -29,7 +29,7 @@ from shared.errors import Unavailable
 from shared.internal import Endpoint, Serve, internal_route
 from shared.logs import setup_logs
 from shared.metrics import PROCESS, exposition
-from shared.openapi import describe_operation
+from shared.openapi import ASSETS, describe_operation, install_docs
 from shared.outbox import Outbox
 from shared.postgres import Database, migrate
 from shared.server import direct_table, http_protocol
@@ -87,9 +87,10 @@ class Service:
         self._loops: list[Callable[[], Coroutine[Any, Any, None]]] = []
         self._checks: dict[str, Callable[[], Awaitable[Any]]] = {}
         self._measures: list[Callable[[], None]] = []
-        self.app = FastAPI(title=f"Outcry {name}", lifespan=self._lifespan)
+        self.app = FastAPI(title=f"Outcry {name}", docs_url=None, redoc_url=None, lifespan=self._lifespan)
+        install_docs(self.app)
         install_problems(self.app)
-        instrument_fastapi(self.app, (*EXCLUDED, *untraced))
+        instrument_fastapi(self.app, (*EXCLUDED, f"{ASSETS}/", *untraced))
         self._credentials = ServiceCredentials(settings.service_keys)
         self._add_health()
         if settings.faults_file is not None:

@@ -26,7 +26,8 @@ class AccountRoutes:
         self._attempts = RateLimit(settings.login_attempts_per_minute / 60, settings.login_attempts_burst)
 
     def install(self, api: Api) -> None:
-        api.route("POST", "/auth/register", self.register, body=RegisterRequest, public=True, tag="auth")
+        register = self.register
+        api.route("POST", "/auth/register", register, body=RegisterRequest, public=True, tag="auth", answers=(201,))
         api.route("POST", "/auth/login", self.login, body=LoginRequest, public=True, tag="auth")
         api.route("POST", "/auth/change-password", self.change_password, body=PasswordRequest, tag="auth")
         api.route("POST", "/auth/reset-password", self.reset_password, body=ResetRequest, public=True, tag="auth")

@@ -4,6 +4,7 @@ A handler gets a ``Call`` and the decoded body or query, and gives back a respon
 it runs is answered here, as a problem.
 """
 
+import inspect
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
@@ -22,7 +23,7 @@ from shared.contracts.users import VERIFY_TOKEN, Identity, Token
 from shared.errors import Problem, Unavailable
 from shared.faults import NOISY_USER
 from shared.metrics import Histogram
-from shared.openapi import describe
+from shared.openapi import add_described
 from shared.server import Answer, Request, Route, direct_table
 from shared.tracing import current_span, current_traceparent
 from shared.web import bug_response, problem_response, unavailable_response
@@ -150,8 +151,11 @@ class Api:
         query: type[msgspec.Struct] = Nothing,
         public: bool = False,
         tag: str,
+        answers: tuple[int, ...] = (200,),
     ) -> None:
         """A route. ``body`` or ``query`` is what the handler gets, ``public`` ones need no token.
+
+        ``answers`` are the statuses of success, the usual one first, as they are told in ``/docs``.
 
         It is answered before FastAPI's routing, which knows it for ``/docs`` and refuses other methods on its path.
         """
@@ -188,12 +192,8 @@ class Api:
 
         self._table.add(Route(method, path, serve, traced=True, body_bytes_max=self._body_bytes_max))
 
-        async def described() -> None:
-            raise AssertionError("the table answers before FastAPI's routing")
-
-        described.__doc__ = handler.__doc__
-        self._app.add_api_route(path, described, methods=[method], tags=[tag], name=f"{method} {path}")
-        describe(self._app, path, body, None, method, query=query)
+        said = inspect.cleandoc(handler.__doc__ or "")
+        add_described(self._app, method, path, said, tag=tag, body=body, query=query, public=public, answers=answers)
 
     async def call(self, token: str, params: Mapping[str, Any]) -> Call:
         """A call that came over a socket. Raises Problem 401, and 429 where the user calls too often."""

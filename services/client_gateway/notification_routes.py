@@ -32,7 +32,7 @@ class NotificationRoutes:
     def install(self, api: Api) -> None:
         tag = "notifications"
         api.route("GET", "/notifications", self.notifications, query=NotificationsQuery, tag=tag)
-        api.route("POST", "/notifications/webhooks", self.add_webhook, body=WebhookRequest, tag=tag)
+        api.route("POST", "/notifications/webhooks", self.add_webhook, body=WebhookRequest, tag=tag, answers=(201,))
         api.route("GET", "/notifications/webhooks", self.webhooks, tag=tag)
         api.route("DELETE", "/notifications/webhooks/{webhook_id}", self.remove_webhook, tag=tag)
         api.route("PUT", "/notifications/email", self.set_email, body=EmailRequest, tag=tag)

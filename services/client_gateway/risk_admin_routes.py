@@ -49,7 +49,7 @@ class RiskAdminRoutes:
                 api.route("POST", f"{path}/{name}", admins(_for(scope, handler)), body=body, tag="admin")
             api.route("GET", f"{path}/limits", admins(_for(scope, self.controls)), tag="admin")
         api.route("POST", "/admin/users/{user_id}/firm", admins(self.join), body=MembershipRequest, tag="admin")
-        api.route("POST", "/admin/firms", admins(self.create_firm), body=FirmRequest, tag="admin")
+        api.route("POST", "/admin/firms", admins(self.create_firm), body=FirmRequest, tag="admin", answers=(201,))
         api.route("GET", "/admin/firms", admins(self.firms), tag="admin")
         everybody = admins(_for(Scope.ALL, self.restrict))
         api.route("POST", "/admin/restrictions", everybody, body=RestrictionsRequest, tag="admin")

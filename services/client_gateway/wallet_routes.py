@@ -28,7 +28,7 @@ class WalletRoutes:
 
     def install(self, api: Api) -> None:
         api.route("GET", "/wallet/balance", self.balance, tag="wallet")
-        api.route("POST", "/wallet/create", self.create, tag="wallet")
+        api.route("POST", "/wallet/create", self.create, tag="wallet", answers=(201, 200))
         api.route("POST", "/wallet/add-funds", self.add_funds, body=FundingRequest, tag="wallet")
         api.route("POST", "/wallet/withdraw", self.withdraw, body=FundingRequest, tag="wallet")
         api.route("POST", "/wallet/transfer", self.transfer, body=TransferRequest, tag="wallet")
