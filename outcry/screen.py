@@ -6,8 +6,11 @@ away while we run (its window was closed): then there is nobody to tell, and we 
 
 import contextlib
 import os
+import shutil
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -113,5 +116,12 @@ def welcome(gateway_url: str, traces_url: str | None, fix: str, took_s: float, u
     -d '{{"symbol": "AAPL", "side": "BUY", "order_type": "LIMIT", "quantity": 10, "price": 150.00}}'
 
   Its answer carries X-Trace-Id: follow that order with [bold]outcry trace ID[/], or in the trace explorer.
-  In another terminal: outcry status · outcry logs SERVICE · outcry audit.  Stop: Ctrl-C, or outcry down.
+  In another terminal: outcry status · outcry logs SERVICE · outcry audit.  Stop: Ctrl-C, or outcry down.{_called()}
 """
+
+
+def _called() -> str:
+    """How the commands are called where the shell does not find them by their name."""
+    if shutil.which("outcry"):
+        return ""
+    return f"\n  (outcry is {os.path.relpath(Path(sys.executable).parent / 'outcry')} here.)"

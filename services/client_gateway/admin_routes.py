@@ -2,7 +2,6 @@
 
 from decimal import Decimal
 
-import msgspec
 from fastapi import Response
 
 from services.client_gateway.api import Api, Call, Handler, Nothing
@@ -14,7 +13,7 @@ from services.client_gateway.requests import (
     PageQuery,
     SessionRequest,
 )
-from services.client_gateway.views import time_text
+from services.client_gateway.views import action_view
 from shared.contracts import engine
 from shared.contracts.codes import Session
 from shared.contracts.money import AmountError, Money, money_from
@@ -32,7 +31,8 @@ class AdminRoutes:
         self._listing = listing
 
     def install(self, api: Api) -> None:
-        api.route("POST", "/admin/symbols", admins(self.list_symbol), body=ListingRequest, tag="admin")
+        listed = admins(self.list_symbol)
+        api.route("POST", "/admin/symbols", listed, body=ListingRequest, tag="admin", answers=(201,))
         api.route("DELETE", "/admin/symbols/{symbol}", admins(self.delist_symbol), tag="admin")
         api.route("POST", "/admin/symbols/{symbol}/session", admins(self.session), body=SessionRequest, tag="admin")
         api.route("GET", "/admin/actions", admins(self.actions), query=PageQuery, tag="admin")
@@ -116,18 +116,7 @@ class AdminRoutes:
             engine.LIST_ACTIONS,
             engine.ActionsQuery(before=query.cursor, limit=query.limit, traceparent=call.traceparent),
         )
-        rows = [
-            {
-                "event": action.seq,
-                "time": time_text(action.time_us),
-                "user_id": str(action.user_id),
-                "action": action.action,
-                "symbol": action.symbol or None,
-                "detail": msgspec.json.decode(action.detail),
-                "trace_id": action.trace_id,
-            }
-            for action in page.actions
-        ]
+        rows = [action_view(action) for action in page.actions]
         more = len(rows) == query.limit
         return json_response({"actions": rows, "next_cursor": str(page.actions[-1].seq) if more else None})
 

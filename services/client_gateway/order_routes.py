@@ -50,7 +50,7 @@ class OrderRoutes:
         self._decode = msgspec.json.Decoder(OrderRequest).decode
 
     def install(self, api: Api) -> None:
-        api.route("POST", "/v1/order", self.place, body=OrderRequest, tag="orders")
+        api.route("POST", "/v1/order", self.place, body=OrderRequest, tag="orders", answers=(201, 200))
         api.route("POST", "/v1/orders", self.place_many, body=OrderBatch, tag="orders")
         api.route("GET", "/v1/order/{order_id}", self.get, tag="orders")
         api.route("GET", "/v1/order", self.get_by_client, query=ClientOrderQuery, tag="orders")
@@ -61,15 +61,28 @@ class OrderRoutes:
 
     async def place(self, call: Call, request: OrderRequest) -> Response:
         """Places an order: 201 with its status and its fills, 200 if this client_order_id was used before."""
-        status, view = await self._intake.take(call, request)
+        answer = await self._as_told(call, await self._intake.take(call, request))
+        if isinstance(answer, Exception):
+            raise answer
+        status, view = answer
         return json_response(view, status, {"Idempotent-Replay": "true"} if status == 200 else None)
 
     async def place_many(self, call: Call, batch: OrderBatch) -> Response:
         """Places up to 100 orders. 200 with one result each: the status and body that POST /v1/order would give."""
         with item_spans("place_order", [call.traceparent] * len(batch.orders), kind=SpanKind.INTERNAL) as spans:
             answers = await self._intake.take_many(call, [self._read(raw) for raw in batch.orders], spans)
+            answers = [await self._as_told(call, answer) for answer in answers]
             results = [_result(*pair) for pair in zip(answers, spans, strict=True)]
         return json_response({"results": results})
+
+    async def _as_told(self, call: Call, answer: Answered | Exception) -> Answered | Exception:
+        """An order that was there before is read again, so that it is no older than what its client was told of it."""
+        if isinstance(answer, Exception) or answer[0] != 200:
+            return answer
+        try:
+            return 200, order_view(await self._find(call, order_id=int(answer[1]["order_id"])))
+        except (Problem, Unavailable) as error:
+            return error
 
     def _read(self, raw: msgspec.Raw) -> OrderRequest | Problem:
         try:

@@ -16,6 +16,7 @@ from shared.errors import Problem
 ClientOrderId = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$")]
 Limit = Annotated[int, Meta(ge=1, le=500)]
 Cursor = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Symbol = Annotated[str, Meta(max_length=32, pattern=r"^[^\x00]*$")]
 PathId = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 
 
@@ -102,7 +103,7 @@ class OrderBatch(Body, frozen=True, kw_only=True):
 class OrdersQuery(Body, frozen=True, kw_only=True):
     """``GET /v1/orders``. ``status`` may name several, separated by commas."""
 
-    symbol: str = ""
+    symbol: Symbol = ""
     status: str = ""
     cursor: Cursor = 0
     limit: Limit = 50
@@ -247,7 +248,7 @@ class FormatQuery(Body, frozen=True, kw_only=True):
 class ReportTradesQuery(FormatQuery, frozen=True, kw_only=True):
     """``GET /reports/trades``: a page of up to 500, a file of up to 50,000."""
 
-    symbol: Annotated[str, Meta(max_length=32, pattern=r"^[^\x00]*$")] = ""
+    symbol: Symbol = ""
     cursor: Cursor = 0
     limit: FileLimit | None = None
 

@@ -48,7 +48,7 @@ class RestrictionsRequest(Body, frozen=True, kw_only=True):
 class FirmRequest(Body, frozen=True, kw_only=True):
     """``POST /admin/firms``."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^\S(.*\S)?$")]
+    name: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\s\x00-\x1f]([^\x00-\x1f]*[^\s\x00-\x1f])?$")]
 
 
 class MembershipRequest(Body, frozen=True, kw_only=True):

@@ -4,8 +4,10 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from shared.contracts.codes import OrderType, SelfTrade, Side, TimeInForce
-from shared.contracts.engine import Matched
+import msgspec
+
+from shared.contracts.codes import OrderType, SelfTrade, Session, Side, TimeInForce
+from shared.contracts.engine import ActionRecord, Matched
 from shared.contracts.money import Money, Shares, amount_text, money_text
 from shared.contracts.orders import Fill, NewOrder, Order
 from shared.contracts.reports import DaySummary, Position, UserTrade
@@ -214,3 +216,30 @@ def day_view(day: DaySummary) -> dict[str, Any]:
 
 def side_name(side: int) -> str:
     return _SIDES[side]
+
+
+_ACTIONS = {"setsession": "set_session", "listsymbol": "list_symbol", "delistsymbol": "delist_symbol"}
+_IN_MONEY = ("band", "tick_size", "reference_price")
+
+
+def action_view(action: ActionRecord) -> dict[str, Any]:
+    """What an administrator did to the market, in the words of the request that asked for it."""
+    detail: dict[str, Any] = msgspec.json.decode(action.detail)
+    for name in _IN_MONEY:
+        if isinstance(detail.get(name), int):
+            detail[name] = money_text(detail[name])
+    if "session" in detail:
+        detail["session"] = Session(detail["session"]).name
+    if "band" in detail:
+        detail["price_band"] = detail.pop("band")
+    if "account_id" in detail:
+        detail["account_id"] = str(detail["account_id"])
+    return {
+        "event": action.seq,
+        "time": time_text(action.time_us),
+        "user_id": str(action.user_id),
+        "action": _ACTIONS.get(action.action, action.action),
+        "symbol": action.symbol or None,
+        "detail": detail,
+        "trace_id": action.trace_id,
+    }

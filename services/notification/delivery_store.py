@@ -38,7 +38,8 @@ INSERT_TARGET = Statement(
 DELETE_TARGETS = Statement(
     "DELETE target",
     """WITH gone AS (
-           DELETE FROM targets WHERE user_id = $1 AND channel = $2 AND ($3 = 0 OR target_id = $3) RETURNING target_id),
+           DELETE FROM targets WHERE user_id = $1 AND channel = $2 AND ($3::bigint = 0 OR target_id = $3)
+           RETURNING target_id),
        undelivered AS (DELETE FROM deliveries USING gone WHERE deliveries.target_id = gone.target_id)
        SELECT target_id FROM gone""",
 )
@@ -108,7 +109,7 @@ REVIVE = Statement(
     "UPDATE delivery",
     """WITH revived AS (
            UPDATE deliveries SET dead_us = NULL, attempts = 0, error = '', created_us = $3
-           WHERE user_id = $1 AND dead_us IS NOT NULL AND ($2 = 0 OR delivery_id = $2) RETURNING target_id),
+           WHERE user_id = $1 AND dead_us IS NOT NULL AND ($2::bigint = 0 OR delivery_id = $2) RETURNING target_id),
        roused AS (UPDATE targets SET due_us = 0 WHERE target_id IN (SELECT target_id FROM revived))
        SELECT count(*) AS count FROM revived""",
 )

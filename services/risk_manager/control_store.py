@@ -80,7 +80,7 @@ async def load_changes(connection: Connection, before: int, limit: int) -> list[
     """A page of the record, newest first, below number ``before`` (0: from the newest)."""
     rows = await connection.fetch(
         """SELECT number, time_us, changed_by, scope, id, name, before, after, trace_id FROM control_changes
-           WHERE $1 = 0 OR number < $1 ORDER BY number DESC LIMIT $2""",
+           WHERE $1::bigint = 0 OR number < $1 ORDER BY number DESC LIMIT $2""",
         before,
         limit,
     )

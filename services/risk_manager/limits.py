@@ -72,6 +72,8 @@ FIRM_LIMITS = Limits(
 )
 """What a firm may do unless an administrator says otherwise: as much as can be, so that its accounts' limits count."""
 
+CENT = 100
+
 IN_MONEY = ("order_value", "exposure", "credit", "daily_value")
 SUMS = ("exposure", "credit", "daily_value")
 
@@ -168,6 +170,8 @@ def refusal(verdict: int, limit: int, value: int) -> Refused:
         return Refused(code="order_released", detail="This order was given up before it was checked. Send a new one.")
     of_firm, kind = divmod(verdict, OF_FIRM)
     code, detail = _REFUSALS[Verdict(kind)]
+    if kind == Verdict.PRICE_COLLAR:
+        limit += -limit % CENT if value < limit else -(limit % CENT)  # a price that can be asked for
     text = money_text if kind in _MONEY_VERDICTS else str
     return _refused(code, Scope.FIRM if of_firm else Scope.ACCOUNT, text(limit), text(value), detail)
 

@@ -62,7 +62,7 @@ def shares_from(value: Decimal) -> Shares:
         raise AmountError(f"must be at most {SHARES_MAX}")
     units = int(value)
     if units != value:
-        raise AmountError("must be a whole number of shares")
+        raise AmountError("must be a whole number")
     return units
 
 

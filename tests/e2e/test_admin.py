@@ -131,7 +131,7 @@ def test_every_action_is_recorded(exchange: Exchange) -> None:
     """Who did what, when and in which trace; the trace shows the engine doing it."""
     answer = turn(exchange, "PRE_OPEN")
     newest = exchange.admin.get("/admin/actions", limit=1)["actions"][0]
-    assert (newest["action"], newest["symbol"], newest["detail"]["session"]) == ("setsession", SYMBOL, 2)
+    assert (newest["action"], newest["symbol"], newest["detail"]["session"]) == ("set_session", SYMBOL, "PRE_OPEN")
     assert newest["user_id"] == str(exchange.admin.user_id)
     assert newest["trace_id"] == answer.headers["X-Trace-Id"]
     found = eventually(
@@ -219,8 +219,9 @@ def test_a_symbol_is_listed_traded_and_delisted(exchange: Exchange) -> None:
         return {row["symbol"] for row in buyer.get("/marketdata/symbols")["symbols"]}
 
     assert "ACME" not in eventually(symbols, lambda found: "ACME" not in found)
-    done = [row["action"] for row in exchange.admin.get("/admin/actions", limit=2)["actions"]]
-    assert done == ["delistsymbol", "listsymbol"]
+    delisted, listed = exchange.admin.get("/admin/actions", limit=2)["actions"]
+    assert (delisted["action"], listed["action"]) == ("delist_symbol", "list_symbol")
+    assert (listed["detail"]["tick_size"], listed["detail"]["reference_price"]) == ("0.05", "20.00")
     assert exchange.audit()["exit"] == 0
 
 

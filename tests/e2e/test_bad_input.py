@@ -107,6 +107,9 @@ def test_a_deposit_must_be_an_amount(exchange: Exchange, body: dict[str, Any]) -
         ("GET", "/v1/order", 422, "invalid_query"),
         ("GET", "/marketdata/orderBook/L2?symbol=NOPE", 422, "unknown_symbol"),
         ("GET", "/marketdata/candles?symbol=AAPL&interval=2m", 422, "invalid_interval"),
+        ("GET", "/v1/orders?symbol=%00", 422, "invalid_query"),
+        ("DELETE", "/notifications/webhooks/9223372036854775807", 404, "webhook_not_found"),
+        ("POST", "/notifications/dead-letters/9223372036854775807/redeliver", 404, "delivery_not_found"),
         ("GET", "/reports/trades?format=pdf", 422, "invalid_format"),
         ("GET", "/nowhere", 404, "not_found"),
         ("PUT", "/v1/order", 405, "method_not_allowed"),
@@ -226,3 +229,15 @@ def test_behind_the_gateway_a_users_token_opens_nothing(exchange: Exchange, port
 def assert_problem_without_trace(answer: Any) -> None:
     """Internal calls are traced per item, and here there is none."""
     assert (answer.status_code, answer.json()["code"]) == (401, "service_credential_required"), answer.text
+
+
+def test_administrators_are_refused_as_clearly(exchange: Exchange) -> None:
+    """A cursor may be as large as any; a firm's name holds nothing that can't be read; a count is no fraction."""
+    admin = exchange.admin.http
+    page = admin.get("/admin/control-changes?cursor=9223372036854775807")
+    assert page.status_code == 200, page.text
+    for name in ("\x00", "a\x00b", " ", "a\nb"):
+        assert_problem(admin.post("/admin/firms", json={"name": name}), 422, "invalid_field")
+    counted = admin.post("/admin/users/1001/limits", json={"open_orders": 1.5})
+    assert_problem(counted, 422, "invalid_limit")
+    assert counted.json()["detail"] == "open_orders must be a whole number."

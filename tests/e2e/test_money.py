@@ -119,6 +119,7 @@ def test_a_client_order_id_counts_once(exchange: Exchange) -> None:
     again = buyer.order(symbol="TSLA", quantity=4, price=225, client_order_id="mine-1")
     assert (first.status_code, again.status_code) == (201, 200)
     assert again.json()["order_id"] == first.json()["order_id"]
+    assert again.json()["status"] == first.json()["status"] == "OPEN", "no older than what was told"
     assert again.headers["Idempotent-Replay"] == "true"
     other = buyer.order(symbol="TSLA", quantity=1, price=225, client_order_id="mine-1")
     assert (other.status_code, other.json()["code"]) == (409, "client_order_id_reused")

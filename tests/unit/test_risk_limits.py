@@ -1,5 +1,6 @@
 """The risk-manager's rules that need no server."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -118,3 +119,11 @@ def test_effects_add_up_however_events_are_cut(told: list[Accepted | Trade | Clo
         traded = (first.values.get(day, (0, 0)), second.values.get(day, (0, 0)))
         assert whole.values.get(day, (0, 0)) == tuple(map(sum, zip(*traded, strict=True)))
     assert sum(whole.positions.values()) == 0
+
+
+@pytest.mark.parametrize(("edge", "asked", "told"), [(1_481_234, 2_000_000, "148.12"), (987_489, 500_000, "98.75")])
+def test_the_nearest_price_that_is_allowed_can_be_asked_for(edge: int, asked: int, told: str) -> None:
+    """Wherever a collar ends, the price that a refusal names lies within it and is a whole number of cents."""
+    refused = refusal(Verdict.PRICE_COLLAR, edge, asked)
+    assert refused.figures["limit"] == told
+    assert told in refused.detail

@@ -2,26 +2,16 @@
 
 import { request, RequestError } from "../../shared/http";
 import type { Page } from "../api";
+import { words } from "../story";
 
 /** In the order of a day; VOLATILITY_AUCTION is entered by the book itself. */
 export const SESSIONS = ["PRE_OPEN", "OPENING_AUCTION", "CONTINUOUS", "HALTED", "VOLATILITY_AUCTION", "CLOSING_AUCTION", "CLOSED"] as const;
 
-/** The numbers that commands and their record carry (shared/contracts/codes.py, Session). */
-const SESSION_CODES: Readonly<Record<number, string>> = {
-  1: "CONTINUOUS",
-  2: "PRE_OPEN",
-  3: "OPENING_AUCTION",
-  4: "CLOSING_AUCTION",
-  5: "VOLATILITY_AUCTION",
-  6: "HALTED",
-  7: "CLOSED",
-};
-
 /** What an action set, as words; what it left as it was is not told. */
 export function detailText(detail: Readonly<Record<string, unknown>>): string {
   return Object.entries(detail)
-    .filter(([, value]) => value !== null && value !== 0)
-    .map(([key, value]) => `${key.replaceAll("_", " ")} ${key === "session" ? (SESSION_CODES[Number(value)] ?? value) : value}`)
+    .filter(([, value]) => value !== null && value !== 0 && value !== "0.00")
+    .map(([key, value]) => `${key.replaceAll("_", " ")} ${key === "session" ? words(text(value).toLowerCase()) : text(value)}`)
     .join(", ");
 }
 
