@@ -18,6 +18,7 @@ cdef class RowWriter:
     cdef unsigned char[::1] status
     cdef FieldReader reader
     cdef object registry
+    cdef list names_by_kind
     cdef Py_ssize_t base
     cdef Py_ssize_t row
     cdef Py_ssize_t rejected
@@ -41,6 +42,9 @@ cdef class RowWriter:
     @cython.locals(here=cython.Py_ssize_t, reader=FieldReader)
     cdef int scan(self, Py_ssize_t pos, Py_ssize_t end) except -1
 
+    @cython.locals(buf="const unsigned char*", reader=FieldReader)
+    cdef Py_ssize_t take_plain_head(self, Py_ssize_t pos, Py_ssize_t end) noexcept
+
     @cython.locals(reader=FieldReader)
     cdef bint take_head_field(self)
 
@@ -50,7 +54,7 @@ cdef class RowWriter:
     @cython.locals(code=cython.int, reader=FieldReader)
     cdef int status_code(self, Py_ssize_t pos, Py_ssize_t end) except -1
 
-    @cython.locals(row=cython.Py_ssize_t, hi=cython.ulonglong, lo=cython.ulonglong, name=bytes, reader=FieldReader)
+    @cython.locals(row=cython.Py_ssize_t, hi=cython.ulonglong, lo=cython.ulonglong, name=bytes, names=dict, reader=FieldReader)
     cdef int write_row(self, Py_ssize_t end, object context) except -1
 
 @cython.locals(pos=cython.Py_ssize_t, end=cython.Py_ssize_t, rows=RowWriter, reader=FieldReader)

@@ -23,6 +23,15 @@ KEY_VALUE_LIST = cython.declare(cython.int, 4)
 EVENT = cython.declare(cython.int, 5)
 LINK = cython.declare(cython.int, 6)
 
+# Tags of the fields of `Span` that have columns: number and wire type in one byte.
+TRACE_ID_TAG = cython.declare(cython.int, 0x0A)
+SPAN_ID_TAG = cython.declare(cython.int, 0x12)
+PARENT_ID_TAG = cython.declare(cython.int, 0x22)
+NAME_TAG = cython.declare(cython.int, 0x2A)
+KIND_TAG = cython.declare(cython.int, 0x30)
+START_TAG = cython.declare(cython.int, 0x39)
+STOP_TAG = cython.declare(cython.int, 0x41)
+
 I64_MAX = cython.declare(cython.ulonglong, 0x7FFFFFFFFFFFFFFF)
 KIND_MAX = cython.declare(cython.int, 5)
 STATUS_MAX = cython.declare(cython.int, 2)
@@ -44,6 +53,7 @@ class RowWriter:
         self.rest_stop = columns.rest_stop
         self.series = columns.series
         self.status = columns.status
+        self.names_by_kind: list[dict[bytes, int]] = []
         self.base = columns.bodies_bytes
         self.row = columns.count
         self.rejected = 0
@@ -78,6 +88,7 @@ class RowWriter:
                 # A scope's attributes are field 3, as those of an event.
                 reader.check(reader.start, reader.stop, EVENT, 0)
         context = self.registry.context(resource, scope)
+        self.names_by_kind = context.names_by_kind
         pos = begin
         while pos < end:
             pos = reader.read(pos, end)
@@ -97,16 +108,49 @@ class RowWriter:
         self.span = self.parent = self.start = self.stop = 0
         self.kind = self.code = 0
         reader = self.reader
+        pos = self.take_plain_head(pos, end)
         while pos < end:
             here = pos
-            pos = reader.read(pos, end)
-            if self.take_head_field():
-                continue
-            if reader.wire == BYTES:
-                self.check_rest_field()
+            pos = reader.past_plain_attributes(pos, end)
+            if pos == here:
+                pos = reader.read(pos, end)
+                if self.take_head_field():
+                    continue
+                if reader.wire == BYTES:
+                    self.check_rest_field()
             if self.rest < 0:
                 self.rest = here
         return 0
+
+    def take_plain_head(self, pos: int, end: int) -> int:
+        """Take the fields that have columns where they stand as nearly always; return the position behind those taken.
+
+        That is in order, the ids first and of the right size. The general way takes whatever does not.
+        """
+        reader = self.reader
+        buf = reader.buf
+        if end - pos < 28 or buf[pos] != TRACE_ID_TAG or buf[pos + 1] != 16:
+            return pos
+        if buf[pos + 18] != SPAN_ID_TAG or buf[pos + 19] != 8:
+            return pos
+        self.trace = pos + 2
+        self.span = reader.big_endian(pos + 20)
+        pos += 28
+        if end - pos >= 10 and buf[pos] == PARENT_ID_TAG and buf[pos + 1] == 8:
+            self.parent = reader.big_endian(pos + 2)
+            pos += 10
+        if end - pos >= 2 and buf[pos] == NAME_TAG and buf[pos + 1] < 0x80 and buf[pos + 1] <= end - pos - 2:
+            self.name_start = pos + 2
+            self.name_stop = self.name_start + buf[pos + 1]
+            pos = self.name_stop
+        if end - pos < 20 or buf[pos] != KIND_TAG or buf[pos + 1] > KIND_MAX:
+            return pos
+        if buf[pos + 2] != START_TAG or buf[pos + 11] != STOP_TAG:
+            return pos
+        self.kind = buf[pos + 1]
+        self.start = reader.little_endian(pos + 3, 8)
+        self.stop = reader.little_endian(pos + 12, 8)
+        return pos + 20
 
     def take_head_field(self) -> bool:
         """Take the field that was read if it is one that has a column; say whether it is."""
@@ -177,8 +221,9 @@ class RowWriter:
         self.rest_start[row] = self.base + (self.rest if self.rest >= 0 else end)
         self.rest_stop[row] = self.base + end
         self.status[row] = self.code
-        name = reader.data[self.name_start : self.name_stop]
-        series = context.names_by_kind[self.kind].get(name)
+        name = reader.buf[self.name_start : self.name_stop]
+        names: dict[bytes, int] = self.names_by_kind[self.kind]
+        series = names.get(name)
         if series is None:
             if self.registry.is_full:
                 self.rejected += 1

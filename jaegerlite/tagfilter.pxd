@@ -28,6 +28,9 @@ cdef class TagWalk:
     @cython.locals(state=cython.ulonglong, reader=FieldReader)
     cdef unsigned long long value_hash(self, Py_ssize_t pos, Py_ssize_t end, unsigned long long key) except? 0
 
+    @cython.locals(reader=FieldReader)
+    cdef unsigned long long field_hash(self, unsigned long long key) noexcept
+
     @cython.locals(
         key=cython.ulonglong, value_start=cython.Py_ssize_t, value_stop=cython.Py_ssize_t, reader=FieldReader
     )

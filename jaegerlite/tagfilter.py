@@ -100,19 +100,25 @@ class TagWalk:
         state = key
         while pos < end:
             pos = reader.read(pos, end)
-            if reader.number == 1 and reader.wire == BYTES:
-                state = text_hash(reader.buf, reader.start, reader.stop, step(key, OF_TEXT))
-            elif reader.number == 2 and reader.wire == VARINT:
-                state = step(step(key, OF_BOOLEAN), 1 if reader.value else 0)
-            elif reader.number == 3 and reader.wire == VARINT:
-                state = step(step(key, OF_INTEGER), reader.value)
-            else:
-                state = key
+            state = self.field_hash(key)
         return state
+
+    def field_hash(self, key: int) -> int:
+        """The hash of the field of an `AnyValue` that was read, on top of its key's hash."""
+        reader = self.reader
+        if reader.number == 1 and reader.wire == BYTES:
+            return text_hash(reader.buf, reader.start, reader.stop, step(key, OF_TEXT))
+        if reader.number == 2 and reader.wire == VARINT:
+            return step(step(key, OF_BOOLEAN), 1 if reader.value else 0)
+        if reader.number == 3 and reader.wire == VARINT:
+            return step(step(key, OF_INTEGER), reader.value)
+        return key
 
     def attribute(self, pos: int, end: int) -> int:
         """A `KeyValue` message."""
         reader = self.reader
+        if reader.read_plain_attribute(pos, end):
+            return self.see(self.field_hash(text_hash(reader.buf, pos + 2, pos + 2 + reader.buf[pos + 1], SEED)))
         key = text_hash(reader.buf, 0, 0, SEED)
         value_start = value_stop = 0
         while pos < end:

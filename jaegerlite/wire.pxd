@@ -28,7 +28,14 @@ cdef class FieldReader:
 
     cdef int child_kind(self, int kind, int number) noexcept
 
-    cdef bint is_plain_attribute(self, Py_ssize_t pos, Py_ssize_t end) noexcept
+    @cython.locals(size=cython.Py_ssize_t, more=cython.Py_ssize_t)
+    cdef Py_ssize_t short_length(self, Py_ssize_t pos) noexcept
+
+    @cython.locals(size=cython.Py_ssize_t)
+    cdef bint read_plain_attribute(self, Py_ssize_t pos, Py_ssize_t end) noexcept
+
+    @cython.locals(size=cython.Py_ssize_t, start=cython.Py_ssize_t)
+    cdef Py_ssize_t past_plain_attributes(self, Py_ssize_t pos, Py_ssize_t end) noexcept
 
     @cython.locals(child=cython.int)
     cdef int check(self, Py_ssize_t pos, Py_ssize_t end, int kind, int depth) except -1

@@ -66,7 +66,9 @@ PLAIN = _plain()
 BOTH = pytest.mark.parametrize("decode", [INSTALLED, PLAIN], ids=["installed", "plain"])
 SOME_TIME = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
-texts = st.text(max_size=12)
+# Beside short ones those whose lengths, or whose attributes', just take one byte more.
+long_texts = st.one_of(st.integers(110, 130), st.integers(16_360, 16_390)).map(lambda size: "x" * size)
+texts = st.one_of(st.text(max_size=12), st.text(max_size=12), long_texts)
 numbers = st.integers(-(2**63), 2**63 - 1)
 plain_values = st.one_of(
     st.builds(lambda text: AnyValue(string_value=text), texts),
