@@ -93,7 +93,7 @@ FAIL = Statement(
 
 SELECT_PENDING = Statement(
     "SELECT order",
-    """SELECT order_id, user_id FROM orders WHERE status = 'PENDING_NEW' AND created_us < $1
+    """SELECT order_id, user_id FROM orders WHERE order_id >= $1 AND status = 'PENDING_NEW' AND created_us < $2
        ORDER BY order_id LIMIT 1000""",
 )
 

@@ -29,10 +29,13 @@ from shared.contracts.orders import (
 )
 from shared.contracts.wallet import OrderIds
 from shared.faults import MISSING_INDEX
-from shared.ids import created_us
+from shared.ids import created_us, first_at
 from shared.outbox import Outbox
 from shared.postgres import Database
 from shared.tracing import trace_id_of, traceparent_of
+
+LATE_US = 30_000_000
+"""How long after its id was made an order may be written at the latest: several times what any call may take."""
 
 
 def now_us() -> int:
@@ -45,6 +48,8 @@ class OrderStore:
     def __init__(self, database: Database, outbox: Outbox) -> None:
         self._database = database
         self._outbox = outbox
+        self._pending_from = 0
+        """The first order that may wait for the engine; from the beginning of time after a start."""
 
     async def create(self, items: Sequence[NewOrder], spans: Sequence[Span]) -> list[Order | Refused]:
         """Writes new orders and their events in one commit. A known id or ``client_order_id`` brings up that order."""
@@ -151,9 +156,15 @@ class OrderStore:
         return [Verdict(order_id=i.order_id, dead=i.order_id in dead) for i in items]
 
     async def pending(self, items: Sequence[PendingBefore], spans: Sequence[Span]) -> list[OrderIds]:
-        """Orders that have waited for the engine's answer for longer than it can take."""
+        """Orders that have waited for the engine's answer for longer than it can take.
+
+        What was looked through once need not be read again: no order comes later than ``LATE_US`` after its id.
+        """
+        until_us = max(i.until_us for i in items)
         async with self._database.connection() as connection:
-            rows = await sql.SELECT_PENDING.fetch(connection, spans, max(i.until_us for i in items))
+            rows = await sql.SELECT_PENDING.fetch(connection, spans, self._pending_from, until_us)
+        looked_through = min([first_at(until_us - LATE_US), *(row["order_id"] for row in rows[:1])])
+        self._pending_from = max(self._pending_from, looked_through)
         ids = OrderIds(order_ids=tuple(row["order_id"] for row in rows), user_ids=tuple(row["user_id"] for row in rows))
         return [ids] * len(items)
 

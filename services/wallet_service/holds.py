@@ -17,6 +17,7 @@ from shared.contracts.operations import Done, Refused
 from shared.contracts.wallet import HoldPlaced, HoldRequest, OrderIds, ReleaseRequest, UnconfirmedSince
 from shared.errors import Unavailable
 from shared.faults import SLOW_WALLET
+from shared.ids import first_at
 from shared.postgres import Database
 
 log = structlog.get_logger()
@@ -25,6 +26,9 @@ ATTEMPTS_MAX = 5
 """How often a decision is made anew because somebody else was quicker. Each time somebody else got further."""
 
 SLOW_WALLET_S = 0.6
+
+LATE_US = 30_000_000
+"""How long after its order's id a hold may be placed at the latest: several times what any call may take."""
 
 BUSY = Refused(code="wallet_busy", detail="Too much happens in this account at once. Send the order again.")
 
@@ -98,7 +102,8 @@ class Holds:
         answers = []
         async with self._database.connection() as connection:
             for item in items:
-                rows = await sql.SELECT_OPEN_HOLDS.fetch(connection, (), item.from_us, item.until_us)
+                first = first_at(item.from_us - LATE_US)
+                rows = await sql.SELECT_OPEN_HOLDS.fetch(connection, (), first, item.from_us, item.until_us)
                 ids, users = tuple(row["order_id"] for row in rows), tuple(row["user_id"] for row in rows)
                 answers.append(OrderIds(order_ids=ids, user_ids=users))
         return answers
@@ -126,19 +131,22 @@ async def _try(
 
 async def _read(connection: Connection, items: Sequence[HoldRequest], spans: Sequence[Span]) -> tuple[Ledger, set[int]]:
     """The accounts and known holds of these orders, and which users have a wallet at all."""
+    keys = {(item.user_id, item.asset) for item in items}
     rows = await sql.SELECT_FOR_HOLD.fetch(
-        connection, spans, [i.order_id for i in items], [i.user_id for i in items], [i.asset for i in items]
+        connection,
+        spans,
+        [user_id for user_id, _ in keys],
+        [asset for _, asset in keys],
+        [item.order_id for item in items],
     )
     accounts, holds, wallets = [], [], set()
-    for item, row in zip(items, rows, strict=True):
-        accounts.append(Account(item.user_id, item.asset, row["balance"] or 0, row["held"] or 0))
-        if row["has_wallet"]:
-            wallets.add(item.user_id)
-        if row["state"] is not None:
-            state = HoldState(row["state"])
-            holds.append(
-                Hold(item.order_id, row["hold_user"], item.asset, row["unit_amount"], row["open_quantity"], state)
-            )
+    for order_id, user_id, asset, balance, held, state, has_wallet in rows:
+        if state:
+            holds.append(Hold(order_id, user_id, asset, balance, held, HoldState(state)))
+            continue
+        accounts.append(Account(user_id, asset, balance, held))
+        if has_wallet:
+            wallets.add(user_id)
     return Ledger(accounts, holds), wallets
 
 

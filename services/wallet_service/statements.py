@@ -6,16 +6,18 @@ made, then accounts by user and asset, then holds by order. A hold is only chang
 
 from shared.postgres import Statement
 
-# One row per order: its account, whether its user has a wallet at all, and a hold or a bar of the same order.
+# The accounts that orders need, each once, with whether its user has a wallet at all (state 0); then the holds and bars
+# that these orders have already, which is rare: their unit_amount and open_quantity stand under balance and held.
 SELECT_FOR_HOLD = Statement(
     "SELECT account",
-    """SELECT account.balance, account.held, cash.user_id IS NOT NULL AS has_wallet,
-              hold.user_id AS hold_user, hold.unit_amount, hold.open_quantity, hold.state
-       FROM unnest($1::bigint[], $2::bigint[], $3::text[]) WITH ORDINALITY AS wanted (order_id, user_id, asset, number)
+    """SELECT 0 AS order_id, wanted.user_id, wanted.asset, coalesce(account.balance, 0) AS balance,
+              coalesce(account.held, 0) AS held, 0 AS state, cash.user_id IS NOT NULL AS has_wallet
+       FROM unnest($1::bigint[], $2::text[]) AS wanted (user_id, asset)
        LEFT JOIN accounts AS account ON account.user_id = wanted.user_id AND account.asset = wanted.asset
        LEFT JOIN accounts AS cash ON cash.user_id = wanted.user_id AND cash.asset = 'USD'
-       LEFT JOIN holds AS hold ON hold.order_id = wanted.order_id
-       ORDER BY wanted.number""",
+       UNION ALL
+       SELECT order_id, user_id, asset, unit_amount, open_quantity, state, true
+       FROM holds WHERE order_id = ANY($3::bigint[])""",
 )
 
 # What was read may be stale by now: an account that no longer has enough is left alone, with all its orders.
@@ -212,9 +214,11 @@ EXPORT_TRANSFERS = Statement(
        ORDER BY page.transfer_id DESC, page.amount DESC""",
 )
 
+# Found by their ids, which sort by time: an index on the state would have to be written whenever a hold ends.
 SELECT_OPEN_HOLDS = Statement(
     "SELECT hold",
-    """SELECT order_id, user_id FROM holds WHERE state = 1 AND created_us >= $1 AND created_us < $2
+    """SELECT order_id, user_id FROM holds
+       WHERE order_id >= $1 AND state = 1 AND created_us >= $2 AND created_us < $3
        ORDER BY order_id LIMIT 1000""",
 )
 
