@@ -19,11 +19,17 @@ from shared.contracts.events import Stream
 from shared.errors import Unavailable
 from shared.metrics import Histogram
 from shared.postgres import Database
+from shared.streams import entries_read
 from shared.valkey import Valkey
 
 log = structlog.get_logger()
 
 CHUNK = 500
+"""Events in one transaction."""
+
+ENTRIES = 32
+"""Entries that are read at once."""
+
 BLOCK_MS = 1000
 GATHER_S = 0.05
 """How long events gather after a batch, unless somebody waits for one. Each batch costs half a dozen round trips:
@@ -71,7 +77,7 @@ class Consumer:
         self._stream = stream
         self._service = service
         self._handle = handle
-        self._decode = msgspec.json.Decoder(stream.event).decode
+        self._decode = msgspec.json.Decoder(list[stream.event]).decode  # type: ignore[name-defined]
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         self._gathered = asyncio.Event()
         self._unsafe: deque[tuple[float, int]] = deque()
@@ -133,19 +139,38 @@ class Consumer:
     async def _step(self) -> None:
         after = f"{self.position}-0"
         name = self._stream.name
-        answer = await self._valkey.call("XREAD", "COUNT", CHUNK, "BLOCK", BLOCK_MS, "STREAMS", name, after)
+        answer = await self._valkey.call("XREAD", "COUNT", ENTRIES, "BLOCK", BLOCK_MS, "STREAMS", name, after)
         started_s = time.monotonic()
         await self._report()
-        entries = _entries(answer)
+        entries = entries_read(answer)
         if not entries:
             return
-        if entries[0][0] != self.position + 1:
+        events = self._following(entries)
+        if not events:
             log.info("events are missing", stream=self._stream.name, after=self.position, found=entries[0][0])
             await self._valkey.call("HSET", self._stream.rewind_key, self._service, self.position)
             await asyncio.sleep(RETRY_S)
             return
-        events = [self._decode(payload) for _, payload in entries]
-        last = entries[-1][0]
+        for begin in range(0, len(events), CHUNK):
+            await self._apply(events[begin : begin + CHUNK])
+        if len(entries) < ENTRIES:
+            await self._gather(time.monotonic() - started_s)
+
+    def _following(self, entries: Sequence[tuple[int, bytes]]) -> list[Any]:
+        """The events after the position, up to a gap. What has taken effect is passed over: entries may overlap."""
+        events: list[Any] = []
+        position = self.position
+        for last, payload in entries:
+            told = self._decode(payload)
+            known = position - (last - len(told))
+            if known < 0 or not told:
+                break
+            events += told[known:] if known else told
+            position = last
+        return events
+
+    async def _apply(self, events: Sequence[Any]) -> None:
+        name, last = self._stream.name, self.position + len(events)
         started = time.perf_counter()
         # Moved first, and in one trip with the BEGIN: whoever else follows for this service waits here, then gives up.
         move = f"UPDATE positions SET seq = {last} WHERE stream = '{name}' AND seq = {self.position}"  # noqa: S608
@@ -158,8 +183,6 @@ class Consumer:
         self._tell()
         if publish is not None:
             await publish()
-        if len(events) < CHUNK:
-            await self._gather(time.monotonic() - started_s)
 
     async def _gather(self, took_s: float) -> None:
         """Pauses, so that the next batch is worth its cost. A first event after a while is never kept waiting.
@@ -203,11 +226,3 @@ class Consumer:
             self._safe = self._unsafe.popleft()[1]
         if self._safe >= 0:
             await self._valkey.call("HSET", self._stream.positions_key, self._service, self._safe)
-
-
-def _entries(answer: Any) -> list[tuple[int, bytes]]:
-    """What XREAD gave for its one stream, as (sequence number, payload)."""
-    if not answer:
-        return []
-    [[_, rows]] = answer
-    return [(int(entry_id.partition(b"-")[0]), payload) for entry_id, [_, payload] in rows]

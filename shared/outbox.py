@@ -1,8 +1,8 @@
 """Events out: written with the state they tell of, then relayed to Valkey in order, as often as it takes.
 
-The outbox table is the truth. An event's sequence number is gapless per stream and is its id in Valkey, so publishing
-it twice is harmless and losing Valkey costs nothing: the relay sees that the stream ends early, or a consumer says from
-where it needs it again, and the relay goes back.
+The outbox table is the truth. An event's sequence number is gapless per stream and tells its place in Valkey, so
+publishing it twice is harmless and losing Valkey costs nothing: the relay sees that the stream ends early, or a
+consumer says from where it needs it again, and the relay goes back.
 """
 
 import asyncio
@@ -20,17 +20,15 @@ from shared.connections import Connection
 from shared.contracts.events import Stream
 from shared.errors import Unavailable
 from shared.postgres import Database, Statement
+from shared.streams import FIELD, entries_of
 from shared.tracing import ItemAttributes, item_spans
 from shared.valkey import Command, Valkey, pairs
 
 log = structlog.get_logger()
 
-FIELD = b"e"
-"""The one field of a stream entry: the event as JSON."""
-
 CHUNK = 500
 STREAM_MAX = 200_000
-"""Entries that Valkey keeps at most. A consumer further behind asks for them again."""
+"""Events that Valkey keeps at most. A consumer further behind asks for them again."""
 
 KEPT_IN_MEMORY_MAX = 20_000
 HOUSEKEEPING_S = 1.0
@@ -158,12 +156,14 @@ class Outbox:
             attributes=self.attributes,
             items=entries,
         ):
-            name = self._stream.name
+            assert entries[-1][0] - entries[0][0] == len(entries) - 1, "numbers have no gaps"
+            name, oldest = self._stream.name, max(0, entries[-1][0] - STREAM_MAX)
             commands: list[Command] = [
-                ("XADD", name, "MAXLEN", "~", STREAM_MAX, f"{seq}-0", FIELD, payload) for seq, payload, _ in entries
+                ("XADD", name, "MINID", "~", oldest, f"{last}-0", FIELD, events)
+                for last, events in entries_of(entries[0][0], [payload for _, payload, _ in entries])
             ]
             for answer in await self._valkey.pipeline(commands):
-                # "equal or smaller" says that this event was published before: by us, before a crash.
+                # "equal or smaller" says that these events were published before: by us, before a crash.
                 if isinstance(answer, ResponseError) and "equal or smaller" in str(answer):
                     continue
                 if isinstance(answer, Exception):

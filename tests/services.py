@@ -27,9 +27,9 @@ from redis.asyncio import Redis
 from shared.batching import Clients
 from shared.contracts.events import Stream
 from shared.contracts.operations import GATEWAY, SERVICES, A, I, Operation, Refused
-from shared.outbox import FIELD
 from shared.server import http_protocol
 from shared.settings import ServiceSettings
+from shared.streams import FIELD, entries_of
 
 WAIT_S = 10.0
 """How long a test waits for what must happen, on a busy machine."""
@@ -123,8 +123,8 @@ class RunningService:
 
     async def send(self, stream: Stream, events: Sequence[msgspec.Struct], after: int = 0) -> None:
         """Publishes events with the numbers that follow ``after``, as the outbox of the stream's publisher does."""
-        for seq, event in enumerate(events, after + 1):
-            await self.redis.xadd(stream.name, {FIELD: msgspec.json.encode(event)}, id=f"{seq}-0")
+        for last, payload in entries_of(after + 1, [msgspec.json.encode(event) for event in events]):
+            await self.redis.xadd(stream.name, {FIELD: payload}, id=f"{last}-0")
 
     async def reached(self, stream: Stream, seq: int) -> None:
         """Returns once the service says in its metrics that event ``seq`` has taken effect."""

@@ -1,8 +1,8 @@
 """The events that leave a service, and the streams that carry them.
 
-A stream has one publisher and a fixed list of consumers. Each event has a gapless sequence number of its stream, which
-is also its id in Valkey (``{seq}-0``): publishing one twice is refused there, and a consumer that sees a gap knows that
-it missed something.
+A stream has one publisher and a fixed list of consumers. Each event has a gapless sequence number of its stream. In
+Valkey those that were relayed together are one entry, whose id is the number of the last (``{seq}-0``): publishing one
+twice is refused there, and a consumer that sees a gap knows that it missed something.
 """
 
 from dataclasses import dataclass

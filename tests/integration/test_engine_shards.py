@@ -200,13 +200,16 @@ class Engines:
 
     async def streamed(self, count: int) -> list[EngineEvent]:
         """The first events of the stream, once they are in it."""
+        events: list[EngineEvent] = []
         async with asyncio.timeout(WAIT_S):
-            while (await self._valkey.call("XLEN", EXECUTIONS.name)) < count:
+            while len(events) < count:
                 await asyncio.sleep(0.01)
-        rows = await self._valkey.call("XRANGE", EXECUTIONS.name, "-", "+", "COUNT", count)
-        events = [msgspec.json.decode(payload, type=EngineEvent) for _, [_, payload] in rows]
-        assert [int(entry_id.split(b"-")[0]) for entry_id, _ in rows] == [event.seq for event in events]
-        return events
+                events = []
+                for entry_id, [_, payload] in await self._valkey.call("XRANGE", EXECUTIONS.name, "-", "+"):
+                    events += msgspec.json.decode(payload, type=list[EngineEvent])
+                    assert int(entry_id.split(b"-")[0]) == events[-1].seq
+        assert [event.seq for event in events] == list(range(1, len(events) + 1))
+        return events[:count]
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ from shared.contracts.wallet import (
     WalletOf,
 )
 from shared.ids import OrderIds
-from shared.outbox import FIELD
+from shared.streams import FIELD
 from tests.bank import Bank, started
 from tests.fake_engine import closed, event, trade
 from tests.services import new_traceparent
@@ -73,7 +73,7 @@ async def told(bank: Bank, count: int) -> list[FundsEvent]:
         answer: Any = await bank.service.redis.xread({FUNDS.name: f"{len(events)}-0"}, block=10_000)
         assert answer, "no more events"
         entries: Any = await bank.service.redis.xrange(FUNDS.name)
-        events = [msgspec.json.decode(fields[FIELD], type=FundsEvent) for _, fields in entries]
+        events = [event for _, one in entries for event in msgspec.json.decode(one[FIELD], type=list[FundsEvent])]
     return events
 
 
@@ -259,6 +259,40 @@ async def test_the_ledger_is_only_added_to(bank: Bank) -> None:
             await bank.database.execute(change)
 
 
+async def test_entries_of_a_stream_that_overlap_take_effect_once(bank: Bank) -> None:
+    """A relay that starts anew may publish events again in an entry with newer ones: each is settled once."""
+    await bank.fund(ANNA, CASH, 9 * DOLLAR)
+    await bank.fund(BEN, "AAPL", 9)
+    await bank.hold(1, BEN, "AAPL", 1, 9)
+    await bank.hold(2, ANNA, CASH, DOLLAR, 9)
+    met = [event(seq, trade(seq, (2, ANNA, 9 - seq), (1, BEN, 9 - seq), DOLLAR, 1)) for seq in range(1, 10)]
+    await bank.service.send(EXECUTIONS, met[:3])
+    await bank.service.reached(EXECUTIONS, 3)
+    await bank.service.send(EXECUTIONS, met[:5])
+    await bank.service.send(EXECUTIONS, met[4:], after=4)
+    assert await bank.owns(ANNA, 9) == {"AAPL": (9, 0), CASH: (0, 0)}
+    assert await bank.database.fetchval("SELECT count(*) FROM transfers WHERE kind = 'trade'") == 18
+
+
+async def test_an_entry_that_does_not_follow_on_is_asked_for_again(bank: Bank) -> None:
+    """After a gap, and before what is no list of events, nothing takes effect until the stream is published anew."""
+    redis, key = bank.service.redis, EXECUTIONS.rewind_key
+    await bank.fund(ANNA, CASH, 9 * DOLLAR)
+    await bank.fund(BEN, "AAPL", 9)
+    await bank.hold(1, BEN, "AAPL", 1, 9)
+    await bank.hold(2, ANNA, CASH, DOLLAR, 9)
+    met = [event(seq, trade(seq, (2, ANNA, 9 - seq), (1, BEN, 9 - seq), DOLLAR, 1)) for seq in range(1, 5)]
+    for field, payload in ((b"e", msgspec.json.encode(met[0])), (FIELD, msgspec.json.encode(met[2:3]))):
+        await redis.delete(EXECUTIONS.name, key)
+        await redis.xadd(EXECUTIONS.name, {field: payload}, id="3-0")
+        async with asyncio.timeout(10):
+            while await redis.hget(key, "wallet-service") != b"0":
+                await asyncio.sleep(0.01)
+    await redis.delete(EXECUTIONS.name)
+    await bank.service.send(EXECUTIONS, met)
+    assert await bank.owns(ANNA, 4) == {"AAPL": (4, 0), CASH: (5 * DOLLAR, 5 * DOLLAR)}
+
+
 async def test_a_batch_of_executions_is_settled_in_one_commit(bank: Bank) -> None:
     """Events that arrive together are settled by one transaction, with each trade's transfers in it."""
     count = 100
@@ -266,11 +300,10 @@ async def test_a_batch_of_executions_is_settled_in_one_commit(bank: Bank) -> Non
     await bank.fund(BEN, "AAPL", count)
     await bank.hold(1, BEN, "AAPL", 1, count)
     await bank.hold(2, ANNA, CASH, DOLLAR, count)
-    pipeline = bank.service.redis.pipeline(transaction=True)
-    for seq in range(1, count + 1):
-        met = event(seq, trade(seq, (2, ANNA, count - seq), (1, BEN, count - seq), DOLLAR, 1))
-        pipeline.xadd(EXECUTIONS.name, {FIELD: msgspec.json.encode(met)}, id=f"{seq}-0")
-    await pipeline.execute()
+    met = [
+        event(seq, trade(seq, (2, ANNA, count - seq), (1, BEN, count - seq), DOLLAR, 1)) for seq in range(1, count + 1)
+    ]
+    await bank.service.send(EXECUTIONS, met)
     assert await bank.owns(ANNA, count) == {"AAPL": (count, 0), CASH: (0, 0)}
     row = await bank.database.fetchrow(
         "SELECT count(*) AS entries, count(DISTINCT xmin::text) AS commits FROM transfers WHERE kind = 'trade'"

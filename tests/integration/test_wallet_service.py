@@ -29,8 +29,8 @@ from shared.contracts.wallet import (
     UnconfirmedSince,
     WalletOf,
 )
-from shared.outbox import FIELD
 from shared.postgres import Database
+from shared.streams import FIELD
 from tests.bank import Bank, numbers, started
 from tests.fake_engine import closed, event, trade
 from tests.services import RunningService, new_traceparent
@@ -104,7 +104,7 @@ async def test_funds_move_once_per_request(bank: Bank) -> None:
     assert other.code == "request_id_reused"
     await bank.service.redis.xread({FUNDS.name: "0"}, block=10_000)
     entries: Any = await bank.service.redis.xrange(FUNDS.name)
-    (told,) = [msgspec.json.decode(fields[FIELD], type=FundsEvent) for _, fields in entries]
+    (told,) = [event for _, fields in entries for event in msgspec.json.decode(fields[FIELD], type=list[FundsEvent])]
     assert (told.user_id, told.asset, told.amount) == (ANNA, CASH, 5 * DOLLAR)
     assert told.traceparent.split("-")[1] == funding.traceparent.split("-")[1]
 
