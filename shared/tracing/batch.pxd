@@ -7,7 +7,7 @@ from shared.tracing.starting cimport start_child, start_items
 from shared.tracing.sources cimport monotonic_ns
 from shared.tracing.buffer cimport SpanBuffer
 from shared.tracing.span cimport Span
-from shared.tracing.span_group cimport SpanGroup
+from shared.tracing.span_group cimport SpanGroup, new_group
 
 cdef int SAMPLED
 

@@ -19,7 +19,7 @@ from shared.tracing.context import context_from, record_error, span_context_from
 from shared.tracing.described import NOTHING, FixedAttributes, ItemAttributes
 from shared.tracing.sources import monotonic_ns
 from shared.tracing.span import BATCH_SIZE, Span
-from shared.tracing.span_group import SpanGroup
+from shared.tracing.span_group import new_group
 from shared.tracing.starting import start_child, start_items
 from shared.tracing.tracer import Tracer
 
@@ -28,6 +28,9 @@ SAMPLED = 0x01
 
 AttributeMap = Mapping[str, AttributeValue]
 Attributes = AttributeMap | FixedAttributes
+
+_provider: trace.TracerProvider | None = None
+_tracer: trace.Tracer | None = None
 
 
 def item_spans(
@@ -55,7 +58,7 @@ def item_spans(
         raise ValueError("item_spans needs as many attribute mappings as traceparents.")
     if links is not None and len(links) != count:
         raise ValueError("item_spans needs as many links as traceparents.")
-    tracer = trace.get_tracer(SCOPE)
+    tracer = own_tracer()
     made = ItemSpans()
     if isinstance(tracer, NoOpTracer):
         made.spans = [INVALID_SPAN] * count
@@ -76,6 +79,15 @@ def item_spans(
             span.add_link(span_context_from(links[index]))  # type: ignore[arg-type]
         made.spans.append(span)
     return made
+
+
+def own_tracer() -> trace.Tracer:
+    """The tracer of this module, kept while the provider is the same: to ask for it costs as much as a span."""
+    global _provider, _tracer
+    provider = trace.get_tracer_provider()
+    if provider is not _provider:
+        _provider, _tracer = provider, trace.get_tracer(SCOPE)
+    return _tracer  # type: ignore[return-value]
 
 
 class ItemSpans:
@@ -187,9 +199,7 @@ class StatementSpans:
         count = (len(fixed.known) if fixed is not None else 0) + (len(attributes) if attributes is not None else 0)
         if buffer.span_value_length is not None or count > buffer.span_attributes_max:
             return False
-        group = SpanGroup(self.parents, self.name, self.kind, fixed, attributes)
-        group.start_ns = self.start_ns
-        group.end_ns = end_ns
+        group = new_group(self.parents, self.name, self.kind, fixed, attributes, self.start_ns, end_ns)
         if not first.flags & SAMPLED:
             buffer.sampled_out += len(self.parents)
         buffer.take(group, len(group.parents))
@@ -204,8 +214,7 @@ class StatementSpans:
                 child: Any = start_child(parent, parent.scope, self.name, self.kind, attributes, self.start_ns)
             else:
                 context = trace.set_span_in_context(parent)
-                tracer = trace.get_tracer(SCOPE)
-                child = tracer.start_span(self.name, context, self.kind, attributes, None, self.start_ns)
+                child = own_tracer().start_span(self.name, context, self.kind, attributes, None, self.start_ns)
             if error is not None:
                 record_error(child, error)
             child.end(end_ns)

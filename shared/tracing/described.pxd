@@ -3,7 +3,7 @@
 cimport cython
 from shared.tracing.attributes cimport clean_attributes, clean_value
 from shared.tracing.cards cimport is_card_as_id
-from shared.tracing.otlp_values cimport write_attributes, write_value
+from shared.tracing.otlp_values cimport write_attributes, write_key_value, write_value
 from shared.tracing.redact cimport is_plain, is_suspect, redact_attributes
 from shared.tracing.wire cimport Writer, put_back, take_writer
 
@@ -24,7 +24,7 @@ cdef class Field:
     cdef readonly tuple path
     cdef readonly int kind, form
     cdef readonly object read, convert
-    cdef readonly dict table
+    cdef readonly dict table, written
     cdef readonly bytes head, before, after
 
     cdef raw(self, item)
@@ -47,5 +47,5 @@ cdef class ItemAttributes:
 
 cdef field_value(Field field, item)
 
-@cython.locals(start=cython.Py_ssize_t)
+@cython.locals(start=cython.Py_ssize_t, known=bytes)
 cdef write_field(Writer writer, Field field, item)

@@ -12,7 +12,7 @@ from typing import Any
 
 from shared.tracing.attributes import NO_LIMIT, clean_attributes, clean_value
 from shared.tracing.cards import is_card_as_id
-from shared.tracing.otlp_values import write_attributes, write_value
+from shared.tracing.otlp_values import write_attributes, write_key_value, write_value
 from shared.tracing.redact import REDACTED, is_plain, is_suspect, kind_of_key, redact_attributes, redact_value
 from shared.tracing.wire import Writer, put_back, take_writer
 
@@ -95,6 +95,11 @@ class Field:
         writer = take_writer()
         writer.text_field(KEY, key)
         self.head = writer.finish()
+        # A code's name is known, so its whole attribute is.
+        self.written: dict[Any, bytes] = {}
+        for code, name in (self.table or {}).items():
+            write_key_value(writer, SPAN_ATTRIBUTE, key, redact_value(self.kind, clean_value(name, None)))
+            self.written[code] = writer.finish()
         put_back(writer)
 
     def raw(self, item: Any) -> Any:
@@ -174,6 +179,9 @@ def write_field(writer: Writer, field: Field, item: Any) -> None:
     start = writer.size
     try:
         value = field.raw(item)
+        if field.form == TABLE and (known := field.written.get(value)) is not None:
+            writer.raw(known)
+            return
         if field.form == DIGITS and type(value) is int and is_plain(field.kind) and not is_card_as_id(value):
             # What most attributes are, ids, needs no text of its own.
             writer.raw(field.after)

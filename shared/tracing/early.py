@@ -21,7 +21,7 @@ from shared.tracing.wire import Writer, put_back, take_writer
 COMPILED = cython.compiled
 """In plain Python a thread may be interrupted anywhere, so `OtlpEncoder` is for one thread there."""
 
-REQUEST_BYTES_MAX = 512 * 1024
+REQUEST_BYTES_MAX = 1024 * 1024
 """A request with more is full. Receivers of gRPC take 4 MB by default."""
 
 
@@ -50,8 +50,9 @@ class OtlpEncoder(Encoder):
             return False
         self.busy = True
         try:
-            if ended.scope is not self.scope:
-                self.change_scope(ended.scope)
+            scope = ended.scope
+            if scope is not self.scope:
+                self.change_scope(scope)
             writer = self.writer
             start = writer.size
             try:

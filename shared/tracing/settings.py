@@ -74,7 +74,7 @@ def read_settings(service_name: str, environ: Mapping[str, str] = os.environ) ->
         retention=retention(environ),
         schedule_delay_s=number(environ, "OTEL_BSP_SCHEDULE_DELAY", 200, int) / 1000,
         max_queue_size=number(environ, "OTEL_BSP_MAX_QUEUE_SIZE", 32_768, int),
-        max_batch_size=number(environ, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 2048, int),
+        max_batch_size=number(environ, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 4096, int),
     )
 
 

@@ -21,5 +21,11 @@ cdef class SpanGroup:
     cpdef list spans(self)
 
 
+@cython.locals(group=SpanGroup)
+cpdef SpanGroup new_group(
+    list parents, object name, object kind, object fixed, dict attributes, long long start_ns, long long end_ns
+)
+
+
 @cython.locals(count=cython.Py_ssize_t, group=SpanGroup)
 cpdef Py_ssize_t span_count(object ended) except -1

@@ -7,7 +7,8 @@ from typing import Any
 from opentelemetry.trace import SpanKind
 
 from shared.tracing.attributes import clean_text
-from shared.tracing.origin import Resource
+from shared.tracing.buffer import SpanBuffer
+from shared.tracing.origin import Resource, Scope
 from shared.tracing.sources import mixed_id, next_id
 from shared.tracing.span import Span
 
@@ -19,19 +20,16 @@ class SpanGroup:
     ids of its spans follow from `seed`.
     """
 
-    def __init__(
-        self, parents: list[Span], name: str, kind: SpanKind, fixed: Any, attributes: dict[str, Any] | None
-    ) -> None:
-        self.buffer = parents[0].buffer
-        self.scope = parents[0].scope
-        self.parents = parents
-        self.span_name = clean_text(name)
-        self.span_kind = kind
-        self.fixed = fixed
-        self.attribute_map = attributes
-        self.start_ns = 0
-        self.end_ns = 0
-        self.seed = next_id()
+    buffer: SpanBuffer
+    scope: Scope
+    parents: list[Span]
+    span_name: str
+    span_kind: SpanKind
+    fixed: Any
+    attribute_map: dict[str, Any] | None
+    start_ns: int
+    end_ns: int
+    seed: int
 
     def spans(self) -> list[Span]:
         """Each of them as a span of its own, for those who treat them one by one."""
@@ -61,6 +59,30 @@ class SpanGroup:
     def resource(self) -> Resource:
         """Who made these spans."""
         return self.buffer.resource
+
+
+def new_group(
+    parents: list[Span],
+    name: str,
+    kind: SpanKind,
+    fixed: Any,
+    attributes: dict[str, Any] | None,
+    start_ns: int,
+    end_ns: int,
+) -> SpanGroup:
+    """The children of `parents`, all of which are ours and recording, with attributes that are clean."""
+    group: SpanGroup = SpanGroup.__new__(SpanGroup)
+    group.buffer = parents[0].buffer
+    group.scope = parents[0].scope
+    group.parents = parents
+    group.span_name = clean_text(name)
+    group.span_kind = kind
+    group.fixed = fixed
+    group.attribute_map = attributes
+    group.start_ns = start_ns
+    group.end_ns = end_ns
+    group.seed = next_id()
+    return group
 
 
 Ended = Span | SpanGroup

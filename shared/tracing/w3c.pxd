@@ -7,31 +7,43 @@ cdef extern from "Python.h":
     str PyUnicode_New(Py_ssize_t size, Py_UCS4 maxchar)
     void* PyUnicode_1BYTE_DATA(object text)
 
+cdef extern from *:
+    """
+    /* The value of each lower-case hexadecimal digit, 255 for anything else. */
+    static const unsigned char hex_values[256] = {
+        255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+        255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 255, 255, 255, 255, 255, 255,
+        255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+        255, 10, 11, 12, 13, 14, 15, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+        255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+        255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+        255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+        255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255
+    };
+    static const char hex_digits[] = "0123456789abcdef";
+    """
+    const unsigned char hex_values[256]
+    const char hex_digits[16]
+
 ctypedef unsigned long long Number
 
 cdef inline bint read_hex(const char* text, int count, Number* number) noexcept nogil:
     """Read lower-case hexadecimal digits; False if there is anything else."""
     cdef Number value = 0
     cdef int index
-    cdef unsigned char digit
+    cdef unsigned char digit, seen = 0
     for index in range(count):
-        digit = text[index]
-        if 48 <= digit <= 57:
-            value = (value << 4) | (digit - 48)
-        elif 97 <= digit <= 102:
-            value = (value << 4) | (digit - 87)
-        else:
-            return False
+        digit = hex_values[<unsigned char> text[index]]
+        seen |= digit
+        value = (value << 4) | digit
     number[0] = value
-    return True
+    return seen < 16
 
 cdef inline void write_hex(unsigned char* place, int count, Number number) noexcept nogil:
     """Write a number in lower-case hexadecimal digits."""
     cdef int index
-    cdef unsigned char digit
     for index in range(count - 1, -1, -1):
-        digit = number & 0xF
-        place[index] = digit + 48 if digit < 10 else digit + 87
+        place[index] = hex_digits[number & 0xF]
         number >>= 4
 
 

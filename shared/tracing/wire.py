@@ -16,7 +16,7 @@ import cython
 _double = struct.Struct("<d")
 
 FIRST_CAPACITY = 64 * 1024
-KEPT_CAPACITY_MAX = 2 * 1024 * 1024
+KEPT_CAPACITY_MAX = 4 * 1024 * 1024
 
 
 class Writer:
