@@ -8,17 +8,30 @@ import asyncio
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from outcry import catalogue, demo, http
-from outcry.doctor_rules import Finding, clock, configuration, pairs, protocols, spans_sent, versions
+from outcry.doctor_rules import (
+    Finding,
+    SpanCounts,
+    clock,
+    continued,
+    pairs,
+    protocols,
+    span_counts,
+    spans_sent,
+    versions,
+)
+from outcry.doctor_variables import configuration, read
 from outcry.settings import Settings
 
 TRACE_WAIT_S = 10.0
+SEND_WAIT_S = 1.0
+"""Spans that still wait after this much are stuck: they are sent five times a second."""
 SILENT = "Start it: make up. If it runs with other ports, set the same variables here as there."
 
 
@@ -54,24 +67,39 @@ async def _collect(settings: Settings, environment: Mapping[str, str]) -> list[F
         await http.request("GET", f"{gateway}/health", timeout_s=3)
     except OSError as error:
         return [*findings, Finding("exchange", False, f"{gateway} does not answer ({_word(error)})", SILENT)]
-    findings += await protocols(settings)
-    findings += [found async for found in _services(settings)]
-    if settings.embedded_tracing:
-        findings += await _probe(settings, gateway)
-    return findings
+    findings += protocols(settings, read(environment).settings.destinations)
+    before = await _figures(settings)
+    findings += (probe := await _probe(settings, gateway) if settings.embedded_tracing else [])
+    await asyncio.sleep(SEND_WAIT_S)
+    probed = any(finding.what.startswith("propagation") for finding in probe)
+    after = await _figures(settings)
+    return [*findings, *(_service(name, before[name], after[name], probed=probed) for name in catalogue.SERVICES)]
 
 
-async def _services(settings: Settings) -> AsyncIterator[Finding]:
-    """Is each service there, and do its spans leave?"""
-    for service in catalogue.SERVICES:
-        url = catalogue.service_url(settings, service).split(",")[0]
-        try:
-            _, body = await http.request("GET", f"{url}/metrics", timeout_s=3)
-        except OSError as error:
-            remedy = f"See why: outcry logs {service}. The launcher starts it again by itself."
-            yield Finding(service, False, f"{url} does not answer ({_word(error)})", remedy)
-        else:
-            yield spans_sent(service, body.decode(errors="replace"))
+async def _figures(settings: Settings) -> dict[str, SpanCounts | str]:
+    """What each service tells of its spans, or why it does not answer."""
+    return {service: await _figures_of(settings, service) for service in catalogue.SERVICES}
+
+
+async def _figures_of(settings: Settings, service: str) -> SpanCounts | str:
+    url = catalogue.service_url(settings, service).split(",")[0]
+    try:
+        _, body = await http.request("GET", f"{url}/metrics", timeout_s=3)
+    except OSError as error:
+        return f"{url} does not answer ({_word(error)})"
+    return span_counts(body.decode(errors="replace"))
+
+
+def _service(service: str, before: SpanCounts | str, after: SpanCounts | str, *, probed: bool) -> Finding:
+    """Is the service there, and do its spans leave? One that was started meanwhile counts from nothing."""
+    if isinstance(after, str):
+        return Finding(
+            service, False, after, f"See why: outcry logs {service}. The launcher starts it again by itself."
+        )
+    known = (
+        before if isinstance(before, SpanCounts) and before.recorded <= after.recorded else SpanCounts(0, 0, 0, 0, {})
+    )
+    return spans_sent(service, known, after, probed=probed)
 
 
 async def _probe(settings: Settings, gateway: str) -> list[Finding]:
@@ -83,14 +111,19 @@ async def _probe(settings: Settings, gateway: str) -> list[Finding]:
         status, body = await http.request("POST", f"{gateway}/v1/order", await _order(gateway), headers)
         if status != 201:
             return [Finding("probe", False, f"the order was answered {status}: {body.decode()[:200]}", PROBE)]
-        order_id = json.loads(body)["order_id"]
-        await http.request("DELETE", f"{gateway}/v1/order/{order_id}", None, {"Authorization": f"Bearer {token}"})
+        order = json.loads(body)
+        cancel = f"{gateway}/v1/order/{order['order_id']}"
+        await http.request("DELETE", cancel, None, {"Authorization": f"Bearer {token}"})
     except OSError as error:
         return [Finding("probe", False, f"the gateway did not answer ({_word(error)})", "outcry status")]
     except LookupError:
         return [Finding("probe", False, "the demo user can't log in", PROBE)]
-    spans = await _trace(settings, trace_id)
-    return [*pairs(trace_id, spans), clock(spans)]
+    refused = continued(trace_id, order["trace_id"])
+    if refused is not None:
+        trace_id = order["trace_id"]
+    spans = await _trace(settings, trace_id) if trace_id else []
+    found = [*pairs(trace_id, spans), clock(spans)] if trace_id else []
+    return [refused, *found] if refused is not None else found
 
 
 async def _login(gateway: str) -> str:

@@ -9,6 +9,15 @@ from typing import Any, NamedTuple
 from prometheus_client.parser import text_string_to_metric_families
 
 from outcry.settings import Settings
+from shared.tracing.destinations import (
+    OTLP_GRPC,
+    OTLP_HTTP,
+    PROTOCOL_OF_PORT,
+    THRIFT_HTTP,
+    THRIFT_UDP,
+    Destination,
+    host_and_port,
+)
 
 SKEW_US_MAX = 5_000
 """A child that begins this much before its parent was measured by another clock."""
@@ -27,7 +36,13 @@ HANDOVERS = (
 )
 """Who hands a resting order's trace to whom: by a call, by an event."""
 
-JAEGER_PORTS = {4317: "OTLP over gRPC", 4318: "OTLP over HTTP", 6831: "Jaeger compact (UDP)", 14268: "Jaeger over HTTP"}
+PROTOCOLS = {
+    OTLP_GRPC: "OTLP over gRPC",
+    OTLP_HTTP: "OTLP over HTTP",
+    THRIFT_UDP: "Jaeger compact (UDP)",
+    THRIFT_HTTP: "Jaeger over HTTP",
+}
+JAEGER_PORTS = {port: PROTOCOLS[protocol] for port, protocol in PROTOCOL_OF_PORT.items()}
 
 
 class Finding(NamedTuple):
@@ -54,47 +69,21 @@ def versions() -> list[Finding]:
     return [Finding("versions", compiled, seen, remedy)]
 
 
-def configuration(settings: Settings, environment: Mapping[str, str]) -> list[Finding]:
-    """Whether the variables about tracing make sense together."""
-    findings = []
-    if settings.otel_sdk_disabled:
-        findings.append(Finding("settings", False, "OTEL_SDK_DISABLED switches tracing off", "Unset it."))
-    if settings.otel_traces_exporter == "none":
-        findings.append(Finding("settings", False, "OTEL_TRACES_EXPORTER=none sends no span", "Unset it."))
-    sampler = environment.get("OTEL_TRACES_SAMPLER", "")
-    if sampler.endswith("always_off"):
-        findings.append(Finding("settings", False, f"OTEL_TRACES_SAMPLER={sampler} keeps no trace", "Unset it."))
-    if settings.jaeger_port is not None and settings.jaeger_host is None:
-        findings.append(Finding("settings", False, "JAEGER_PORT without JAEGER_HOST has no effect", "Set both."))
-    if settings.jaeger_host is not None and settings.jaeger_port not in (None, *JAEGER_PORTS):
-        known = ", ".join(f"{port} {name}" for port, name in JAEGER_PORTS.items())
-        seen = f"JAEGER_PORT={settings.jaeger_port} implies no protocol"
-        findings.append(Finding("settings", False, seen, f"Use one of these: {known}."))
-    where = "jaegerlite here" if settings.embedded_tracing else "another backend"
-    return findings or [Finding("settings", True, f"variables make sense; spans go to {where}")]
-
-
-async def protocols(settings: Settings) -> list[Finding]:
-    """Whether the backend's ports are open: our own backend's, or the one that the settings name."""
-    if settings.jaeger_host is not None:
-        ports = {JAEGER_PORTS.get(settings.jaeger_port or 6831, "Jaeger"): settings.jaeger_port or 6831}
-        host = settings.jaeger_host
-    else:
-        host, ports = (
-            "127.0.0.1",
-            {
-                "query API": settings.jaegerlite_query_port,
-                "OTLP over HTTP": settings.jaegerlite_otlp_http_port,
-                "OTLP over gRPC": settings.jaegerlite_otlp_grpc_port,
-                "Jaeger compact (UDP)": settings.jaegerlite_jaeger_compact_port,
-                "Jaeger binary (UDP)": settings.jaegerlite_jaeger_binary_port,
-                "Jaeger over HTTP": settings.jaegerlite_jaeger_http_port,
-                "Zipkin": settings.jaegerlite_zipkin_port,
-            },
-        )
-        if not settings.embedded_tracing:
-            return []
-    return [knock(name, host, port) for name, port in ports.items() if port]
+def protocols(settings: Settings, named: Iterable[Destination]) -> list[Finding]:
+    """Whether the ports are open that spans go to: our own backend's, or those of the destinations that are named."""
+    if not settings.embedded_tracing:
+        places = [(PROTOCOLS[one.protocol], *host_and_port(one.url)) for one in named if one.protocol in PROTOCOLS]
+        return [knock(*place) for place in places]
+    ports = {
+        "query API": settings.jaegerlite_query_port,
+        "OTLP over HTTP": settings.jaegerlite_otlp_http_port,
+        "OTLP over gRPC": settings.jaegerlite_otlp_grpc_port,
+        "Jaeger compact (UDP)": settings.jaegerlite_jaeger_compact_port,
+        "Jaeger binary (UDP)": settings.jaegerlite_jaeger_binary_port,
+        "Jaeger over HTTP": settings.jaegerlite_jaeger_http_port,
+        "Zipkin": settings.jaegerlite_zipkin_port,
+    }
+    return [knock(name, "127.0.0.1", port) for name, port in ports.items() if port]
 
 
 def knock(name: str, host: str, port: int) -> Finding:
@@ -114,22 +103,66 @@ def knock(name: str, host: str, port: int) -> Finding:
     return Finding(f"backend, {name}", True, f"{host}:{port}")
 
 
-def spans_sent(service: str, metrics: str) -> Finding:
-    """What a service's figures tell of its spans."""
-    counts: dict[tuple[str, str], float] = {}
+class SpanCounts(NamedTuple):
+    """What a service's figures tell of its spans since it started."""
+
+    recorded: int
+    sampled_out: int
+    sent: int
+    waiting: int
+    dropped: Mapping[str, int]
+
+
+def span_counts(metrics: str) -> SpanCounts:
+    """Reads a service's `/metrics`."""
+    counts: dict[tuple[str, str], int] = {}
+    waiting = 0
     for family in text_string_to_metric_families(metrics):
         for sample in family.samples:
             if sample.name == "outcry_spans_total":
-                counts[sample.labels["state"], sample.labels["reason"]] = sample.value
-    sent = counts.get(("exported", ""), 0)
-    dropped = {reason: int(count) for (state, reason), count in counts.items() if state == "dropped" and count}
-    if dropped:
-        told = ", ".join(f"{count} {reason}" for reason, count in dropped.items())
+                counts[sample.labels["state"], sample.labels["reason"]] = int(sample.value)
+            elif sample.name == "outcry_spans_waiting" and sample.labels["for"] == "export":
+                waiting = int(sample.value)
+    recorded, sampled_out, sent = (counts.get((state, ""), 0) for state in ("recorded", "sampled_out", "exported"))
+    dropped = {reason: count for (state, reason), count in counts.items() if state == "dropped" and count}
+    return SpanCounts(recorded, sampled_out, sent, waiting, dropped)
+
+
+def spans_sent(service: str, before: SpanCounts, after: SpanCounts, *, probed: bool) -> Finding:
+    """What two readings of a service's figures tell; with `probed` an order went through it between them."""
+    logs = f"outcry logs {service} says what its exporter was answered"
+    if after.dropped:
+        told = ", ".join(f"{count} {reason}" for reason, count in after.dropped.items())
         remedy = "The backend was away, or too slow: outcry status, outcry logs jaegerlite. They do not come back."
-        return Finding(service, False, f"{int(sent)} spans sent, dropped: {told}", remedy)
-    if counts.get(("recorded", ""), 0) and not sent:
-        return Finding(service, False, "spans are recorded but none was sent", f"outcry logs {service}")
-    return Finding(service, True, f"answers; {int(sent)} spans sent, none dropped")
+        return Finding(service, False, f"{after.sent} spans sent, dropped: {told}", remedy)
+    if after.sent == before.sent and before.waiting and after.waiting:
+        remedy = f"The backend can't be reached from there: {logs}. Are its endpoint and ports right?"
+        return Finding(service, False, f"{after.waiting} spans wait and none is sent", remedy)
+    if after.recorded and not after.sent and not after.waiting:
+        remedy = f"Does OTEL_TRACES_EXPORTER there name an exporter? {logs}."
+        return Finding(service, False, "spans are recorded but none was sent", remedy)
+    if probed and after.recorded == before.recorded:
+        if after.sampled_out > before.sampled_out:
+            remedy = "Use a sampler that follows the caller (OTEL_TRACES_SAMPLER=parentbased_...) in all services."
+            return Finding(service, False, "samples out what others keep", remedy)
+        remedy = "Is OTEL_SDK_DISABLED set where it runs? Unset it, and start the service again."
+        return Finding(service, False, "answers, but records no span: tracing is off in it", remedy)
+    return Finding(service, True, f"answers; {after.sent} spans sent, none dropped")
+
+
+def continued(sent: str, answered: str) -> Finding | None:
+    """Whether the gateway went on with the trace that it was sent; None where it did."""
+    if answered == sent:
+        return None
+    if not answered:
+        seen, remedy = (
+            "the gateway does not trace",
+            "Is OTEL_SDK_DISABLED set where it runs? Unset it, and start it again.",
+        )
+    else:
+        seen = f"the gateway began trace {answered} of its own instead of going on with {sent}"
+        remedy = "OTEL_PROPAGATORS has to name tracecontext where the gateway runs; do proxies pass traceparent on?"
+    return Finding("propagation into the gateway", False, seen, remedy)
 
 
 def pairs(trace_id: str, spans: Iterable[Mapping[str, Any]]) -> list[Finding]:

@@ -148,6 +148,18 @@ def test_a_variable_is_enough(python: Path, libraries: Path, tmp_path: Path, rec
     assert len({resource["process.pid"] for resource in resources}) == 3
 
 
+def test_the_folder_can_be_copied_into_a_package_of_that_name(
+    libraries: Path, tmp_path: Path, receiver: OtlpReceiver
+) -> None:
+    """Beside somebody's own `shared`, a copy of the folder does the same as the wheel."""
+    shutil.copytree(ROOT / "shared" / "tracing", tmp_path / "shared" / "tracing", ignore=shutil.ignore_patterns("*.so"))
+    (tmp_path / "shared" / "__init__.py").write_text("TEAM = 'ours'\n")
+    (tmp_path / "shop.py").write_text("from shared import TEAM\n" + ASK + textwrap.dedent(SHOP))
+    where = environment(libraries, receiver.endpoint)
+    run_checked([sys.executable, "-S", str(tmp_path / "shop.py")], where)
+    assert [span.name for span in receiver.spans()] == ["GET /goods/{name}"]
+
+
 def test_opentelemetry_instrument_runs_on_it(
     python: Path, libraries: Path, tmp_path: Path, receiver: OtlpReceiver
 ) -> None:

@@ -33,6 +33,7 @@ LANGUAGES = {
 
 DRIVERS = {
     "quotes": 'import quotes; assert ask(quotes.app, \'/quotes/AAPL\') == \'{"symbol":"AAPL","price":"150.00"}\'',
+    "wrapped": "import wrapped; assert ask(wrapped.app, '/') == 'hello'",
     "pricing": "from shared.tracing import setup_tracing; setup_tracing('main'); import asyncio, pricing;"
     "assert pricing.fair_price('AAPL', [1.0], [2.0]) == 1.5;"
     "pricing.fair_price('AAPL', [], []); asyncio.run(pricing.reprice())",
@@ -103,6 +104,12 @@ def test_a_service_is_traced_as_the_guide_does_it(receiver: OtlpReceiver, tmp_pa
     assert spans["look_up"] == {"quote.symbol": "AAPL"}
     made = {span.name: span for span in receiver.spans()}
     assert made["look_up"].parent_span_id == made["GET /quotes/{symbol}"].span_id
+
+
+def test_any_asgi_application_is_wrapped_as_the_guide_does_it(receiver: OtlpReceiver, tmp_path: Path) -> None:
+    """A request of an application that nothing is known of is a span by its method."""
+    (found,) = run(snippet("wrapped"), receiver, tmp_path)
+    assert found[:2] == ("wrapped", "GET")
 
 
 def test_spans_by_hand_are_made_as_the_guide_does_it(receiver: OtlpReceiver, tmp_path: Path) -> None:
