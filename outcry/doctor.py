@@ -6,6 +6,7 @@ and reads its trace back. Exit status: 0 nothing found, 1 something found, 2 the
 
 import asyncio
 import json
+import re
 import secrets
 import time
 from collections.abc import Mapping
@@ -24,6 +25,7 @@ from outcry.doctor_rules import (
     protocols,
     span_counts,
     spans_sent,
+    together,
     versions,
 )
 from outcry.doctor_variables import configuration, read
@@ -82,12 +84,15 @@ async def _figures(settings: Settings) -> dict[str, SpanCounts | str]:
 
 
 async def _figures_of(settings: Settings, service: str) -> SpanCounts | str:
-    url = catalogue.service_url(settings, service).split(",")[0]
-    try:
-        _, body = await http.request("GET", f"{url}/metrics", timeout_s=3)
-    except OSError as error:
-        return f"{url} does not answer ({_word(error)})"
-    return span_counts(body.decode(errors="replace"))
+    """The figures of all its processes together: engines have shards and standbys."""
+    found = []
+    for url in re.split("[,;]", catalogue.service_url(settings, service)):
+        try:
+            _, body = await http.request("GET", f"{url}/metrics", timeout_s=3)
+        except OSError as error:
+            return f"{url} does not answer ({_word(error)})"
+        found.append(span_counts(body.decode(errors="replace")))
+    return together(found)
 
 
 def _service(service: str, before: SpanCounts | str, after: SpanCounts | str, *, probed: bool) -> Finding:

@@ -3,6 +3,7 @@
 import importlib.metadata
 import platform
 import socket
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -126,6 +127,13 @@ def span_counts(metrics: str) -> SpanCounts:
     recorded, sampled_out, sent = (counts.get((state, ""), 0) for state in ("recorded", "sampled_out", "exported"))
     dropped = {reason: count for (state, reason), count in counts.items() if state == "dropped" and count}
     return SpanCounts(recorded, sampled_out, sent, waiting, dropped)
+
+
+def together(counts: Iterable[SpanCounts]) -> SpanCounts:
+    """The counts of several processes as those of one."""
+    recorded, sampled_out, sent, waiting, dropped = zip(*counts, strict=True)
+    reasons = sum(map(Counter, dropped), Counter[str]())
+    return SpanCounts(sum(recorded), sum(sampled_out), sum(sent), sum(waiting), dict(reasons))
 
 
 def spans_sent(service: str, before: SpanCounts, after: SpanCounts, *, probed: bool) -> Finding:

@@ -15,6 +15,7 @@ from outcry.doctor_rules import (
     protocols,
     span_counts,
     spans_sent,
+    together,
 )
 from outcry.doctor_variables import configuration, read
 from outcry.settings import Settings
@@ -84,6 +85,13 @@ def test_a_clock_that_is_behind_is_named() -> None:
 def test_figures_are_read() -> None:
     """The counts of a service's metrics, without reasons that never happened."""
     assert span_counts(FIGURES) == SpanCounts(7, 3, 4, 1, {"queue_full": 2})
+
+
+def test_several_processes_of_a_service_count_together() -> None:
+    """Engines that share the symbols are one service."""
+    lost = COUNTS._replace(dropped={"rejected": 2})
+    assert together([COUNTS]) == COUNTS
+    assert together([lost, COUNTS, lost]) == SpanCounts(21, 0, 21, 0, {"rejected": 4})
 
 
 @pytest.mark.parametrize(
