@@ -32,8 +32,8 @@ from outcry.doctor_variables import configuration, read
 from outcry.settings import Settings
 
 TRACE_WAIT_S = 10.0
-SEND_WAIT_S = 1.0
-"""Spans that still wait after this much are stuck: they are sent five times a second."""
+SEND_WAIT_S, SEND_TRIES = 1.0, 3
+"""Spans that still wait after this much, looked at so often, are stuck: they are sent five times a second."""
 SILENT = "Start it: make up. If it runs with other ports, set the same variables here as there."
 
 
@@ -72,10 +72,20 @@ async def _collect(settings: Settings, environment: Mapping[str, str]) -> list[F
     findings += protocols(settings, read(environment).settings.destinations)
     before = await _figures(settings)
     findings += (probe := await _probe(settings, gateway) if settings.embedded_tracing else [])
-    await asyncio.sleep(SEND_WAIT_S)
     probed = any(finding.what.startswith("propagation") for finding in probe)
-    after = await _figures(settings)
-    return [*findings, *(_service(name, before[name], after[name], probed=probed) for name in catalogue.SERVICES)]
+    return [*findings, *await _services(settings, before, probed=probed)]
+
+
+async def _services(settings: Settings, before: Mapping[str, SpanCounts | str], *, probed: bool) -> list[Finding]:
+    """Is each service there, and do its spans leave?"""
+    found: list[Finding] = []
+    for _ in range(SEND_TRIES):
+        await asyncio.sleep(SEND_WAIT_S)
+        after = await _figures(settings)
+        found = [_service(name, before[name], after[name], probed=probed) for name in catalogue.SERVICES]
+        if all(finding.fine for finding in found):
+            break
+    return found
 
 
 async def _figures(settings: Settings) -> dict[str, SpanCounts | str]:
@@ -96,7 +106,7 @@ async def _figures_of(settings: Settings, service: str) -> SpanCounts | str:
 
 
 def _service(service: str, before: SpanCounts | str, after: SpanCounts | str, *, probed: bool) -> Finding:
-    """Is the service there, and do its spans leave? One that was started meanwhile counts from nothing."""
+    """What is made of a service's two readings. One that was started meanwhile counts from nothing."""
     if isinstance(after, str):
         return Finding(
             service, False, after, f"See why: outcry logs {service}. The launcher starts it again by itself."

@@ -143,7 +143,11 @@ def spans_sent(service: str, before: SpanCounts, after: SpanCounts, *, probed: b
         told = ", ".join(f"{count} {reason}" for reason, count in after.dropped.items())
         remedy = "The backend was away, or too slow: outcry status, outcry logs jaegerlite. They do not come back."
         return Finding(service, False, f"{after.sent} spans sent, dropped: {told}", remedy)
-    if after.sent == before.sent and before.waiting and after.waiting:
+    if (
+        after.sent == before.sent
+        and after.waiting
+        and (before.waiting or (probed and after.recorded > before.recorded))
+    ):
         remedy = f"The backend can't be reached from there: {logs}. Are its endpoint and ports right?"
         return Finding(service, False, f"{after.waiting} spans wait and none is sent", remedy)
     if after.recorded and not after.sent and not after.waiting:

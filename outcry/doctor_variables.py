@@ -42,7 +42,7 @@ def read(environment: Mapping[str, str]) -> Reading:
 
 def configuration(settings: Settings, environment: Mapping[str, str]) -> list[Finding]:
     """Whether the variables about tracing make sense together."""
-    wrong = [*_switched_off(settings, environment), *_useless(settings)]
+    wrong = [*_switched_off(settings, environment), *_useless(settings, environment)]
     wrong += [(line, CORRECT) for line in read(environment).said]
     wrong += [(f"{name} is read by nobody", f"Is {meant} meant? {CORRECT}") for name, meant in misspelt(environment)]
     where = "jaegerlite here" if settings.embedded_tracing else "another backend"
@@ -73,7 +73,10 @@ def _switched_off(settings: Settings, environment: Mapping[str, str]) -> Iterato
         yield f"OTEL_PROPAGATORS={propagators} continues nobody's traceparent", "Add tracecontext to it."
 
 
-def _useless(settings: Settings) -> Iterator[tuple[str, str]]:
+def _useless(settings: Settings, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    sampler = environment.get("OTEL_TRACES_SAMPLER", "").removeprefix("parentbased_")
+    if environment.get("OTEL_TRACES_SAMPLER_ARG") and sampler in ("", "always_on", "always_off"):
+        yield "OTEL_TRACES_SAMPLER_ARG has no effect", "Name a sampler that takes one in OTEL_TRACES_SAMPLER."
     if settings.jaeger_port is not None and settings.jaeger_host is None:
         yield "JAEGER_PORT without JAEGER_HOST has no effect", "Set both."
     if settings.jaeger_host is not None and settings.jaeger_port not in (None, *JAEGER_PORTS):

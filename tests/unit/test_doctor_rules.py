@@ -138,6 +138,7 @@ def test_a_gateway_that_does_not_go_on_is_found() -> None:
         ({"OTEL_TRACES_SAMPLER": "parentbased_always_off"}, "keeps no trace"),
         ({"OTEL_TRACES_SAMPLER": "parentbased_traceidration"}, "unknown sampler"),
         ({"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "1%"}, "no argument"),
+        ({"OTEL_TRACES_SAMPLER_ARG": "0.1"}, "has no effect"),
         ({"OTEL_PROPAGATORS": "b3"}, "continues nobody's traceparent"),
         ({"OTEL_BSP_SCHEDULE_DELAY": "soon"}, "must be a number"),
         ({"OTEL_TRACE_SAMPLER": "always_on"}, "OTEL_TRACE_SAMPLER is read by nobody"),
