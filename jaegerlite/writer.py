@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -48,7 +48,8 @@ def transaction(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
         yield
         cursor.commit()
     except BaseException:
-        cursor.rollback()
+        with suppress(duckdb.TransactionException):  # there is none any more where the commit failed, as on a full disk
+            cursor.rollback()
         raise
 
 

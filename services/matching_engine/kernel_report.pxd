@@ -2,7 +2,6 @@ cimport cython
 from services.matching_engine.kernel_layout cimport *
 
 @cython.final
-@cython.freelist(1024)
 cdef class Report:
     cdef readonly long long kind
     cdef readonly long long side

@@ -48,6 +48,8 @@ FIELDS = (
 )
 
 
+@cython.freelist(1024)  # beside the class: in the .pxd it is not heeded
+@cython.cclass
 class Report:
     """One happening in a book. All fields are integers; made by the book only, and not changed afterwards.
 
