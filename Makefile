@@ -24,7 +24,7 @@ help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
 up: $(STAMP) ## start everything and stay (BOTS=0: without market makers)
-	@$(MAKE) --no-print-directory web || echo "The pages could not be built (see above); everything else starts."
+	@$(MAKE) --silent web || echo "The pages could not be built (see above); everything else starts."
 	@$(BIN)/outcry up --bots $(BOTS)
 
 down: ## stop everything
@@ -64,12 +64,12 @@ bench: $(TEST_STAMP) ## measure the running system (started here unless it runs)
 	$(BIN)/python -m benchmarks
 
 web: ## build the pages, where Node (20.19 or newer) is at hand; all else runs without them
-	@if test "$(NODE)" = yes; then $(MAKE) --no-print-directory $(WEB_STAMP); else echo "No Node 20.19 here: the pages are not built, everything else runs."; fi
+	@if test "$(NODE)" = yes; then $(MAKE) --silent $(WEB_STAMP); else echo "No Node 20.19 here: the pages are not built, everything else runs."; fi
 
 webtest: ## what the pages promise, where Node and their libraries are at hand
 	@if test "$(NODE)" != yes; then echo "No Node 20.19 here: the tests of the pages are skipped."; \
-	elif ! $(MAKE) --no-print-directory $(WEB_LIBRARIES); then echo "The libraries of the pages could not be installed: their tests are skipped."; \
-	else $(MAKE) --no-print-directory $(WEB_STAMP) && cd web && npm run --silent test; fi
+	elif ! $(MAKE) --silent $(WEB_LIBRARIES); then echo "The libraries of the pages could not be installed: their tests are skipped."; \
+	else $(MAKE) --silent $(WEB_STAMP) && cd web && npm run --silent test; fi
 
 load: $(TEST_STAMP) ## traders, market makers, readers on the running exchange, with a page to steer them (8089)
 	$(BIN)/locust -f benchmarks/load.py --class-picker --web-host 127.0.0.1 --host $(or $(URL),http://127.0.0.1:$(or $(CLIENT_GATEWAY_PORT),8347))
