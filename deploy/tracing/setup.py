@@ -39,5 +39,7 @@ def extensions() -> list[Extension]:
     return compiled
 
 
-copy_sources(Path(__file__).resolve().parents[2])
+HERE = Path(__file__).resolve().parent
+os.chdir(HERE)  # wherever it was started: what is below is replaced
+copy_sources(HERE.parent.parent)
 setup(ext_modules=extensions(), options={"build_ext": {"parallel": os.cpu_count() or 1}})
