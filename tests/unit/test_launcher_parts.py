@@ -11,6 +11,7 @@ import pytest
 
 from outcry import credentials, logs, ports, provision
 from outcry.home import AlreadyRunningError, Home
+from outcry.postgres import SOCKET_PATH_MAX, EmbeddedPostgres
 
 
 def test_a_log_is_cut_while_it_is_written(tmp_path: Path) -> None:
@@ -24,6 +25,15 @@ def test_a_log_is_cut_while_it_is_written(tmp_path: Path) -> None:
     assert (tmp_path / "service.log.1").read_bytes() == b"old line\n" * 10
     assert not logs.rotate(path, bytes_max=50)
     assert logs.tail(path, 5) == ["new line"]
+
+
+def test_services_reach_the_embedded_database_over_its_socket_where_it_has_one() -> None:
+    """The address names the socket's folder and port, for each role; where the path is too long it is TCP."""
+    near = EmbeddedPostgres(Path("/home/a b/postgres"), 5555, "p/w").near_url()
+    assert near == "postgresql://postgres:p%2Fw@/outcry?host=%2Fhome%2Fa%20b%2Fpostgres%2Frun&port=5555"
+    assert provision.role_url(near, "reporting", "s3") == near.replace("postgres:p%2Fw@", "reporting:s3@")
+    far = EmbeddedPostgres(Path("/" + "x" * SOCKET_PATH_MAX), 5555, "p/w")
+    assert far.near_url() == far.admin_url() == "postgresql://postgres:p%2Fw@127.0.0.1:5555/outcry"
 
 
 def test_a_taken_port_names_holder_and_variable() -> None:
