@@ -70,7 +70,7 @@ class Placement:
             return await self._undo(steps, failure)
         _tell(current_span(), steps.hold, passed)
         created = await outcome(call(orders.CREATE_ORDER, steps.order))
-        if not _is_new(created, steps):
+        if not _is_new(created):
             return await self._not_created(steps, created)
         matched = await outcome(call(engine.MATCH_ORDER, steps.order))
         return (
@@ -96,7 +96,7 @@ class Placement:
         created_all = await call_many(orders.CREATE_ORDER, [ways[number].order for number in on])
         off, on = on, []
         for number, created in zip(off, created_all, strict=True):
-            if _is_new(created, ways[number]):
+            if _is_new(created):
                 on.append(number)
             else:
                 fall(number, self._not_created(ways[number], created))
@@ -115,12 +115,12 @@ class Placement:
         await self._release(steps)
         return await self._refuse(steps, failure)
 
-    async def _not_created(self, steps: Steps, created: orders.Order | Refused | Exception) -> Placed:
+    async def _not_created(self, steps: Steps, created: orders.Created | Refused | Exception) -> Placed:
         if isinstance(created, Exception):
             await self._give_up(steps, "order-manager did not answer")
             raise created
         await self._release(steps)
-        return Placed(refused=created) if isinstance(created, Refused) else Placed(known=created)
+        return Placed(refused=created) if isinstance(created, Refused) else Placed(known=created.earlier)
 
     async def _not_matched(self, steps: Steps, failure: Refused | Exception) -> Placed:
         if isinstance(failure, Refused):
@@ -217,9 +217,9 @@ class Placement:
             del self.unreleased[order_id]
 
 
-def _is_new(created: Answer | Exception, steps: Steps) -> bool:
+def _is_new(created: Answer | Exception) -> bool:
     """Whether the order is on disk now. Another one that is known under its ``client_order_id`` is not it."""
-    return isinstance(created, orders.Order) and created.order_id == steps.order.order_id
+    return isinstance(created, orders.Created) and created.earlier is None
 
 
 def first_failure(*answers: Answer | BaseException) -> Refused | BaseException | None:

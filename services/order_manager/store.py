@@ -15,6 +15,7 @@ from shared.contracts.events import EngineEvent, OrderEvent
 from shared.contracts.operations import Refused
 from shared.contracts.orders import (
     NO_OPTIONS,
+    Created,
     Fill,
     NewOrder,
     Order,
@@ -51,43 +52,39 @@ class OrderStore:
         self._pending_from = 0
         """The first order that may wait for the engine; from the beginning of time after a start."""
 
-    async def create(self, items: Sequence[NewOrder], spans: Sequence[Span]) -> list[Order | Refused]:
-        """Writes new orders and their events in one commit. A known id or ``client_order_id`` brings up that order."""
-        created = [Order(**_fields(item), **_fresh(item, span)) for item, span in zip(items, spans, strict=True)]
+    async def create(self, items: Sequence[NewOrder], spans: Sequence[Span]) -> list[Created | Refused]:
+        """Writes new orders and their events in one commit. A known ``client_order_id`` brings up its order."""
         # In the order of ids, so that two batches never lock in opposite order.
-        told = sorted(zip(created, spans, strict=True), key=lambda pair: pair[0].order_id)
-        entries = {
-            order.order_id: entry
-            for (order, _), entry in zip(told, self._outbox.entries(0, [_taken(*pair) for pair in told]), strict=True)
-        }
+        told = sorted(zip(items, spans, strict=True), key=lambda pair: pair[0].order_id)
+        entries = self._outbox.entries(0, [_taken(*pair) for pair in told])
         async with self._database.connection() as connection:
-            payloads = [payload for _, payload, _ in entries.values()]
-            rows = await sql.INSERT.fetch(connection, spans, *_columns([order for order, _ in told]), payloads)
-        inserted = {row["order_id"] for row in rows}
-        self._outbox.committed([(row["seq"], *entries[row["order_id"]][1:]) for row in rows])
-        if len(inserted) == len(items):
-            return list(created)
-        return await self._earlier(items, spans, created, inserted)
+            rows = await sql.INSERT.fetch(connection, spans, *_columns(told), [payload for _, payload, _ in entries])
+        of_order = {item.order_id: entry for (item, _), entry in zip(told, entries, strict=True)}
+        self._outbox.committed([(seq, *of_order[order_id][1:]) for order_id, seq in rows])
+        if len(rows) == len(items):
+            return [Created(order_id=item.order_id) for item in items]
+        return await self._earlier(items, spans, {order_id for order_id, _ in rows})
 
     async def _earlier(
-        self, items: Sequence[NewOrder], spans: Sequence[Span], created: list[Order], inserted: set[int]
-    ) -> list[Order | Refused]:
+        self, items: Sequence[NewOrder], spans: Sequence[Span], inserted: set[int]
+    ) -> list[Created | Refused]:
         repeated = [item for item in items if item.order_id not in inserted]
         refs = [OrderRef(user_id=i.user_id, client_order_id=i.client_order_id) for i in repeated if i.client_order_id]
         async with self._database.connection() as connection:
             by_id = {o.order_id: o for o in await self._by_ids(connection, spans, [i.order_id for i in repeated])}
             by_client = await self._by_client(connection, spans, refs)
-        answers: list[Order | Refused] = []
-        for item, order in zip(items, created, strict=True):
-            known = by_id.get(item.order_id) or by_client.get((item.user_id, item.client_order_id))
+        answers: list[Created | Refused] = []
+        for item in items:
+            own = by_id.get(item.order_id)
+            known = own or by_client.get((item.user_id, item.client_order_id))
             if item.order_id in inserted:
-                answers.append(order)
+                answers.append(Created(order_id=item.order_id))
             elif known is None or known.quantity == 0:
                 answers.append(
                     Refused(code="order_abandoned", detail="This order was given up before it was complete.")
                 )
             else:
-                answers.append(known)
+                answers.append(Created(order_id=known.order_id, earlier=None if own else known))
         return answers
 
     async def get(self, items: Sequence[OrderRef], spans: Sequence[Span]) -> list[Order | Refused]:
@@ -242,55 +239,36 @@ class OrderStore:
         return [_order(row, tuple(fills[row["order_id"]])) for row in rows]
 
 
-def _fields(item: NewOrder) -> dict[str, Any]:
-    return {
-        "order_id": item.order_id,
-        "user_id": item.user_id,
-        "client_order_id": item.client_order_id,
-        "symbol": item.symbol,
-        "side": item.side,
-        "order_type": item.order_type,
-        "time_in_force": item.time_in_force,
-        "price": item.price,
-        "quantity": item.quantity,
-        "options": item.options,
-    }
-
-
-def _fresh(item: NewOrder, span: Span) -> dict[str, Any]:
-    made_us = created_us(item.order_id)
-    return {
-        "filled_quantity": 0,
-        "filled_value": 0,
-        "status": OrderStatus.PENDING_NEW,
-        "reason": "",
-        "created_us": made_us,
-        "updated_us": made_us,
-        "trace_id": trace_id_of(span),
-    }
-
-
-def _taken(order: Order, span: Span) -> OrderEvent:
+def _taken(order: NewOrder, span: Span) -> OrderEvent:
     """The event that tells of a new order."""
     return OrderEvent(
-        time_us=order.created_us,
+        time_us=created_us(order.order_id),
         traceparent=traceparent_of(span),
         order_id=order.order_id,
         user_id=order.user_id,
         symbol=order.symbol,
         side=order.side,
-        status=order.status,
+        status=OrderStatus.PENDING_NEW,
     )
 
 
-def _columns(orders: Sequence[Order]) -> list[list[Any]]:
+def _columns(told: Sequence[tuple[NewOrder, Span]]) -> list[list[Any]]:
     """The arguments of INSERT."""
-    names = (
-        *("order_id", "user_id", "client_order_id", "symbol", "side", "order_type", "time_in_force"),
-        *("price", "quantity", "created_us", "trace_id"),
-    )
-    options = [_encode(order.options).decode() if order.options != NO_OPTIONS else "" for order in orders]
-    return [[getattr(order, name) for order in orders] for name in names] + [options]
+    orders = [order for order, _ in told]
+    return [
+        [order.order_id for order in orders],
+        [order.user_id for order in orders],
+        [order.client_order_id for order in orders],
+        [order.symbol for order in orders],
+        [order.side for order in orders],
+        [order.order_type for order in orders],
+        [order.time_in_force for order in orders],
+        [order.price for order in orders],
+        [order.quantity for order in orders],
+        [created_us(order.order_id) for order in orders],
+        [trace_id_of(span) for _, span in told],
+        ["" if order.options == NO_OPTIONS else _encode(order.options).decode() for order in orders],
+    ]
 
 
 def _order(row: Any, fills: tuple[Fill, ...] = ()) -> Order:
@@ -312,7 +290,6 @@ def _order(row: Any, fills: tuple[Fill, ...] = ()) -> Order:
         updated_us=row["updated_us"],
         trace_id=row["trace_id"],
         fills=fills,
-        created=False,
         options=_decode(row["options"]) if row["options"] else NO_OPTIONS,
         decremented_quantity=row["decremented_quantity"],
         triggered=row["triggered"],

@@ -71,7 +71,7 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Order(Answer, frozen=True, kw_only=True, tag=True):
-    """An order as it stands. ``created`` is False where a known ``client_order_id`` brought up an earlier order.
+    """An order as it stands.
 
     ``price`` of a market order is its protection price: the worst at which it may trade. ``decremented_quantity`` is
     what self-trade prevention took from it: the order has quantity - filled - decremented left. ``triggered``: this
@@ -95,10 +95,16 @@ class Order(Answer, frozen=True, kw_only=True, tag=True):
     updated_us: int
     trace_id: str
     fills: tuple[Fill, ...] = ()
-    created: bool = True
     options: OrderOptions = NO_OPTIONS
     decremented_quantity: Shares = 0
     triggered: bool = False
+
+
+class Created(Answer, frozen=True, kw_only=True, omit_defaults=True, tag=True):
+    """The order is on disk, unless its ``client_order_id`` brought up an ``earlier`` one: then it never will be."""
+
+    order_id: int
+    earlier: Order | None = None
 
 
 class OrderRef(Item, frozen=True, kw_only=True):
@@ -152,7 +158,7 @@ class PendingBefore(Item, frozen=True, kw_only=True):
     until_us: int
 
 
-CREATE_ORDER = Operation(ORDERS, "create_order", NewOrder, Order)
+CREATE_ORDER = Operation(ORDERS, "create_order", NewOrder, Created)
 GET_ORDER = Operation(ORDERS, "get_order", OrderRef, Order)
 LIST_ORDERS = Operation(ORDERS, "list_orders", OrderQuery, OrderPage)
 FAIL_ORDER = Operation(ORDERS, "fail_order", OrderFailure, Verdict)
