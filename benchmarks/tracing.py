@@ -29,11 +29,11 @@ from benchmarks.users import make_traders
 from benchmarks.workload import Trader
 
 SIDES = ("off", "on", "away")
-CYCLES = 3
+CYCLES = 6
 """Of each of the three allotments of roles."""
 
 CONNECTIONS = 64
-BUSY, ALONE = Plan(warm_up_s=0.5, seconds=3.0), Plan(warm_up_s=0.3, seconds=1.2)
+BUSY, ALONE = Plan(warm_up_s=0.4, seconds=2.0), Plan(warm_up_s=0.2, seconds=0.8)
 PAUSE_S = 0.8
 """For events that are still followed, and spans that are still stored: more than one flush of jaegerlite."""
 

@@ -10,7 +10,6 @@ cdef Py_ssize_t SPAN_BYTES, ATTRIBUTE_BYTES, ITEM_BYTES, EVENT_BYTES, MEMBER_BYT
 
 
 @cython.final
-@cython.freelist(256)
 cdef class Held:
     cdef public object key
     cdef public double since_s

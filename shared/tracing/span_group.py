@@ -4,6 +4,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import cython
 from opentelemetry.trace import SpanKind
 
 from shared.tracing.attributes import clean_text
@@ -13,6 +14,9 @@ from shared.tracing.sources import mixed_id, next_id
 from shared.tracing.span import Span
 
 
+@cython.freelist(64)
+@cython.no_gc
+@cython.cclass
 class SpanGroup:
     """The finished children that one operation left in many spans: alike in everything but their ids.
 
