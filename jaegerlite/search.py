@@ -152,7 +152,9 @@ class _TagCondition:
 
     def fits(self, columns: ChunkColumns, rests: bytes, borders: I64Array, candidates: BoolArray) -> BoolArray:
         """Which of a chunk's candidates have the tag, by their columns or among their attributes."""
-        by_columns = np.isin(columns.series, list(self.series)) | np.isin(columns.status, self.statuses)
+        by_columns = np.zeros(len(candidates), np.bool_)
+        if self.has_columns:
+            by_columns = np.isin(columns.series, list(self.series)) | np.isin(columns.status, self.statuses)
         verdicts = (candidates & ~by_columns).astype(np.uint8)
         match_rows(rests, borders, self._matcher, verdicts)
         for place in np.flatnonzero(verdicts == ASK).tolist():

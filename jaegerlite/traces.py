@@ -49,7 +49,7 @@ class Span(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Spans of one chunk: their places in it, and their columns."""
+    """Spans of one chunk: their places in it, and their columns; of another trace, too, if half its id is the same."""
 
     partition: Partition
     chunk: int
@@ -59,14 +59,17 @@ class Places:
 
 def places_of(store: Store, snapshot: Snapshot, keys: list[TraceKey]) -> Iterator[Places]:
     """Where the spans of these traces are: partition, chunk, their places in there, and their columns."""
-    high, low = (np.array([key[half] for key in keys], np.uint64) for half in (0, 1))
+    low = np.array(sorted({key[1] for key in keys}), np.uint64)
     chunks = list(snapshot.with_chunks(store.directory.chunks_of(trace_hash(low))))
     for at, (partition, chunk) in enumerate(chunks):
         if at % CHUNKS_AT_ONCE == 0:
             snapshot.chunks.fetch_columns(chunks[at : at + CHUNKS_AT_ONCE])
         columns = snapshot.chunks.columns(partition, chunk)
-        places = np.flatnonzero(np.isin(columns.trace_lo, low) & np.isin(columns.trace_hi, high))
-        if len(places):
+        # The spans of a chunk are sorted by these halves.
+        first, stop = (np.searchsorted(columns.trace_lo, low, side) for side in ("left", "right"))
+        runs = [np.arange(begin, end) for begin, end in zip(first, stop, strict=True) if begin < end]
+        if runs:
+            places = np.concatenate(runs)
             yield Places(partition, chunk, places, columns.at(places))
 
 
