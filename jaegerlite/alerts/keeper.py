@@ -11,7 +11,7 @@ from typing import Any, Final
 import duckdb
 
 from jaegerlite.alerts import memory
-from jaegerlite.alerts.measure import measure, traces_that_show
+from jaegerlite.alerts.measure import KnownCalls, measure, traces_that_show
 from jaegerlite.alerts.notify import tell
 from jaegerlite.alerts.rules import Rule, RulesError, RulesFile, load_rules
 from jaegerlite.alerts.state import Alert, Silence, Target
@@ -51,6 +51,7 @@ class AlertKeeper:
         self.state = memory.load(folder)
         self.judged_ms = 0
         self.gauges: dict[str, dict[str, float]] = {}
+        self._known_calls = KnownCalls()
         self._stopping = asyncio.Event()
 
     async def run(self, read: Read) -> None:
@@ -73,14 +74,14 @@ class AlertKeeper:
         """Judge all rules once, as of a time in milliseconds since 1970."""
         self._reload()
         rules = self.file.rules
-        readings = await read(measure, rules, at_ms)
+        readings = await read(measure, rules, self._known_calls, at_ms)
         self.gauges = _gauges(rules, readings)
         firing = {id(alert) for alert in self.state.current if alert.state == "firing"}
         changed = self.state.judge(rules, readings, at_ms) | self.state.expire(at_ms)
         by_name = {rule.name: rule for rule in rules}
         for alert in self.state.current:
             if alert.state == "firing" and id(alert) not in firing:
-                alert.trace_ids = await read(_examples, by_name[alert.rule], alert, at_ms)
+                alert.trace_ids = await read(_examples, by_name[alert.rule], self._known_calls, alert, at_ms)
         self.judged_ms = at_ms
         # What nobody remembers nobody is told: a notice twice is better than an alert that a crash makes new.
         if changed:
@@ -134,10 +135,11 @@ def _gauges(rules: list[Rule], readings: dict[str, dict[Target, float]]) -> dict
     return found
 
 
-def _examples(store: Store, snapshot: Snapshot, rule: Rule, alert: Alert, at_ms: int) -> list[str]:
+def _examples(store: Store, snapshot: Snapshot, rule: Rule, known: KnownCalls, alert: Alert, at_ms: int) -> list[str]:
     """Some traces that show what an alert is about, the newest first."""
     if rule.measure in GAUGES:
-        return [trace_id_text(key) for key in traces_that_show(store, snapshot, rule, alert.service, at_ms)[:EXAMPLES]]
+        keys = traces_that_show(store, snapshot, rule, known, alert.service, at_ms)
+        return [trace_id_text(key) for key in keys[:EXAMPLES]]
     is_slow = rule.above is not None and rule.measure in ("p50_ms", "p95_ms", "p99_ms")
     query = TraceQuery(
         start_ns_min=max(0, at_ms - round(rule.window * 1000)) * NS_PER_MS,

@@ -2,7 +2,6 @@
 
 import functools
 from typing import Any, Final
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -33,11 +32,26 @@ SPEAKING_MS: Final = 60_000
 HABIT_FACTOR: Final = 3
 SECOND_MS: Final = 1000
 CALLS_KNOWN_MAX: Final = 50_000
-# Who calls whom, of each store as long as it is open: by the day before at first, then by what was seen since.
-_KNOWN_CALLS: Final[WeakKeyDictionary[Store, set[Call]]] = WeakKeyDictionary()
 
 
-def measure(store: Store, snapshot: Snapshot, rules: list[Rule], now_ms: int) -> dict[str, dict[Target, float]]:
+class KnownCalls:
+    """Who calls whom in one store: by the day before at first, then by what was seen since."""
+
+    def __init__(self) -> None:
+        self._calls: set[Call] | None = None
+
+    def learnt(self, store: Store, snapshot: Snapshot, now: Survey, window: Window) -> set[Call]:
+        """All of them, those of a window that was surveyed included."""
+        if self._calls is None:
+            self._calls = calls_between(day_before(snapshot, window.start_ms), operations_of(store))
+        if len(self._calls) < CALLS_KNOWN_MAX:
+            self._calls |= calls_between(now, operations_of(store))
+        return self._calls
+
+
+def measure(
+    store: Store, snapshot: Snapshot, rules: list[Rule], known: KnownCalls, now_ms: int
+) -> dict[str, dict[Target, float]]:
     """The value of each rule at each place it concerns, where there were calls enough to tell."""
     readings: dict[str, dict[Target, float]] = {}
 
@@ -54,7 +68,7 @@ def measure(store: Store, snapshot: Snapshot, rules: list[Rule], now_ms: int) ->
         elif rule.measure == "skew_ms":
             values = _skew(store, now(window), rule)
         elif rule.measure == "broken_share":
-            values = _broken(store, snapshot, now(window), window, rule)
+            values = _broken(store, snapshot, now(window), known.learnt(store, snapshot, now(window), window), rule)
         else:
             values = _figure(store, snapshot, window, rule)
         readings[rule.name] = {
@@ -63,14 +77,16 @@ def measure(store: Store, snapshot: Snapshot, rules: list[Rule], now_ms: int) ->
     return readings
 
 
-def traces_that_show(store: Store, snapshot: Snapshot, rule: Rule, service: str, at_ms: int) -> list[TraceKey]:
+def traces_that_show(
+    store: Store, snapshot: Snapshot, rule: Rule, known: KnownCalls, service: str, at_ms: int
+) -> list[TraceKey]:
     """Traces in which a service shows what only a look at traces tells: a wrong clock, a broken hand-over."""
     window = window_of(at_ms - round(rule.window * SECOND_MS), at_ms)
     now = _survey(snapshot, window)
     if rule.measure == "skew_ms":
         rows = calls_that_show_skew(now, store.registry.all, service)
         return list(dict.fromkeys(now.trace(row) for row in sorted(rows, key=lambda row: -now.start_ns[row])))
-    found = find_broken(store, snapshot, now, _known_calls(store, snapshot, now, window))
+    found = find_broken(store, snapshot, now, known.learnt(store, snapshot, now, window))
     pairs = next((one.traces for one in found if one.caller[0] == service), [])
     return [key for pair in pairs for key in pair]
 
@@ -130,9 +146,8 @@ def _skew(store: Store, now: Survey, rule: Rule) -> dict[Target, float]:
     return {(service, ""): abs(offset_ms) for service, offset_ms in found.items()}
 
 
-def _broken(store: Store, snapshot: Snapshot, now: Survey, window: Window, rule: Rule) -> dict[Target, float]:
+def _broken(store: Store, snapshot: Snapshot, now: Survey, known: set[Call], rule: Rule) -> dict[Target, float]:
     """For each service the largest share of one of its calls that begin traces of their own."""
-    known = _known_calls(store, snapshot, now, window)
     services = {store.registry.services[store.registry.service_numbers[number]] for number in np.unique(now.series)}
     found: dict[Target, float] = {(service, ""): 0.0 for service in services}
     for broken in find_broken(store, snapshot, now, known):
@@ -140,12 +155,3 @@ def _broken(store: Store, snapshot: Snapshot, now: Survey, window: Window, rule:
             target = broken.caller[0], ""
             found[target] = max(found[target], broken.share)
     return found
-
-
-def _known_calls(store: Store, snapshot: Snapshot, now: Survey, window: Window) -> set[Call]:
-    known = _KNOWN_CALLS.get(store)
-    if known is None:
-        known = _KNOWN_CALLS[store] = calls_between(day_before(snapshot, window.start_ms), operations_of(store))
-    if len(known) < CALLS_KNOWN_MAX:
-        known |= calls_between(now, operations_of(store))
-    return known

@@ -17,7 +17,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from prometheus_client.parser import text_string_to_metric_families
 
 from jaegerlite.alerts import memory
-from jaegerlite.alerts.measure import measure
+from jaegerlite.alerts.measure import KnownCalls, measure
 from jaegerlite.alerts.notify import tell
 from jaegerlite.alerts.prometheus import rule_file
 from jaegerlite.alerts.rules import DEFAULT_RULES, Email, Notify, Rule, RulesError, RulesFile, Webhook, load_rules
@@ -344,7 +344,7 @@ async def test_a_changed_rules_file_holds_and_a_wrong_one_does_not(kit: Kit, tmp
 async def _measured(kit: Kit, at_ms: int, **fields: Any) -> dict[str, float]:
     """What one rule reads, by service."""
     rule = Rule.model_validate({"name": "it", "above": 1, **fields})
-    readings: dict[str, Any] = await kit.backend.tenant().read(measure, [rule], at_ms)
+    readings: dict[str, Any] = await kit.backend.tenant().read(measure, [rule], KnownCalls(), at_ms)
     return {service: value for (service, _), value in readings["it"].items()}
 
 
