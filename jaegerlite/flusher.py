@@ -15,6 +15,7 @@ from jaegerlite.store import Store
 
 T = TypeVar("T")
 FLUSH_SPANS: Final = 16_384
+FLUSHED_WITHIN_S: Final = 2.0
 log = logging.getLogger("jaegerlite")
 
 
@@ -30,6 +31,7 @@ class Flusher:
         self._store = store
         self._interval_s = interval_s
         self._full = asyncio.Event()
+        self._awaited: list[asyncio.Future[None]] = []
         self._stopping = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="writer")
 
@@ -38,6 +40,18 @@ class Flusher:
         if self._store.waiting_spans >= FLUSH_SPANS:
             self._full.set()
 
+    async def flushed(self) -> bool:
+        """Have all that has come in stored now; False if it is already, or the disk does not take it in time."""
+        if not self._store.waiting_bytes:
+            return False
+        stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._awaited.append(stored)
+        self._full.set()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stored, FLUSHED_WITHIN_S)
+            return True
+        return False
+
     async def run(self) -> None:
         """Flush until `stop`, then once more."""
         loop = asyncio.get_running_loop()
@@ -45,17 +59,20 @@ class Flusher:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._full.wait(), self._interval_s)
             self._full.clear()
+            awaited, self._awaited = self._awaited, []
             came = self._store.waiting_spans > 0
             if came:
                 columns = self._store.swap()
                 await loop.run_in_executor(self._thread, self._store.flush, columns)
                 for watch in self.watchers:
                     watch(columns)
+            _tell(awaited)
             metrics.WAITING_SPANS.set(self._store.waiting_spans)
             metrics.WAITING_BYTES.set(self._store.waiting_bytes)
             if came or self._store.housekeeping.is_due():
                 await loop.run_in_executor(self._thread, self._keep_house)
         await loop.run_in_executor(self._thread, self._store.flush, self._store.swap())
+        _tell(self._awaited)
         self._thread.shutdown()
 
     def _keep_house(self) -> None:
@@ -73,3 +90,10 @@ class Flusher:
         """Let `run` end soon."""
         self._stopping = True
         self._full.set()
+
+
+def _tell(awaited: list[asyncio.Future[None]]) -> None:
+    for stored in awaited:
+        # Who asked may have gone meanwhile.
+        if not stored.done():
+            stored.set_result(None)

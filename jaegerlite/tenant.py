@@ -57,6 +57,15 @@ class Tenant:
         """Run a job that reads, on a thread, with the store and a snapshot of it; give its result."""
         return await self._readers.run(job, *args, **kwargs)
 
+    async def read_newest(
+        self, job: Callable[Concatenate[Store, Snapshot, P], T | None], *args: P.args, **kwargs: P.kwargs
+    ) -> T | None:
+        """As `read`; where the job finds nothing, it looks again once all that has come in is stored."""
+        found = await self.read(job, *args, **kwargs)
+        if found is None and await self.flusher.flushed():
+            found = await self.read(job, *args, **kwargs)
+        return found
+
     async def write(self, job: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
         """Run a job that writes, on the writing thread and with its cursor, between two flushes; give its result."""
         return await self.flusher.write(lambda: job(self.store.writing_cursor))

@@ -26,7 +26,7 @@ def _report(store: Store, snapshot: Snapshot, key: TraceKey, *, paths: bool) -> 
 async def analysis(request: Request) -> Response:
     """`/api/traces/{id}/analysis`: critical path and findings of a trace; `paths=false` leaves the paths out."""
     paths = bool_param(request.query_params, "paths", default=True)
-    found = await tenant_of(request).read(_report, trace_id(request.path_params["id"]), paths=paths)
+    found = await tenant_of(request).read_newest(_report, trace_id(request.path_params["id"]), paths=paths)
     return json_answer(found) if found else error_answer(404, "trace not found")
 
 

@@ -27,7 +27,7 @@ async def archive(request: Request) -> Response:
     """Keep a trace."""
     key, _ = single_trace_params(request)
     tenant = tenant_of(request)
-    packed = await tenant.read(_packed, key)
+    packed = await tenant.read_newest(_packed, key)
     if packed is None:
         return error_answer(404, NOT_FOUND)
     await tenant.write(lambda cursor: keep_trace(cursor, key, packed))

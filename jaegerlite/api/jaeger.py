@@ -110,8 +110,8 @@ def _trace(store: Store, snapshot: Snapshot, key: TraceKey, raw: bool) -> Spool 
 
 
 async def trace(request: Request) -> Response:
-    """`/api/traces/{id}`: one trace, from the archive if it is nowhere else."""
-    found = await tenant_of(request).read(_trace, *single_trace_params(request))
+    """`/api/traces/{id}`: one trace, be it a moment old; from the archive if it is nowhere else."""
+    found = await tenant_of(request).read_newest(_trace, *single_trace_params(request))
     return error_answer(404, NOT_FOUND) if found is None else found.answer()
 
 

@@ -118,7 +118,7 @@ async def traces(request: Request) -> Response:
 
 
 async def trace(request: Request) -> Response:
-    """`/api/v3/traces/{id}`: one trace, from the archive if it is nowhere else."""
+    """`/api/v3/traces/{id}`: one trace, be it a moment old; from the archive if it is nowhere else."""
     params = request.query_params
     try:
         key = trace_id(request.path_params["id"])
@@ -128,7 +128,7 @@ async def trace(request: Request) -> Response:
     time_ns(params, "endTime")
     if raw := value_of(params, "rawTraces")[0]:
         parse_bool(raw)
-    return _traces_answer(await tenant_of(request).read(_one, key))
+    return _traces_answer(await tenant_of(request).read_newest(_one, key))
 
 
 def _summaries(store: Store, snapshot: Snapshot, params: QueryParams) -> Json:

@@ -245,6 +245,12 @@ class FormatQuery(Body, frozen=True, kw_only=True):
     format: str = "json"
 
 
+class TraceQuery(Body, frozen=True, kw_only=True):
+    """``wait_ms``: how long to wait for a trace that is not there yet."""
+
+    wait_ms: Annotated[int, Meta(ge=0, le=10_000)] = 0
+
+
 class ReportTradesQuery(FormatQuery, frozen=True, kw_only=True):
     """``GET /reports/trades``: a page of up to 500, a file of up to 50,000."""
 

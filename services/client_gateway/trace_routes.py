@@ -3,14 +3,16 @@
 Any backend with Jaeger's HTTP API will do (``TRACE_BACKEND_URL``). What is shown is cut down by ``trace_view``.
 """
 
+import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 from fastapi import Response
 
-from services.client_gateway.api import Api, Call, Nothing
-from services.client_gateway.requests import PathId
+from services.client_gateway.api import Api, Call
+from services.client_gateway.requests import PathId, TraceQuery
 from services.client_gateway.settings import GatewaySettings
 from services.client_gateway.trace_view import Attributes, own_part
 from shared.contracts import orders
@@ -21,6 +23,8 @@ from shared.web import json_response
 
 TRACE_ID_DIGITS = 32
 TIMEOUT_S = 5.0
+LOOK_AGAIN_S = 0.2
+NO_TRACE: dict[str, Any] = {"spans": [], "processes": {}}
 
 
 class TraceRoutes:
@@ -34,17 +38,20 @@ class TraceRoutes:
         api.route("GET", "/v1/order/{order_id}/trace", self.of_order, tag="traces")
         api.route("GET", "/v1/trace/{trace_id}", self.of_request, tag="traces")
 
-    async def of_order(self, call: Call, _query: Nothing) -> Response:
-        """The spans of your order's way: who did what for it, when, for how long. They arrive about a second later."""
+    async def of_order(self, call: Call, query: TraceQuery) -> Response:
+        """The spans of your order's way: who did what for it, when, for how long.
+
+        They arrive within about a second; with `wait_ms` the answer waits for the first of them.
+        """
         order = await self._order(call)
         wanted = str(order.order_id)
 
         def mine(service: str, attributes: Attributes) -> bool:
             return service == GATEWAY and attributes.get("order.id") == wanted
 
-        return await self._answer(order.trace_id, mine)
+        return await self._answer(order.trace_id, mine, query)
 
-    async def of_request(self, call: Call, _query: Nothing) -> Response:
+    async def of_request(self, call: Call, query: TraceQuery) -> Response:
         """The spans of a request of yours, by the ``X-Trace-Id`` of its answer; also of one that failed."""
         trace_id = call.params["trace_id"].lower()
         if len(trace_id) != TRACE_ID_DIGITS or not set(trace_id) <= set("0123456789abcdef"):
@@ -54,24 +61,27 @@ class TraceRoutes:
         def mine(service: str, attributes: Attributes) -> bool:
             return service == GATEWAY and attributes.get("user.id") == wanted
 
-        return await self._answer(trace_id, mine)
+        return await self._answer(trace_id, mine, query)
 
-    async def _answer(self, trace_id: str, mine: Callable[[str, Attributes], bool]) -> Response:
-        spans = own_part(await self._fetch(trace_id), mine)
-        if not spans:
-            raise _not_found()
+    async def _answer(self, trace_id: str, mine: Callable[[str, Attributes], bool], query: TraceQuery) -> Response:
+        deadline = time.monotonic() + query.wait_ms / 1000
+        while not (spans := own_part(await self._fetch(trace_id), mine)):
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                raise _not_found()
+            await asyncio.sleep(min(left_s, LOOK_AGAIN_S))
         return json_response(
             {"trace_id": trace_id, "explorer_url": f"{self._explorer_url}/trace/{trace_id}", "spans": spans}
         )
 
     async def _fetch(self, trace_id: str) -> dict[str, Any]:
-        """The trace in Jaeger's JSON. Raises Problem 404, Unavailable."""
+        """The trace in Jaeger's JSON, without spans where there is none. Raises Unavailable."""
         try:
             status, body = await self._backend.request("GET", f"/api/traces/{trace_id}", timeout_s=TIMEOUT_S)
         except OSError as error:
             raise Unavailable("trace backend", str(error)) from error
         if status == 404:
-            raise _not_found()
+            return NO_TRACE
         if status != 200:
             raise Unavailable("trace backend", f"it answered {status}")
         try:
@@ -97,5 +107,7 @@ class TraceRoutes:
 
 
 def _not_found() -> Problem:
-    detail = "No trace of yours is known by this id. A new one arrives about a second after its request: try again."
+    detail = (
+        "No trace of yours is known by this id. A new one arrives about a second after its request: add ?wait_ms=2000."
+    )
     return Problem(404, "trace_not_found", detail, headers={"Retry-After": "1"})

@@ -12,7 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from shared.tracing.span_group import Ended, span_count
 
@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 BACKLOG_BYTES_MAX = 16 * 1024 * 1024
 PAUSE_FIRST_S, PAUSE_MAX_S = 0.5, 15.0
+# Of its own: an application may have seeded the module's generator, to get the same numbers each time.
+_jitter: Final = random.Random()  # noqa: S311
 
 
 class Rejected(Exception):
@@ -173,6 +175,6 @@ class Outlet:
         self.pause_s = min(PAUSE_MAX_S, self.pause_s * 2 or PAUSE_FIRST_S)
         asked_s = error.after_s if isinstance(error, Later) else None
         # Jitter, so that nine services do not knock at a returning backend in step; never before it asked to be.
-        pause_s = self.pause_s * random.uniform(0.7, 1.0) if asked_s is None else asked_s * random.uniform(1.0, 1.2)  # noqa: S311
+        pause_s = self.pause_s * _jitter.uniform(0.7, 1.0) if asked_s is None else asked_s * _jitter.uniform(1.0, 1.2)
         self.retry_at_s = time.monotonic() + pause_s
         self.exporter.close()

@@ -12,7 +12,7 @@ import random
 import re
 import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 from opentelemetry.trace import SpanKind
@@ -27,6 +27,8 @@ POLL_S = 60.0
 INITIAL_RATIO = 0.001
 TIMEOUT_S = 5.0
 OPERATIONS_MAX = 2000
+# Of its own: an application may have seeded the module's generator, to get the same numbers each time.
+_jitter: Final = random.Random()  # noqa: S311
 
 
 class Strategy:
@@ -111,7 +113,7 @@ class RemoteSampler(Sampler):
                     logger.warning("No sampling strategy from %s:%d (%s).", self.host, self.port, error)
                 self.failing = True
             # Jitter, so that the services of a system do not ask in step.
-            pause.wait(self.poll_s * random.uniform(0.9, 1.1))  # noqa: S311
+            pause.wait(self.poll_s * _jitter.uniform(0.9, 1.1))
 
 
 def strategy_of(answer: Mapping[str, Any]) -> Strategy:

@@ -44,6 +44,17 @@ def test_an_order_shows_its_own_way(exchange: Exchange) -> None:
     assert not any(key.endswith(".id") for span in found["spans"] for key in span["attributes"])
 
 
+def test_a_trace_can_be_waited_for(exchange: Exchange) -> None:
+    """With `wait_ms` the first look finds the order's trace; a time that is none is refused."""
+    buyer = exchange.user(cash=10_000)
+    order = buyer.placed(symbol="NVDA", quantity=1, price=100)
+    path = f"/v1/order/{order['order_id']}/trace"
+    answer = buyer.http.get(path, params={"wait_ms": 10_000})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["trace_id"] == order["trace_id"]
+    assert buyer.http.get(path, params={"wait_ms": "long"}).json()["code"] == "invalid_query"
+
+
 def test_nobody_else_sees_it(exchange: Exchange) -> None:
     """Another user gets 404 for the order, and for the trace by its id."""
     buyer, other = exchange.user(cash=10_000), exchange.user()

@@ -19,8 +19,8 @@ NS_PER_MS = 1_000_000
 class Kit:
     """A backend with its API, without ports."""
 
-    def __init__(self, folder: Path) -> None:
-        self.backend = Backend(Settings(data_dir=folder))
+    def __init__(self, folder: Path, **settings: Any) -> None:
+        self.backend = Backend(Settings(data_dir=folder, **settings))
         self.store = self.backend.tenant().store
         transport = httpx.ASGITransport(query_app(self.backend))
         self.http = httpx.AsyncClient(transport=transport, base_url="http://jaegerlite")
@@ -28,12 +28,16 @@ class Kit:
 
     def send(self, service: str, *spans: Span) -> None:
         """Store spans of a service."""
+        self.take(service, *spans)
+        self.store.flush(self.store.swap())
+
+    def take(self, service: str, *spans: Span) -> None:
+        """Take in spans of a service, which wait for the next flush."""
         request = ExportTraceServiceRequest()
         resource = request.resource_spans.add()
         resource.resource.attributes.add(key="service.name", value=AnyValue(string_value=service))
         resource.scope_spans.add().spans.extend(spans)
         self.store.add(request.SerializeToString())
-        self.store.flush(self.store.swap())
 
     def span(
         self,
