@@ -11,7 +11,7 @@ export const SESSIONS = ["PRE_OPEN", "OPENING_AUCTION", "CONTINUOUS", "HALTED", 
 export function detailText(detail: Readonly<Record<string, unknown>>): string {
   return Object.entries(detail)
     .filter(([, value]) => value !== null && value !== 0 && value !== "0.00")
-    .map(([key, value]) => `${key.replaceAll("_", " ")} ${key === "session" ? words(text(value).toLowerCase()) : text(value)}`)
+    .map(([key, value]) => `${words(key)} ${text(value)}`)
     .join(", ");
 }
 
