@@ -21,7 +21,7 @@ from shared.tracing.wire import Writer, put_back, take_writer
 COMPILED = cython.compiled
 """In plain Python a thread may be interrupted anywhere, so `OtlpEncoder` is for one thread there."""
 
-REQUEST_BYTES_MAX = 1024 * 1024
+REQUEST_BYTES_MAX = 512 * 1024
 """A request with more is full. Receivers of gRPC take 4 MB by default."""
 
 

@@ -102,7 +102,7 @@ def test_what_is_encoded_early_is_what_the_export_thread_sends(monkeypatch: pyte
 
 
 def test_requests_are_bounded_in_spans_and_in_bytes() -> None:
-    """A request is full with so many spans, or a megabyte, and the export is woken then."""
+    """A request is full with so many spans, or half a megabyte, and the export is woken then."""
     provider, encoder = encoded(make_provider(), spans_max=10)
     woken: list[int] = []
     provider.buffer.wake = lambda: woken.append(1)
@@ -111,7 +111,7 @@ def test_requests_are_bounded_in_spans_and_in_bytes() -> None:
         tracer.start_span("a").end()
     assert (len(woken), encoder.full_spans, encoder.waiting()) == (2, 20, 25)
     for _ in range(2):
-        tracer.start_span("a", attributes={"text": "x" * 1_100_000}).end()
+        tracer.start_span("a", attributes={"text": "x" * 600_000}).end()
     assert [spans for spans, _ in requests_of(encoder)] == [10, 10, 6, 1]
 
 
