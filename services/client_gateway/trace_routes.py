@@ -35,8 +35,8 @@ class TraceRoutes:
         self._explorer_url = settings.trace_explorer_url.rstrip("/")
 
     def install(self, api: Api) -> None:
-        api.route("GET", "/v1/order/{order_id}/trace", self.of_order, tag="traces")
-        api.route("GET", "/v1/trace/{trace_id}", self.of_request, tag="traces")
+        api.route("GET", "/v1/order/{order_id}/trace", self.of_order, query=TraceQuery, tag="traces")
+        api.route("GET", "/v1/trace/{trace_id}", self.of_request, query=TraceQuery, tag="traces")
 
     async def of_order(self, call: Call, query: TraceQuery) -> Response:
         """The spans of your order's way: who did what for it, when, for how long.
