@@ -3,7 +3,8 @@
 Faults that do not disturb each other are on at the same time. After all of them the money is right.
 """
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any
@@ -142,7 +143,10 @@ def test_a_slow_step_a_late_follower_and_traces_that_lie(exchange: Exchange, tra
         assert {answer.status for answer in orders} == {201}
         assert len(slower(orders, 0.5)) == len(orders)
         assert_found(exchange, orders, "unrecorded_time", "wallet-service", "check_balance")
-        assert_found(exchange, orders, "queue_wait", "reporting", "record_trade")
+        flow = crossing(traders)
+        assert_found(
+            exchange, orders, "queue_wait", "reporting", "record_trade", lambda: one_after_another(islice(flow, 10))
+        )
         assert_fires(exchange, since_ms, "SlowStep", "wallet-service", "check_balance")
         assert_fires(exchange, since_ms, "LateEvents", "reporting", "record_trade")
     assert_searched(exchange, since_ms, "slow_wallet", "slow_consumer")
@@ -166,6 +170,16 @@ def test_a_slow_step_a_late_follower_and_traces_that_lie(exchange: Exchange, tra
     )
     assert "risk-manager" in services_of(whole)
     assert clock(whole).fine, clock(whole)
+
+
+def one_after_another(sends: Iterable[Callable[[], httpx.Response]]) -> list[Answer]:
+    """The answers to orders that begin in turn, so that they come at any moment of a consumer's pauses."""
+    with ThreadPoolExecutor(10) as pool:
+        answers = []
+        for send in sends:
+            answers.append(pool.submit(ask, send))
+            time.sleep(0.15)
+        return [answer.result() for answer in answers]
 
 
 def services_of(spans: list[dict[str, Any]]) -> set[str]:
