@@ -71,13 +71,15 @@ class OrderRoutes:
         """Places up to 100 orders. 200 with one result each: the status and body that POST /v1/order would give."""
         with item_spans("place_order", [call.traceparent] * len(batch.orders), kind=SpanKind.INTERNAL) as spans:
             answers = await self._intake.take_many(call, [self._read(raw) for raw in batch.orders], spans)
-            answers = [await self._as_told(call, answer) for answer in answers]
+            if any(map(_is_repeated, answers)):
+                # All at once, so that they are read in one batch: a client may send a whole batch again.
+                answers = await asyncio.gather(*(self._as_told(call, answer) for answer in answers))
             results = [_result(*pair) for pair in zip(answers, spans, strict=True)]
         return json_response({"results": results})
 
     async def _as_told(self, call: Call, answer: Answered | Exception) -> Answered | Exception:
         """An order that was there before is read again, so that it is no older than what its client was told of it."""
-        if isinstance(answer, Exception) or answer[0] != 200:
+        if isinstance(answer, Exception) or not _is_repeated(answer):
             return answer
         try:
             return 200, order_view(await self._find(call, order_id=int(answer[1]["order_id"])))
@@ -197,6 +199,11 @@ class OrderRoutes:
         except msgspec.ValidationError as error:
             detail = "You have no such order. GET /v1/orders lists yours."
             raise Problem(404, "order_not_found", detail) from error
+
+
+def _is_repeated(answer: Answered | Exception) -> bool:
+    """Whether the order was there before, under the same client_order_id."""
+    return isinstance(answer, tuple) and answer[0] == 200
 
 
 def _result(answer: Answered | Exception, span: trace.Span) -> dict[str, Any]:
