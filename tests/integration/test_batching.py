@@ -9,6 +9,7 @@ from shared.batching import BATCH_MAX, Clients
 from shared.contracts.operations import Answer, Item, Operation, Refused
 from shared.errors import Unavailable
 from shared.shards import Shards
+from tests.http_peer import http_peer
 
 
 class Number(Item, frozen=True, kw_only=True):
@@ -29,27 +30,16 @@ async def doubling() -> AsyncIterator[tuple[str, list[list[int]]]]:
     """Answers numbers with their doubles, refuses those below zero, and keeps the lists that came."""
     lists: list[list[int]] = []
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
-                numbers = [item["number"] for item in json.loads(await reader.readexactly(length))]
-                lists.append(numbers)
-                refused = {"type": "Refused", "code": "below_zero", "detail": "No."}
-                answers = [{"type": "Doubled", "number": 2 * n} if n >= 0 else refused for n in numbers]
-                body = json.dumps(answers).encode()
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
-        except asyncio.IncompleteReadError:
-            pass  # the client has closed the connection: the end
-        finally:
-            writer.close()
+    async def reply(_head: bytes, body: bytes, writer: asyncio.StreamWriter) -> None:
+        numbers = [item["number"] for item in json.loads(body)]
+        lists.append(numbers)
+        refused = {"type": "Refused", "code": "below_zero", "detail": "No."}
+        answers = [{"type": "Doubled", "number": 2 * n} if n >= 0 else refused for n in numbers]
+        told = json.dumps(answers).encode()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(told), told))
 
-    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}", lists
-    finally:
-        listening.close()
+    async with http_peer(reply) as url:
+        yield url, lists
 
 
 def numbers(*given: int, symbol: str = "AAPL") -> list[Number]:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from shared.transport import NotSent, Transport
+from tests.http_peer import http_peer
 
 
 @asynccontextmanager
@@ -15,30 +16,19 @@ async def server(*answers: bytes, hang: bool = False) -> AsyncIterator[tuple[str
     requests: list[bytes] = []
     left = list(answers)
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
-                requests.append(head + await reader.readexactly(length))
-                if hang:
-                    await asyncio.sleep(60)
-                answer = left.pop(0)
-                for piece in (answer[:20], answer[20:]):
-                    writer.write(piece)
-                    await writer.drain()
-                if not answer:
-                    break
-        except asyncio.IncompleteReadError:
-            pass  # the client has closed the connection: the end
-        finally:
+    async def reply(head: bytes, body: bytes, writer: asyncio.StreamWriter) -> None:
+        requests.append(head + body)
+        if hang:
+            await asyncio.sleep(60)
+        answer = left.pop(0)
+        for piece in (answer[:20], answer[20:]):
+            writer.write(piece)
+            await writer.drain()
+        if not answer:
             writer.close()
 
-    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        yield f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}", requests
-    finally:
-        listening.close()
+    async with http_peer(reply) as url:
+        yield url, requests
 
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]"
