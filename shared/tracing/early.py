@@ -1,9 +1,9 @@
 # cython: language_level=3, annotation_typing=False
 """Spans that become bytes the moment they end: the way to backends that speak OTLP.
 
-What a span is made of lies in the processor's cache while it ends, and has long been pushed out when the export thread
-comes round: encoded there, a busy service's spans cost about twice as much, and a thousand bytes of memory each until
-then. So an ended span is redacted and written at once, behind the others of its instrumentation scope, and forgotten.
+What a span is made of lies in the processor's cache while it ends, and in a busy service has been pushed out of it when
+the export thread comes round. So an ended span is redacted and written at once, behind the others of its
+instrumentation scope, and forgotten: what waits to be sent are bytes, no objects.
 """
 
 from collections import deque

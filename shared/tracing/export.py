@@ -21,8 +21,8 @@ logger = logging.getLogger(__name__)
 BUSY_SPANS, BUSY_DELAYS = 100, 5
 """A request costs both ends some 0.3 ms of CPU, whatever is in it: when there is much to send, it gathers longer."""
 
-
 CLOSE_TRIES, CLOSE_PAUSE_S = 50, 0.001
+"""How often, and after which pauses, the request that is open is tried to be had."""
 
 
 class ExportWorker:

@@ -1,7 +1,7 @@
 """HTTP/1.1 as the exporters need it: one kept-open connection to which bodies are posted, optional gzip, headers, TLS.
 
-A general client takes 100 µs of Python for what goes around a body, in a service that is busy rather 500 µs; that was
-half of what tracing cost there. Here the head of a request is made once and the answer is read by httptools' parser.
+A general client takes 100 µs of CPU for a small request, and nine services send some sixty a second. Here it is
+31 µs: the head of a request is made once, and the answer is read by httptools' parser.
 """
 
 import gzip
